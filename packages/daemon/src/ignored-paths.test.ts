@@ -5,7 +5,7 @@ import { ContentSearch, NameSearch, TreeList } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { TestFolder } from "./files/fixtures/folder.ts";
 import { listTree } from "./files/index.ts";
-import { gitEnvironment } from "./git/command.ts";
+import { getGitEnvironment } from "./git/command.ts";
 import { findRipgrep, searchContents, searchNames } from "./search/index.ts";
 import { GitIgnoreRules } from "./watch/git-ignore-rules.ts";
 
@@ -101,7 +101,7 @@ async function workspace(more: string): Promise<TestFolder> {
 }
 
 function git(folder: TestFolder, args: readonly string[], input = ""): string {
-  const options = { cwd: folder.workspace, env: gitEnvironment({ GIT_LITERAL_PATHSPECS: "0" }), input };
+  const options = { cwd: folder.workspace, env: getGitEnvironment({ GIT_LITERAL_PATHSPECS: "0" }), input };
   return execFileSync("git", args, { ...options, encoding: "utf8" });
 }
 

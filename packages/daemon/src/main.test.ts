@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { daemonApi, type ExecEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { agentAt } from "./agent/fixtures/bench.ts";
+import { getAgentPath } from "./agent/fixtures/bench.ts";
 import {
   agentOf,
   DaemonBench,
@@ -252,7 +252,7 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   const { server } = await bench.serveRepository(1);
   const client = await server.client();
   await client.call(daemonApi.clone, wanted);
-  const command = [process.execPath, agentAt("strict-agent.mjs"), "stubborn"];
+  const command = [process.execPath, getAgentPath("strict-agent.mjs"), "stubborn"];
   await client.call(daemonApi.startAgent, { body: { ...agentOf("").body, command, protocol: "acp" } });
   await client.call(daemonApi.prompt, { body: { ...turnOf("turn-1").body, text: "deaf" } });
   await until(client, ({ data }) => data.kind === "message");

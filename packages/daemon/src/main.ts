@@ -18,7 +18,7 @@ import { createApi } from "./api/index.ts";
 import { shutDown } from "./shutdown.ts";
 import { Commands } from "./exec/index.ts";
 import { removeLeftovers } from "./files/index.ts";
-import { GitWorkspace } from "./git/index.ts";
+import { GitService } from "./git/index.ts";
 import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
@@ -105,7 +105,7 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   };
   const watcher = new Watcher({ workspace, state, onEvent: recordEvent });
   const recordNotice = (message: string) => recordEvent({ kind: "notice", message });
-  const git = new GitWorkspace({
+  const git = new GitService({
     workspace,
     state,
     remoteBase: gatewayUrl,

@@ -1,6 +1,6 @@
 import { eventTypeByKind } from "@wharf/contract";
 import type { AgentHost } from "./agent/index.ts";
-import type { GitWorkspace } from "./git/index.ts";
+import type { GitService } from "./git/index.ts";
 import type { Journal } from "./journal/index.ts";
 import type { StateDisk } from "./support/state-disk.ts";
 import type { StopBudget } from "./support/stop-budget.ts";
@@ -15,7 +15,7 @@ const recordShare = 0.95;
 interface ShutdownOptions {
   readonly journal: Pick<Journal, "append" | "flush">;
   readonly agent: Pick<AgentHost, "state" | "stop">;
-  readonly git: Pick<GitWorkspace, "commitLeftovers">;
+  readonly git: Pick<GitService, "commitLeftovers">;
   readonly disk: Pick<StateDisk, "makeRoom">;
   /** Stops all other work in the runner. */
   readonly stopOthers: () => Promise<unknown>;

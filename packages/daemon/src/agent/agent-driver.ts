@@ -43,5 +43,5 @@ export interface AgentDriver {
   /** Ends the agent gracefully; resolves when all its processes have exited. */
   end(reason: string): Promise<void>;
   /** Aborted when the agent can no longer be prompted. */
-  readonly gone: AbortSignal;
+  readonly exitSignal: AbortSignal;
 }

@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
 import { AcpAgent } from "./acp/agent.ts";
 import type { AgentDriver, AgentSession } from "./agent-driver.ts";
-import { LoadFailed, startFailed } from "./process/exit-messages.ts";
+import { LoadError, createStartError } from "./process/exit-messages.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
-import { agentEnvironment, mcpServersOf, runMark, withGateway } from "./process/environment.ts";
+import { createAgentEnvironment, resolveMcpServers, formatRunVariable, insertGateway } from "./process/environment.ts";
 import { Freezer } from "./pause/freezer.ts";
 import { Pause } from "./pause/pause.ts";
 import { Permissions } from "./turn/permissions.ts";
 import { PrintingAgent } from "./printing/agent.ts";
-import { livingGroups } from "./process/process-group.ts";
+import { getLivingGroups } from "./process/process-group.ts";
 import { Recorder } from "./events/recorder.ts";
 import { Recovery } from "./recovery.ts";
 import { SessionFile } from "./session-file.ts";
@@ -69,10 +69,10 @@ export class SingleAgentHost implements AgentHost {
     this.#timing = timing;
     this.#recovery = new Recovery(options, timing);
     this.#sessionFile = new SessionFile(join(options.state, "agent.json"));
-    const getRunVariable = (): string | undefined => this.#activeAgent && runMark(this.#activeAgent.runId);
+    const getRunVariable = (): string | undefined => this.#activeAgent && formatRunVariable(this.#activeAgent.runId);
     this.#pause = new Pause({
       models: options.models,
-      freezer: new Freezer({ getRunVariable, getGroups: livingGroups, limitMs: timing.freezeMs }),
+      freezer: new Freezer({ getRunVariable, getGroups: getLivingGroups, limitMs: timing.freezeMs }),
       drainMs: timing.modelDrainMs,
       recordNotice: (message) => this.#recordNotice(message),
     });
@@ -81,7 +81,7 @@ export class SingleAgentHost implements AgentHost {
   recover(): Promise<void> {
     return this.#recovery.start(async () => {
       await this.#sessionFile.killOrphan();
-      const history = await this.#turnHistory();
+      const history = await this.#getTurnHistory();
       await history.recover();
     });
   }
@@ -92,7 +92,7 @@ export class SingleAgentHost implements AgentHost {
       const activeAgent = this.#activeAgent;
       const isSameRun = activeAgent?.runId === input.run_id;
       if (isSameRun && this.#starting) return await this.#starting;
-      if (isSameRun && activeAgent.session && !activeAgent.driver?.gone.aborted) return activeAgent.session;
+      if (isSameRun && activeAgent.session && !activeAgent.driver?.exitSignal.aborted) return activeAgent.session;
       if (this.#turn?.told) {
         // Readers can already see the turn's end; its last fsync is an internal detail, so wait for
         // it.
@@ -119,7 +119,7 @@ export class SingleAgentHost implements AgentHost {
 
   async prompt(input: AgentPromptInput): Promise<{ duplicate: boolean }> {
     await this.#recovery.waitUntilDone();
-    const history = await this.#turnHistory();
+    const history = await this.#getTurnHistory();
     const { log } = history;
     if (this.#pendingTurn?.turnId !== input.turn_id) await history.settleBeforeAccept(input.turn_id);
     for (;;) {
@@ -167,7 +167,7 @@ export class SingleAgentHost implements AgentHost {
     if (this.#turn?.id === turnId && this.#turn.told) await this.#turn.over;
     // A turn that is still being settled is open, and reported as open.
     await this.#recovery.waitBriefly();
-    const history = await this.#turnHistory();
+    const history = await this.#getTurnHistory();
     if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written.catch(() => {});
     else await history.settleBeforeLookup(turnId);
     const loggedTurn = history.log.get(turnId);
@@ -184,7 +184,7 @@ export class SingleAgentHost implements AgentHost {
       await this.#pause.end();
       return;
     }
-    if (!(await this.#turnHistory()).log.get(turnId))
+    if (!(await this.#getTurnHistory()).log.get(turnId))
       throw new WharfError("turn_not_found", { id: turnId.slice(0, 100) });
   }
 
@@ -250,7 +250,7 @@ export class SingleAgentHost implements AgentHost {
     const turn_id = this.#turn?.id ?? this.#pendingTurn?.turnId;
     if (turn_id !== undefined) return { ...details, status: "busy", turn_id };
     if (!session) return { ...details, status: "starting" };
-    return { ...details, status: driver?.gone.aborted ? "exited" : "ready" };
+    return { ...details, status: driver?.exitSignal.aborted ? "exited" : "ready" };
   }
 
   #getPauseState(): PauseState {
@@ -272,7 +272,7 @@ export class SingleAgentHost implements AgentHost {
   }
 
   #setActiveAgent(input: AgentStartInput): ActiveAgent {
-    const recorder = this.#recorder(input.run_id);
+    const recorder = this.#createRecorder(input.run_id);
     const { permission_policy: policy, permission_timeout_s } = input;
     const permissions = new Permissions({ recorder, policy, timeoutMs: permission_timeout_s * 1_000 });
     return (this.#activeAgent = { runId: input.run_id, recorder, permissions, toolCalls: new ToolCalls() });
@@ -283,14 +283,14 @@ export class SingleAgentHost implements AgentHost {
     input: AgentStartInput,
     previousDriver: AgentDriver | undefined,
   ): Promise<AgentSession> {
-    await this.#turnHistory();
+    await this.#getTurnHistory();
     await previousDriver?.end("another start");
     const earlierSessionId = await this.#sessionFile.getSessionId(input.run_id);
     const session_id = input.session_id ?? earlierSessionId;
     await this.#writeHomeFiles(input);
     await this.#pause.waitForResume();
     if (activeAgent.stopReason !== undefined)
-      throw startFailed(input.command, `it was stopped: ${activeAgent.stopReason}`, undefined);
+      throw createStartError(input.command, `it was stopped: ${activeAgent.stopReason}`, undefined);
     const session = await this.#startDriver(activeAgent, input, session_id);
     await this.#sessionFile.setSession(input.run_id, session.session_id);
     activeAgent.session = session;
@@ -310,7 +310,7 @@ export class SingleAgentHost implements AgentHost {
       activeAgent.driver = this.#createDriver(activeAgent, input, session_id);
       return await activeAgent.driver.start();
     } catch (error) {
-      if (!(error instanceof LoadFailed) || activeAgent.stopReason !== undefined) throw error;
+      if (!(error instanceof LoadError) || activeAgent.stopReason !== undefined) throw error;
       const message = `The agent could not load its earlier session: ${error.context.reason}. It starts with a new one.`;
       await activeAgent.recorder.record({ kind: "notice", message });
       activeAgent.driver = this.#createDriver(activeAgent, input, undefined);
@@ -326,7 +326,7 @@ export class SingleAgentHost implements AgentHost {
     const { workspace, home, gatewayUrl } = this.#options;
     const shared = {
       command: input.command,
-      environment: agentEnvironment(input, { home, gatewayUrl }),
+      environment: createAgentEnvironment(input, { home, gatewayUrl }),
       workspace,
       home,
       recorder,
@@ -344,7 +344,7 @@ export class SingleAgentHost implements AgentHost {
       permissions,
       toolCalls,
       startTimeoutS: input.start_timeout_s,
-      mcpServers: mcpServersOf(input, gatewayUrl),
+      mcpServers: resolveMcpServers(input, gatewayUrl),
       loadSessionId,
       turnOpen: isTurnOpen,
     });
@@ -355,10 +355,10 @@ export class SingleAgentHost implements AgentHost {
     await mkdir(home, { recursive: true });
     const folder = new ConfinedFolder(home);
     for (const [path, content] of Object.entries(input.home_files))
-      await folder.write(path, withGateway(content, gatewayUrl));
+      await folder.write(path, insertGateway(content, gatewayUrl));
   }
 
-  #recorder(runId: string): Recorder {
+  #createRecorder(runId: string): Recorder {
     return new Recorder(this.#options.journal, runId, this.#timing.retryMs);
   }
 
@@ -368,7 +368,7 @@ export class SingleAgentHost implements AgentHost {
     await log.recordRunning({ turn_id, run_id });
   }
 
-  #turnHistory(): Promise<TurnHistory> {
+  #getTurnHistory(): Promise<TurnHistory> {
     this.#history ??= this.#openHistory().catch((error: unknown) => {
       this.#history = undefined;
       throw error;
@@ -383,7 +383,7 @@ export class SingleAgentHost implements AgentHost {
       journal,
       disk,
       session: this.#sessionFile,
-      createRecorder: (runId) => this.#recorder(runId),
+      createRecorder: (runId) => this.#createRecorder(runId),
       onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
     });
   }

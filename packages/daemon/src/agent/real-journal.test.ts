@@ -11,7 +11,7 @@ test("a turn is in the real journal, the agent waits while it is full, and a new
   await using journal = await openJournal({ folder, capacityBytes: 200_000 });
   const host = new SingleAgentHost({ ...bench.options, journal });
   await host.recover();
-  await host.start(bench.input("plain"));
+  await host.start(bench.createInput("plain"));
   const commit = { message: "m", author_name: "a", author_email: "e" };
   await host.prompt({ run_id: "run-1", turn_id: "t", text: "flood 20000", idle_timeout_s: 5, commit });
 

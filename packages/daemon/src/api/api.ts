@@ -3,7 +3,7 @@ import { daemonApi, type Health, type healthApi, type journalApi } from "@wharf/
 import type { AgentHost } from "../agent/index.ts";
 import type { Commands } from "../exec/index.ts";
 import { getDefaultFileSettings } from "../files/index.ts";
-import type { GitWorkspace } from "../git/index.ts";
+import type { GitService } from "../git/index.ts";
 import type { IsolationCheck } from "../isolation/index.ts";
 import type { Journal } from "../journal/index.ts";
 import type { Terminals } from "../terminals/index.ts";
@@ -23,7 +23,7 @@ interface ApiOptions {
   isolation: Pick<IsolationCheck, "state">;
   journal: Journal;
   agent: AgentHost;
-  git: GitWorkspace;
+  git: GitService;
   onCommit: GitRouteOptions["onCommit"];
   watcher: Watcher;
   commands: Promise<Commands>;

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type EventDataByKind, type gitApi, type GitCloneEvent, toWharfError } from "@wharf/contract";
-import type { CloneInput, GitWorkspace } from "../git/index.ts";
+import type { CloneInput, GitService } from "../git/index.ts";
 import type { RouteHandlers } from "./route-handlers.ts";
 
 export interface GitRouteOptions {
-  git: GitWorkspace;
+  git: GitService;
   /**
    * Receives commits that a request made, so that the journal holds them like the commits of a
    * turn.
@@ -66,7 +66,7 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
 
 /** A clone continues when the caller leaves: the next caller finds the finished clone. */
 async function* streamCloneEvents(
-  git: GitWorkspace,
+  git: GitService,
   input: CloneInput,
   onInternal: GitRouteOptions["onInternal"],
 ): AsyncGenerator<GitCloneEvent> {

@@ -134,13 +134,13 @@ export class BackgroundCommand {
 
   /** Drops the output of a command that has ended and returns the number of freed bytes. */
   dropOutput(): number {
-    const before = this.outputBytes;
+    const previousBytes = this.outputBytes;
     if (this.#ring) while (this.#ring.dropOldest() > 0);
-    else if (!this.#ringPromise && before > 0) {
+    else if (!this.#ringPromise && previousBytes > 0) {
       this.#unopenedBytes = 0;
       this.#dropping = rm(this.#outputFolder, { recursive: true, force: true }).catch(this.#onFault);
     }
-    return before - this.outputBytes;
+    return previousBytes - this.outputBytes;
   }
 
   getInfo(): CommandInfo {

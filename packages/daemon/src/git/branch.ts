@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { getForkPoint } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
-import { branchOf, commitOf, headOf, resolveRevision, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, getHeadCommit, resolveRevision, type Workspace } from "./workspace.ts";
 
 /** A checkout may write every file of the repository. */
 const minCheckoutTimeoutMs = 10 * 60 * 1000;
@@ -17,20 +17,20 @@ export async function branch(
   checkout: Checkout,
   { branch: name, from }: { branch: string; from?: string | undefined },
 ): Promise<{ branch: string; head: string; created: boolean }> {
-  const here = await commitOf(workspace, `refs/heads/${name}`);
-  if (here !== undefined) await checkOut(workspace, ["--quiet", name, "--"], name);
+  const localSha = await resolveCommit(workspace, `refs/heads/${name}`);
+  if (localSha !== undefined) await checkOut(workspace, ["--quiet", name, "--"], name);
   else {
-    const remote = await commitOf(workspace, `refs/remotes/origin/${name}`);
+    const remote = await resolveCommit(workspace, `refs/remotes/origin/${name}`);
     const start = remote ?? (from === undefined ? "HEAD" : (await resolveRevision(workspace, from)).sha);
     await checkOut(workspace, ["--quiet", "--no-track", "-b", name, start, "--"], name);
   }
-  const head = await headOf(workspace);
+  const head = await getHeadCommit(workspace);
   if (name !== checkout.shadow_branch) {
     const { base_branch: base, remote_path } = checkout;
     const base_commit_sha = await getForkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
     await writeCheckout(workspace.state, { ...checkout, shadow_branch: name, base_commit_sha, told: head });
   }
-  return { branch: name, head, created: here === undefined };
+  return { branch: name, head, created: localSha === undefined };
 }
 
 /** Checks out a local branch, a new local branch for a remote one, or a detached commit. */
@@ -38,20 +38,20 @@ export async function checkoutRevision(
   workspace: Workspace,
   { revision, discard }: { revision: string; discard: boolean },
 ): Promise<{ branch?: string; head: string }> {
-  const found = await resolveRevision(workspace, revision);
+  const resolved = await resolveRevision(workspace, revision);
   const force = discard ? ["--force"] : [];
-  const wanted =
-    found.kind === "commit"
-      ? ["--detach", found.sha, "--"]
-      : found.kind === "local"
-        ? [found.branch, "--"]
-        : ["--no-track", "-b", found.branch, `refs/remotes/origin/${found.branch}`, "--"];
-  await checkOut(workspace, ["--quiet", ...force, ...wanted], revision);
-  const name = await branchOf(workspace);
-  return { ...(name !== undefined && { branch: name }), head: await headOf(workspace) };
+  const checkoutArgs =
+    resolved.kind === "commit"
+      ? ["--detach", resolved.sha, "--"]
+      : resolved.kind === "local"
+        ? [resolved.branch, "--"]
+        : ["--no-track", "-b", resolved.branch, `refs/remotes/origin/${resolved.branch}`, "--"];
+  await checkOut(workspace, ["--quiet", ...force, ...checkoutArgs], revision);
+  const name = await getCurrentBranch(workspace);
+  return { ...(name !== undefined && { branch: name }), head: await getHeadCommit(workspace) };
 }
 
-async function checkOut(workspace: Workspace, args: readonly string[], to: string): Promise<void> {
+async function checkOut(workspace: Workspace, args: readonly string[], target: string): Promise<void> {
   const stepTimeoutMs = Math.max(minCheckoutTimeoutMs, workspace.stepTimeoutMs);
   await git(["checkout", ...args], workspace.options({ stepTimeoutMs })).catch((error: unknown) => {
     if (
@@ -60,7 +60,7 @@ async function checkOut(workspace: Workspace, args: readonly string[], to: strin
         error.stderr,
       )
     ) {
-      throw new WharfError("uncommitted_changes", { revision: to }, { cause: error });
+      throw new WharfError("uncommitted_changes", { revision: target }, { cause: error });
     }
     throw error;
   });

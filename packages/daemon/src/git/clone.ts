@@ -8,7 +8,7 @@ import { writeUser } from "./user-config.ts";
 import { fetchUpdates } from "./fetch-updates.ts";
 import { createProgressReader } from "./progress.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { commitOf, headOf, type Workspace } from "./workspace.ts";
+import { resolveCommit, getHeadCommit, type Workspace } from "./workspace.ts";
 
 const cloneTimeoutMs = 30 * 60 * 1000; // a slow remote is noticed much earlier
 
@@ -72,7 +72,7 @@ export async function cloneRepository(
     ["checkout", progressFlag, "--no-track", "-B", input.shadow_branch, start],
     workspace.options({ timeoutMs: cloneTimeoutMs, ...progress }),
   );
-  const head = await headOf(workspace);
+  const head = await getHeadCommit(workspace);
   const checkout: Checkout = {
     status: "cloned",
     remote_path: input.remote_path,
@@ -99,7 +99,7 @@ async function reuseClone(
   await workspace.prepare();
   await fetchUpdates(workspace, checkout);
   const { base_branch, base_commit_sha, resumed } = checkout;
-  return { base_branch, base_commit_sha, head: await headOf(workspace), resumed };
+  return { base_branch, base_commit_sha, head: await getHeadCommit(workspace), resumed };
 }
 
 /**
@@ -125,7 +125,7 @@ export async function getForkPoint(
     const deepAncestor = await getMergeBase();
     if (deepAncestor) return deepAncestor;
   }
-  return (await commitOf(workspace, origin)) ?? headOf(workspace);
+  return (await resolveCommit(workspace, origin)) ?? getHeadCommit(workspace);
 }
 
 /** Empties the folder but keeps it: it may be a mount. */

@@ -69,8 +69,8 @@ export interface GitResult {
 export class GitFailure extends WharfError<"git_failed"> {
   readonly stderr: string;
   constructor(command: string, stderr: string) {
-    const words = stderr.trim().split("\n").slice(-5).join(" ").slice(0, 1000);
-    super("git_failed", { command, reason: words || "it gave no reason" });
+    const detail = stderr.trim().split("\n").slice(-5).join(" ").slice(0, 1000);
+    super("git_failed", { command, reason: detail || "it gave no reason" });
     this.stderr = stderr;
   }
 }
@@ -84,7 +84,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   if (signal.aborted) throw new GitFailure(name, "it was stopped");
   const child = spawn("git", [...settings, ...args], {
     cwd: options.cwd,
-    env: gitEnvironment(options.environment),
+    env: getGitEnvironment(options.environment),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });
@@ -112,10 +112,11 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     });
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = withoutProgress(stderr + text, options.onProgress).slice(-maxErrorCharacters);
+      stderr = extractProgress(stderr + text, options.onProgress).slice(-maxErrorCharacters);
     });
     const [code, ended] = await closed;
-    if (signal.aborted) throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeLate(options));
+    if (signal.aborted)
+      throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeTimeout(options));
     const truncated = size > limit;
     if (memory.hasKilled({ exit_code: code, signal: ended }))
       throw new GitFailure(name, `the runner reached ${describeMemoryLimit()}`);
@@ -132,21 +133,21 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   }
 }
 
-function describeLate({ timeoutMs, stepTimeoutMs = defaultGitTimeoutMs }: GitOptions): string {
-  const words = (ms: number) => `it took longer than ${ms / 1_000} s`;
-  if (timeoutMs !== undefined) return words(timeoutMs);
-  return `${words(stepTimeoutMs)}, the limit that WHARF_GIT_TIMEOUT sets on the server`;
+function describeTimeout({ timeoutMs, stepTimeoutMs = defaultGitTimeoutMs }: GitOptions): string {
+  const formatTimeout = (ms: number) => `it took longer than ${ms / 1_000} s`;
+  if (timeoutMs !== undefined) return formatTimeout(timeoutMs);
+  return `${formatTimeout(stepTimeoutMs)}, the limit that WHARF_GIT_TIMEOUT sets on the server`;
 }
 
 const progressPattern = /[^\r\n]*\d+% \(\d+\/\d+\)[^\r\n]*[\r\n]/g;
 
 /** Passes lines of progress on, and removes them from the text of a failure. */
-function withoutProgress(text: string, onProgress: ((line: string) => void) | undefined): string {
+function extractProgress(text: string, onProgress: ((line: string) => void) | undefined): string {
   return onProgress ? text.replace(progressPattern, (line) => (onProgress(line.trim()), "")) : text;
 }
 
 /** Returns the environment for every git of the daemon. */
-export function gitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function getGitEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     HOME: "/nonexistent",

@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { stageAll, type StageResult } from "./stage.ts";
-import { headOf, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
+import { getHeadCommit, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
 
 /**
  * Committing a turn's changes puts them on the shadow branch, regardless of what the agent did with
@@ -36,15 +36,15 @@ export async function commit(workspace: Workspace, checkout: Checkout, input: Co
   const staged = await work.commitTree();
   await work.returnToShadow();
   await work.joinWith(checkout.told);
-  const sha = await headOf(workspace);
-  if (sha === checkout.told) return { ...staged, made: undefined };
-  const made = await described(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch });
-  return { ...staged, made };
+  const sha = await getHeadCommit(workspace);
+  if (sha === checkout.told) return { ...staged, commitEvent: undefined };
+  const commitEvent = await describeCommit(workspace, { sha, parent: checkout.told, branch: checkout.shadow_branch });
+  return { ...staged, commitEvent };
 }
 
 export interface Committed extends StageResult {
   /** The commit is undefined if nothing changed. */
-  readonly made: EventDataByKind<"commit"> | undefined;
+  readonly commitEvent: EventDataByKind<"commit"> | undefined;
 }
 
 /** Remembers that a commit was reported, so that the next commit counts from it. */
@@ -82,21 +82,21 @@ class Committer {
   async leaveOperations(): Promise<void> {
     for (const operation of ["rebase", "am"]) {
       const folder = (
-        await this.#git(["rev-parse", "--git-path", operation === "am" ? "rebase-apply" : "rebase-merge"])
+        await this.#runGit(["rev-parse", "--git-path", operation === "am" ? "rebase-apply" : "rebase-merge"])
       ).trim();
-      if (await exists(resolve(this.#workspace.folder, folder))) await this.#git([operation, "--quit"], [0, 1, 128]);
+      if (await exists(resolve(this.#workspace.folder, folder))) await this.#runGit([operation, "--quit"], [0, 1, 128]);
     }
   }
 
   async commitTree(): Promise<StageResult> {
     const staged = await stageAll(this.#workspace, this.#environment);
-    const merging = (await this.#code(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
+    const merging = (await this.#getExitCode(["rev-parse", "--quiet", "--verify", "MERGE_HEAD"])) === 0;
     if (
       !merging &&
-      (await this.#code(["diff", "--cached", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty"])) === 0
+      (await this.#getExitCode(["diff", "--cached", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty"])) === 0
     )
       return staged;
-    await this.#git(
+    await this.#runGit(
       ["commit", "--quiet", "--no-verify", "--allow-empty", "--cleanup=whitespace", "--file=-"],
       [0],
       this.#message,
@@ -105,56 +105,56 @@ class Committer {
   }
 
   async returnToShadow(): Promise<void> {
-    const branch = (await this.#git(["symbolic-ref", "--quiet", "--short", "HEAD"], [0, 1])).trim();
+    const branch = (await this.#runGit(["symbolic-ref", "--quiet", "--short", "HEAD"], [0, 1])).trim();
     if (branch === this.#shadow) return;
-    const work = await headOf(this.#workspace);
+    const work = await getHeadCommit(this.#workspace);
     const tip = (
-      await this.#git(["rev-parse", "--quiet", "--verify", `refs/heads/${this.#shadow}^{commit}`], [0, 1, 128])
+      await this.#runGit(["rev-parse", "--quiet", "--verify", `refs/heads/${this.#shadow}^{commit}`], [0, 1, 128])
     ).trim();
     if (tip === "" || (await isAncestor(this.#workspace, tip, work))) {
-      await this.#git(["checkout", "--quiet", "--no-track", "-B", this.#shadow]);
+      await this.#runGit(["checkout", "--quiet", "--no-track", "-B", this.#shadow]);
       return;
     }
-    await this.#git(["checkout", "--quiet", this.#shadow, "--"]);
+    await this.#runGit(["checkout", "--quiet", this.#shadow, "--"]);
     if (await isAncestor(this.#workspace, work, tip)) return;
     // `git merge` would stash first, and for that start git inside each submodule.
-    if ((await this.#code(["merge-recursive", "--theirs", "--", tip, work])) === 0) {
-      const tree = (await this.#git(["write-tree"])).trim();
-      await this.#git(["update-ref", "HEAD", await this.#joined(tree, [tip, work])]);
+    if ((await this.#getExitCode(["merge-recursive", "--theirs", "--", tip, work])) === 0) {
+      const tree = (await this.#runGit(["write-tree"])).trim();
+      await this.#runGit(["update-ref", "HEAD", await this.#createJoinCommit(tree, [tip, work])]);
       return;
     }
-    await this.#git(["reset", "--quiet", "--hard", tip]);
+    await this.#runGit(["reset", "--quiet", "--hard", tip]);
     await this.#takeTree(work, tip);
   }
 
   async joinWith(told: string): Promise<void> {
-    const head = await headOf(this.#workspace);
+    const head = await getHeadCommit(this.#workspace);
     if (await isAncestor(this.#workspace, told, head)) return;
     await this.#takeTree(head, told);
   }
 
   /** Checks out a new commit that has the tree of `work` and both commits as parents. */
   async #takeTree(work: string, follows: string): Promise<void> {
-    await this.#git(["reset", "--quiet", "--hard", await this.#joined(`${work}^{tree}`, [follows, work])]);
+    await this.#runGit(["reset", "--quiet", "--hard", await this.#createJoinCommit(`${work}^{tree}`, [follows, work])]);
   }
 
-  async #joined(tree: string, parents: readonly string[]): Promise<string> {
+  async #createJoinCommit(tree: string, parents: readonly string[]): Promise<string> {
     const args = ["commit-tree", tree, ...parents.flatMap((parent) => ["-p", parent]), "-F", "-"];
-    return (await this.#git(args, [0], this.#message)).trim();
+    return (await this.#runGit(args, [0], this.#message)).trim();
   }
 
-  async #git(args: readonly string[], accept: readonly number[] = [0], input = ""): Promise<string> {
+  async #runGit(args: readonly string[], accept: readonly number[] = [0], input = ""): Promise<string> {
     const { stdout } = await git(args, this.#workspace.options({ environment: this.#environment, accept, input }));
     return stdout;
   }
 
-  async #code(args: readonly string[]): Promise<number> {
+  async #getExitCode(args: readonly string[]): Promise<number> {
     const { code } = await git(args, this.#workspace.options({ environment: this.#environment, accept: [1, 2, 128] }));
     return code;
   }
 }
 
-async function described(
+async function describeCommit(
   workspace: Workspace,
   what: { sha: string; parent: string; branch: string },
 ): Promise<EventDataByKind<"commit">> {

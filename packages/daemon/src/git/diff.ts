@@ -5,7 +5,7 @@ import { isSystemError } from "../support/files.ts";
 import { git } from "./command.ts";
 import { stageAll } from "./stage.ts";
 import { getFileState } from "./status.ts";
-import { headOf, type Workspace } from "./workspace.ts";
+import { getHeadCommit, type Workspace } from "./workspace.ts";
 
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxFiles = 10_000;
@@ -37,7 +37,7 @@ export async function compareWithCommit(
   workspace: Workspace,
   { base, path, stat = false }: CompareInput,
 ): Promise<GitDiff> {
-  const head = await headOf(workspace);
+  const head = await getHeadCommit(workspace);
   const index = join(workspace.state, "diff.index");
   const paths = path === undefined ? [] : [path];
   try {

@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git, type GitOptions } from "./command.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { branchOf, commitOf, headOf, isAncestor, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, getHeadCommit, isAncestor, type Workspace } from "./workspace.ts";
 
 const fetchTimeoutMs = 10 * 60 * 1000;
 const listTimeoutMs = 60 * 1000;
@@ -30,7 +30,7 @@ async function fetchBranches(workspace: Workspace, checkout: Checkout): Promise<
   for (const name of new Set([checkout.base_branch, checkout.shadow_branch])) {
     const sha = branches.get(name);
     const ref = `refs/remotes/origin/${name}`;
-    if (sha !== undefined && sha !== (await commitOf(workspace, ref))) refspecs.push(`+refs/heads/${name}:${ref}`);
+    if (sha !== undefined && sha !== (await resolveCommit(workspace, ref))) refspecs.push(`+refs/heads/${name}:${ref}`);
   }
   if (refspecs.length === 0) return;
   const how = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
@@ -41,9 +41,9 @@ async function fetchBranches(workspace: Workspace, checkout: Checkout): Promise<
 
 async function fastForward(workspace: Workspace, checkout: Checkout): Promise<void> {
   const { shadow_branch } = checkout;
-  const remoteCommit = await commitOf(workspace, `refs/remotes/origin/${shadow_branch}`);
-  if (remoteCommit === undefined || (await branchOf(workspace)) !== shadow_branch) return;
-  const head = await headOf(workspace);
+  const remoteCommit = await resolveCommit(workspace, `refs/remotes/origin/${shadow_branch}`);
+  if (remoteCommit === undefined || (await getCurrentBranch(workspace)) !== shadow_branch) return;
+  const head = await getHeadCommit(workspace);
   if (remoteCommit === head || !(await isAncestor(workspace, head, remoteCommit))) return;
   const { stdout } = await git(
     ["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=dirty"],

@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GitClone } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { GitWorkspace } from "./index.ts";
+import { GitService } from "./index.ts";
 
 let folder: string;
 let workspace: string;
 let state: string;
 let bare: string;
-let daemonGit: GitWorkspace;
+let daemonGit: GitService;
 
 const environment = {
   PATH: process.env["PATH"],
@@ -29,7 +29,7 @@ const agentGit = (...args: string[]): string => gitIn(workspace, ...args);
 const write = (name: string, text: string): Promise<void> => writeFile(join(workspace, name), text);
 
 const shadow_branch = "shadow/task-1";
-const wanted: GitClone = {
+const cloneInput: GitClone = {
   remote_path: "/git/sample.git",
   shadow_branch,
   author_name: "Ann",
@@ -55,76 +55,81 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (): GitWorkspace =>
-  new GitWorkspace({ workspace, state, remoteBase: `file://${folder}`, protocols: ["file"] });
+const open = (): GitService =>
+  new GitService({ workspace, state, remoteBase: `file://${folder}`, protocols: ["file"] });
 const remoteHas = (branch: string): string => gitIn(bare, "rev-parse", branch);
 
 // S-056, S-060
 test("a clone checks out the shadow branch at the base, and cloning again changes nothing", async () => {
-  const cloned = await daemonGit.clone(wanted);
+  const cloned = await daemonGit.clone(cloneInput);
   const main = remoteHas("main");
   expect(cloned).toEqual({ base_branch: "main", base_commit_sha: main, head: main, resumed: false });
   await write("mine.txt", "kept");
-  expect(await open().clone(wanted)).toEqual(cloned);
+  expect(await open().clone(cloneInput)).toEqual(cloned);
   expect(await readFile(join(workspace, "mine.txt"), "utf8")).toBe("kept");
   expect(await daemonGit.status()).toEqual({ cloned: true, branch: shadow_branch, head: main });
-  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/other.git" })).rejects.toMatchObject({
+  await expect(daemonGit.clone({ ...cloneInput, remote_path: "/git/other.git" })).rejects.toMatchObject({
     code: "workspace_occupied",
   });
 });
 
 test("an interrupted clone is removed and repeated; files that belong to no clone are kept", async () => {
   await write("foreign.txt", "somebody's");
-  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "workspace_occupied" });
-  await writeFile(join(state, "checkout.json"), JSON.stringify({ status: "cloning", remote_path: wanted.remote_path }));
+  await expect(daemonGit.clone(cloneInput)).rejects.toMatchObject({ code: "workspace_occupied" });
+  await writeFile(
+    join(state, "checkout.json"),
+    JSON.stringify({ status: "cloning", remote_path: cloneInput.remote_path }),
+  );
   await mkdir(join(workspace, ".git/objects"), { recursive: true });
   expect(await daemonGit.status()).toEqual({ cloned: false });
-  expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
+  expect(await daemonGit.clone(cloneInput)).toMatchObject({ resumed: false });
   await expect(access(join(workspace, "foreign.txt"))).rejects.toThrow();
 });
 
 // S-066
 test("an existing shadow branch on the remote is continued, and the base is where it began", async () => {
   const main = remoteHas("main");
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await write("b.txt", "b");
-  const made = await daemonGit.commit(turn);
+  const commitEvent = await daemonGit.commit(turn);
   await daemonGit.push({ shadow_branch });
   await rm(workspace, { recursive: true });
   await rm(join(state, "checkout.json"));
-  expect(await open().clone(wanted)).toEqual({
+  expect(await open().clone(cloneInput)).toEqual({
     base_branch: "main",
     base_commit_sha: main,
-    head: made?.sha,
+    head: commitEvent?.sha,
     resumed: true,
   });
 });
 
 test("an empty, a missing and a branchless remote each get their own error", async () => {
   gitIn(folder, "init", "-q", "--bare", join(folder, "git/empty.git"));
-  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/empty.git" })).rejects.toMatchObject({
+  await expect(daemonGit.clone({ ...cloneInput, remote_path: "/git/empty.git" })).rejects.toMatchObject({
     code: "repository_empty",
   });
-  await expect(daemonGit.clone({ ...wanted, remote_path: "/git/none.git" })).rejects.toMatchObject({
+  await expect(daemonGit.clone({ ...cloneInput, remote_path: "/git/none.git" })).rejects.toMatchObject({
     code: "repository_missing",
   });
-  await expect(daemonGit.clone({ ...wanted, base_branch: "nope" })).rejects.toMatchObject({ code: "branch_missing" });
+  await expect(daemonGit.clone({ ...cloneInput, base_branch: "nope" })).rejects.toMatchObject({
+    code: "branch_missing",
+  });
   await write("mine.txt", "written after the clone that failed");
-  await expect(daemonGit.clone(wanted)).rejects.toMatchObject({ code: "workspace_occupied" });
+  await expect(daemonGit.clone(cloneInput)).rejects.toMatchObject({ code: "workspace_occupied" });
   expect(await readdir(workspace)).toEqual(["mine.txt"]);
   await rm(join(workspace, "mine.txt"));
-  const refused = new GitWorkspace({ workspace, state, remoteBase: "http://127.0.0.1:1" });
-  await expect(refused.clone(wanted)).rejects.toMatchObject({ code: "repository_unreachable" });
-  expect(await daemonGit.clone(wanted)).toMatchObject({ resumed: false });
+  const refused = new GitService({ workspace, state, remoteBase: "http://127.0.0.1:1" });
+  await expect(refused.clone(cloneInput)).rejects.toMatchObject({ code: "repository_unreachable" });
+  expect(await daemonGit.clone(cloneInput)).toMatchObject({ resumed: false });
 });
 
 test("a turn's changes become one commit with author and co-author, and a push delivers it to the remote", async () => {
-  const { head } = await daemonGit.clone(wanted);
+  const { head } = await daemonGit.clone(cloneInput);
   expect(await daemonGit.commit(turn)).toBeUndefined();
   await write("a.txt", "one\n2\nthree\n");
   await write("new ü.txt", "x\n");
-  const made = await daemonGit.commit(turn);
-  expect(made).toEqual({
+  const commitEvent = await daemonGit.commit(turn);
+  expect(commitEvent).toEqual({
     kind: "commit",
     sha: agentGit("rev-parse", "HEAD"),
     parent: head,
@@ -138,14 +143,14 @@ test("a turn's changes become one commit with author and co-author, and a push d
     "Ann <ann@example.com>|Co-authored-by: Wharf <wharf@localhost>",
   );
   expect(await daemonGit.commit(turn)).toBeUndefined();
-  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
-  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
-  expect(remoteHas(shadow_branch)).toBe(made?.sha);
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
+  expect(remoteHas(shadow_branch)).toBe(commitEvent?.sha);
   await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("commits that the agent made itself are reported as one step", async () => {
-  const { head } = await daemonGit.clone(wanted);
+  const { head } = await daemonGit.clone(cloneInput);
   await write("b.txt", "b\n");
   agentGit("add", ".");
   agentGit("commit", "-qm", "own one");
@@ -161,42 +166,42 @@ test("commits that the agent made itself are reported as one step", async () => 
 });
 
 test("work on the agent's own branch or on a detached HEAD ends on the shadow branch", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   agentGit("checkout", "-q", "-b", "feature");
   await write("b.txt", "b");
   agentGit("add", ".");
   agentGit("commit", "-qm", "on feature");
   await write("c.txt", "c");
-  const made = await daemonGit.commit(turn);
+  const commitEvent = await daemonGit.commit(turn);
   expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
   expect(agentGit("ls-files")).toBe("a.txt\nb.txt\nc.txt");
   agentGit("checkout", "-q", "--detach");
   await write("d.txt", "d");
   const next = await daemonGit.commit(turn);
-  expect(next).toMatchObject({ parent: made?.sha, branch: shadow_branch, files: 1 });
+  expect(next).toMatchObject({ parent: commitEvent?.sha, branch: shadow_branch, files: 1 });
   expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
 });
 
 test("an agent that switched to the base branch loses nothing of the shadow branch", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await write("b.txt", "b");
-  const made = await daemonGit.commit(turn);
+  const commitEvent = await daemonGit.commit(turn);
   agentGit("checkout", "-q", "origin/main");
   expect(await daemonGit.commit(turn)).toBeUndefined();
-  expect(agentGit("rev-parse", "HEAD")).toBe(made?.sha);
+  expect(agentGit("rev-parse", "HEAD")).toBe(commitEvent?.sha);
 
   agentGit("checkout", "-q", "origin/main");
   await write("b.txt", "another b");
   await write("e.txt", "e");
   const merged = await daemonGit.commit(turn);
-  expect(merged).toMatchObject({ parent: made?.sha, branch: shadow_branch });
+  expect(merged).toMatchObject({ parent: commitEvent?.sha, branch: shadow_branch });
   expect(agentGit("ls-files")).toBe("a.txt\nb.txt\ne.txt");
   expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("another b");
-  agentGit("merge-base", "--is-ancestor", String(made?.sha), "HEAD");
+  agentGit("merge-base", "--is-ancestor", String(commitEvent?.sha), "HEAD");
 });
 
 test("the shadow branch only grows after an amended, reset or half-rebased history", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   for (const text of ["1", "2"]) {
     await write("b.txt", text);
     await daemonGit.commit(turn);
@@ -205,8 +210,8 @@ test("the shadow branch only grows after an amended, reset or half-rebased histo
   agentGit("reset", "-q", "--hard", "HEAD~1");
   await write("b.txt", "3");
   agentGit("commit", "-qa", "--amend", "-m", "rewritten");
-  const made = await daemonGit.commit(turn);
-  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  const commitEvent = await daemonGit.commit(turn);
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
   expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("3");
 
   agentGit("checkout", "-q", "-b", "side", "origin/main");
@@ -221,7 +226,7 @@ test("the shadow branch only grows after an amended, reset or half-rebased histo
 });
 
 test("the agent's hooks and configuration are not run, and its signing and locks do not prevent the commit", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   const trap = join(folder, "trap");
   await writeFile(trap, `#!/bin/sh\ntouch ${join(folder, "sprung")}\nexit 1\n`);
   await chmod(trap, 0o755);
@@ -242,18 +247,18 @@ test("the agent's hooks and configuration are not run, and its signing and locks
   agentGit("config", "commit.gpgSign", "true");
   await write("b.txt", "b");
   await writeFile(join(workspace, ".git/index.lock"), "");
-  const made = await daemonGit.commit(turn);
-  expect(made).toMatchObject({ files: 1 });
-  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: made?.sha });
+  const commitEvent = await daemonGit.commit(turn);
+  expect(commitEvent).toMatchObject({ files: 1 });
+  expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
   await appendFile(join(workspace, "a.txt"), "more\n");
-  expect((await daemonGit.diff({ base: String(made?.sha) })).files).toEqual([
+  expect((await daemonGit.diff({ base: String(commitEvent?.sha) })).files).toEqual([
     { path: "a.txt", additions: 1, deletions: 0 },
   ]);
   await expect(access(join(folder, "sprung"))).rejects.toThrow();
 });
 
 test("a push onto a branch that someone else moved is refused, not forced", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   gitIn(join(folder, "source"), "checkout", "-qb", shadow_branch);
   gitIn(join(folder, "source"), "commit", "-q", "--allow-empty", "-m", "theirs");
   gitIn(join(folder, "source"), "push", "-q", bare, shadow_branch);
@@ -264,7 +269,7 @@ test("a push onto a branch that someone else moved is refused, not forced", asyn
 
 // S-085 S-081
 test("the diff contains staged, unstaged and untracked work and does not touch the agent's index", async () => {
-  const { base_commit_sha: base } = await daemonGit.clone(wanted);
+  const { base_commit_sha: base } = await daemonGit.clone(cloneInput);
   await write("b.txt", "b\n");
   await daemonGit.commit(turn);
   await write("a.txt", "one\n");
@@ -286,7 +291,7 @@ test("the diff contains staged, unstaged and untracked work and does not touch t
 });
 
 test("a diff over its limit is cut and marked", async () => {
-  const { base_commit_sha: base } = await daemonGit.clone(wanted);
+  const { base_commit_sha: base } = await daemonGit.clone(cloneInput);
   await write("big.txt", "0123456789 line\n".repeat(500_000));
   const found = await daemonGit.diff({ base });
   expect(found.truncated).toBe(true);
@@ -295,14 +300,14 @@ test("a diff over its limit is cut and marked", async () => {
 });
 
 test("a commit that was made but not reported before a restart is reported afterwards", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await write("b.txt", "b");
-  const made = await daemonGit.commit(turn);
-  expect(await open().commit(turn)).toEqual(made);
+  const commitEvent = await daemonGit.commit(turn);
+  expect(await open().commit(turn)).toEqual(commitEvent);
 });
 
 test("a damaged clone record is read from its copy; without either, the error says so and work is kept", async () => {
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await write("a.txt", "mine\n");
   const files = ["checkout.json", "checkout.copy.json"].map((name) => join(state, name));
   await writeFile(files[0]!, "garbled");
@@ -314,7 +319,7 @@ test("a damaged clone record is read from its copy; without either, the error sa
   for (const file of files) await writeFile(file, "");
   const last = open();
   expect(await last.status()).toEqual({ cloned: false });
-  for (const attempt of [last.clone(wanted), last.commit(turn)])
+  for (const attempt of [last.clone(cloneInput), last.commit(turn)])
     await expect(attempt).rejects.toMatchObject({ code: "git_failed", message: expect.stringContaining("damaged") });
   expect(agentGit("show", "HEAD:a.txt")).toBe("mine");
 });

@@ -25,10 +25,10 @@ import { pushBranch } from "./push.ts";
 import { isDamaged, repairRepository } from "./repair.ts";
 import { retryWhileLocked } from "./stale-locks.ts";
 import { readStatus } from "./status.ts";
-import { branchOf, commitOf, resolveRevision, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, resolveRevision, type Workspace } from "./workspace.ts";
 import { IsolatedConfig } from "./isolated-config.ts";
 
-interface GitWorkspaceOptions {
+interface GitServiceOptions {
   workspace: string;
   state: string;
   /** Remote paths are appended to this base: the relay, for example `http://127.0.0.1:4100`. */
@@ -60,82 +60,82 @@ const progressIntervalMs = 30_000;
  * GitWorkspace is the daemon's git: it clones, commits, compares and pushes the workspace, one
  * operation at a time.
  */
-export class GitWorkspace {
+export class GitService {
   readonly #workspace: Workspace;
   readonly #quiet: () => Disposable;
   readonly #progressDelayMs: number;
   readonly #notice: (message: string) => Promise<void>;
   #queue: Promise<unknown> = Promise.resolve();
   /** Files left out of the last commit are reported once, not after every turn. */
-  #leftOut: string | undefined;
+  #reportedOmissions: string | undefined;
   /**
    * The newest commit that was returned is saved to disk by the next step, so that none is
    * forgotten.
    */
-  #told: string | undefined;
+  #reportedSha: string | undefined;
 
-  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, ...more }: GitWorkspaceOptions) {
+  constructor({ workspace, state, remoteBase, signal, protocols = [], quiet, ...options }: GitServiceOptions) {
     const view = new IsolatedConfig({ workspace, state });
     const allowed = { GIT_ALLOW_PROTOCOL: ["http", ...protocols].join(":") };
     const outside = { ...allowed, GIT_CEILING_DIRECTORIES: dirname(workspace) };
     const inside = { ...allowed, ...view.environment };
-    const { stepTimeoutMs = defaultGitTimeoutMs } = more;
-    this.#progressDelayMs = more.progressDelayMs ?? defaultProgressDelayMs;
-    this.#notice = more.notice ?? (async () => undefined);
+    const { stepTimeoutMs = defaultGitTimeoutMs } = options;
+    this.#progressDelayMs = options.progressDelayMs ?? defaultProgressDelayMs;
+    this.#notice = options.notice ?? (async () => undefined);
     this.#quiet = quiet ?? (() => ({ [Symbol.dispose]: () => undefined }));
     this.#workspace = {
       folder: workspace,
       state,
-      maxFileBytes: more.maxFileBytes ?? defaultMaxFileBytes,
+      maxFileBytes: options.maxFileBytes ?? defaultMaxFileBytes,
       stepTimeoutMs,
       remoteUrl: (path) => remoteBase + path,
       prepare: () => view.prepare(signal),
-      options: ({ environment, ...more } = {}) => ({
+      options: ({ environment, ...overrides } = {}) => ({
         cwd: workspace,
         signal,
         stepTimeoutMs,
-        ...more,
+        ...overrides,
         environment: { ...inside, ...environment },
       }),
-      outside: ({ environment, ...more } = {}) => ({
+      outside: ({ environment, ...overrides } = {}) => ({
         cwd: workspace,
         signal,
         stepTimeoutMs,
-        ...more,
+        ...overrides,
         environment: { ...outside, ...environment },
       }),
     };
   }
 
   clone(input: CloneInput, options: CloneOptions = {}): Promise<z.infer<typeof GitCloned>> {
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       using _ = this.#quiet();
-      await this.#settled();
+      await this.#loadCheckout();
       const cloned = await cloneRepository(this.#workspace, input, options);
-      this.#told = undefined;
+      this.#reportedSha = undefined;
       return cloned;
     });
   }
 
   /** Commits the changes since the last call; returns undefined if there are none. */
   commit(input: CommitInput): Promise<EventDataByKind<"commit"> | undefined> {
-    return this.#inTurn(async () => {
-      const checkout = await this.#settled();
+    return this.#enqueue(async () => {
+      const checkout = await this.#loadCheckout();
       if (!checkout) return undefined;
       using _ = this.#quiet();
       const committed = await this.#withProgress("committing the work of this turn", () =>
         this.#commitWork(checkout, input),
       );
-      const { made } = committed;
-      this.#told = made?.sha ?? this.#told;
-      const left = formatOmissions(committed, this.#workspace.maxFileBytes);
-      const isNews = left !== undefined && left !== this.#leftOut;
-      this.#leftOut = left;
-      if (isNews && !made) throw new WharfError("work_not_committed", { reason: left });
-      if (isNews) await this.#notice(`Not everything was committed: ${left}.`);
-      const many = made && formatManyFilesWarning(committed);
+      const { commitEvent } = committed;
+      this.#reportedSha = commitEvent?.sha ?? this.#reportedSha;
+      const omissions = formatOmissions(committed, this.#workspace.maxFileBytes);
+      const isNews = omissions !== undefined && omissions !== this.#reportedOmissions;
+      this.#reportedOmissions = omissions;
+      if (isNews && !commitEvent) throw new WharfError("work_not_committed", { reason: omissions });
+      if (isNews) await this.#notice(`Not everything was committed: ${omissions}.`);
+      const many = commitEvent && formatManyFilesWarning(committed);
       if (many) await this.#notice(many);
-      return made;
+      return commitEvent;
     });
   }
 
@@ -147,11 +147,11 @@ export class GitWorkspace {
     } catch (error) {
       if (!(error instanceof GitFailure) || !(await isDamaged(this.#workspace, checkout))) throw error;
       const repaired = await repairRepository(this.#workspace, checkout).catch((failure: unknown) => {
-        const words = failure instanceof Error ? failure.message : String(failure);
-        const reason = `the repository in the workspace is damaged and could not be repaired (${words})`;
+        const detail = failure instanceof Error ? failure.message : String(failure);
+        const reason = `the repository in the workspace is damaged and could not be repaired (${detail})`;
         throw new WharfError("work_not_committed", { reason }, { cause: failure });
       });
-      this.#told = undefined;
+      this.#reportedSha = undefined;
       await this.#notice(
         repaired === checkout
           ? "The repository in the workspace was damaged; Wharf repaired it."
@@ -167,25 +167,25 @@ export class GitWorkspace {
    * commit includes the work.
    */
   async commitLeftovers({ withinMs }: { withinMs: number }): Promise<EventDataByKind<"commit"> | undefined> {
-    const late = Promise.withResolvers<undefined>();
-    const timer = setTimeout(() => late.resolve(undefined), withinMs);
+    const timeout = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => timeout.resolve(undefined), withinMs);
     try {
       const checkout = await readCheckout(this.#workspace.state);
       if (checkout?.status !== "cloned") return undefined;
-      const made = this.commit({
+      const commitEvent = this.commit({
         message: "Save uncommitted work before the runner stops",
         author_name: checkout.author?.name ?? "",
         author_email: checkout.author?.email ?? "",
       });
-      return await Promise.race([made, late.promise]);
+      return await Promise.race([commitEvent, timeout.promise]);
     } finally {
       clearTimeout(timer);
     }
   }
 
   push({ shadow_branch }: { shadow_branch: string }): Promise<{ sha: string }> {
-    return this.#inTurn(async () => {
-      const checkout = await this.#settled();
+    return this.#enqueue(async () => {
+      const checkout = await this.#loadCheckout();
       if (checkout?.shadow_branch !== shadow_branch)
         throw new WharfError("revision_not_found", { revision: shadow_branch });
       await this.#workspace.prepare();
@@ -200,7 +200,7 @@ export class GitWorkspace {
   /** Returns the difference between a commit and the working tree, as a run shows it. */
   diff({ base }: { base: string }): Promise<Diff> {
     return this.#withClone(async (workspace) => {
-      const commitId = await commitOf(workspace, base);
+      const commitId = await resolveCommit(workspace, base);
       if (commitId === undefined) throw new WharfError("revision_not_found", { revision: base });
       return toDiff(await compareWithCommit(workspace, { base: commitId }));
     });
@@ -209,10 +209,10 @@ export class GitWorkspace {
   /**
    * Returns the difference between a revision (the newest commit by default) and the working tree.
    */
-  compare({ base, ...rest }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
+  compare({ base, ...options }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
     return this.#withClone(async (workspace) => {
-      const from = base === undefined ? await getCurrentCommit(workspace) : await resolveRevision(workspace, base);
-      return compareWithCommit(workspace, { base: from.sha, ...rest });
+      const revision = base === undefined ? await getCurrentCommit(workspace) : await resolveRevision(workspace, base);
+      return compareWithCommit(workspace, { base: revision.sha, ...options });
     });
   }
 
@@ -238,7 +238,7 @@ export class GitWorkspace {
     return this.#withClone(async (workspace, checkout) => {
       using _ = this.#quiet();
       const switched = await branch(workspace, checkout, input);
-      this.#told = undefined;
+      this.#reportedSha = undefined;
       return switched;
     });
   }
@@ -264,7 +264,7 @@ export class GitWorkspace {
   }
 
   currentBranch(): Promise<string | undefined> {
-    return this.#withClone(branchOf);
+    return this.#withClone(getCurrentBranch);
   }
 
   currentCommit(): Promise<GitLogEntry> {
@@ -279,54 +279,54 @@ export class GitWorkspace {
     if (checkout?.status !== "cloned") return { cloned: false };
     const { branch: name, sha } = await readHead(join(this.#workspace.folder, ".git"));
     if (name === undefined) return { cloned: true, ...(sha && { head: sha }) };
-    const head = sha ?? (await this.#packed(name));
+    const head = sha ?? (await this.#readPackedRef(name));
     return { cloned: true, branch: name, ...(head && { head }) };
   }
 
-  async #packed(name: string): Promise<string | undefined> {
+  async #readPackedRef(name: string): Promise<string | undefined> {
     const options = this.#workspace.outside({ accept: [1, 128] });
     const { stdout } = await git(["rev-parse", "--quiet", "--verify", `refs/heads/${name}`], options);
     return stdout.trim() || undefined;
   }
 
   #withClone<T>(action: (workspace: Workspace, checkout: Checkout) => Promise<T>): Promise<T> {
-    return this.#inTurn(async () => {
-      const checkout = await this.#settled();
+    return this.#enqueue(async () => {
+      const checkout = await this.#loadCheckout();
       if (!checkout) throw new WharfError("workspace_not_cloned", {});
       await this.#workspace.prepare();
       return action(this.#workspace, checkout);
     });
   }
 
-  async #settled(): Promise<Checkout | undefined> {
+  async #loadCheckout(): Promise<Checkout | undefined> {
     const checkout = await readCheckout(this.#workspace.state);
     if (checkout?.status !== "cloned") return undefined;
-    return rememberTold(this.#workspace, checkout, this.#told ?? checkout.told);
+    return rememberTold(this.#workspace, checkout, this.#reportedSha ?? checkout.told);
   }
 
   /** Reports work that takes longer than a few seconds, so that it does not seem stuck. */
   async #withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
     const began = performance.now();
-    let told: Promise<unknown> = Promise.resolve();
-    const tell = () => {
+    let reports: Promise<unknown> = Promise.resolve();
+    const reportProgress = () => {
       const seconds = Math.round((performance.now() - began) / 1_000);
-      told = told
+      reports = reports
         .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take time.`))
         .catch(() => {});
-      timer = setTimeout(tell, progressIntervalMs);
+      timer = setTimeout(reportProgress, progressIntervalMs);
     };
-    let timer = setTimeout(tell, this.#progressDelayMs);
+    let timer = setTimeout(reportProgress, this.#progressDelayMs);
     try {
       return await work();
     } finally {
       clearTimeout(timer);
-      await told;
+      await reports;
     }
   }
 
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const done = this.#queue.then(action);
-    this.#queue = done.catch(() => undefined);
-    return done;
+  #enqueue<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(action);
+    this.#queue = result.catch(() => undefined);
+    return result;
   }
 }

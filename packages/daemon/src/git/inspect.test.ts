@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { type EventDataByKind, gitApi, type GitCloneEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGitHandlers } from "../api/git-routes.ts";
-import { Repository, turn, wanted } from "./fixtures/repository.ts";
-import type { GitWorkspace } from "./index.ts";
+import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
+import type { GitService } from "./index.ts";
 
 let repository: Repository;
-let git: GitWorkspace;
+let git: GitService;
 let api: ReturnType<typeof createGitHandlers>;
 let committed: EventDataByKind<"commit">[];
 const signal = new AbortController().signal;
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => repository[Symbol.dispose]());
 
-const theirs = (...args: string[]): string => repository.git(repository.source, ...args);
+const theirs = (...args: string[]): string => repository.runGit(repository.source, ...args);
 async function theyPush(branch: string, name: string): Promise<string> {
   await writeFile(join(repository.source, name), "theirs\n");
   theirs("add", ".");
@@ -36,9 +36,9 @@ async function theyPush(branch: string, name: string): Promise<string> {
 
 // S-022
 test("a clone reports its progress as it happens and ends with its result or its failure", async () => {
-  const body = gitApi.gitClone.body.parse(wanted);
+  const body = gitApi.gitClone.body.parse(cloneInput);
   const events = (await Array.fromAsync(await api.gitClone({ body }, signal))) as GitCloneEvent[];
-  const main = repository.git(repository.bare, "rev-parse", "main");
+  const main = repository.runGit(repository.bare, "rev-parse", "main");
   expect(events.at(-1)).toEqual({
     type: "cloned",
     base_branch: "main",
@@ -56,16 +56,16 @@ test("a clone reports its progress as it happens and ends with its result or its
 // S-022
 test("a clone of a given depth has that many commits, and is deepened if the base is older", async () => {
   for (const name of ["b", "c", "d"]) await theyPush("main", name);
-  await git.clone({ ...wanted, depth: 1 });
-  expect(repository.agent("rev-list", "--count", "HEAD")).toBe("1");
+  await git.clone({ ...cloneInput, depth: 1 });
+  expect(repository.runAsAgent("rev-list", "--count", "HEAD")).toBe("1");
   await repository.write("mine", "x");
-  const made = await git.commit(turn);
-  expect(await git.push({ shadow_branch: wanted.shadow_branch })).toEqual({ sha: made?.sha });
+  const commitEvent = await git.commit(turn);
+  expect(await git.push({ shadow_branch: cloneInput.shadow_branch })).toEqual({ sha: commitEvent?.sha });
   const base = theirs("rev-parse", "HEAD");
   for (const name of ["e", "f"]) await theyPush("main", name);
   await rm(repository.workspace, { recursive: true });
   await rm(join(repository.state, "checkout.json"));
-  expect(await repository.open().clone({ ...wanted, depth: 1 })).toMatchObject({
+  expect(await repository.open().clone({ ...cloneInput, depth: 1 })).toMatchObject({
     resumed: true,
     base_commit_sha: base,
   });
@@ -73,35 +73,35 @@ test("a clone of a given depth has that many commits, and is deepened if the bas
 
 // S-064, S-066
 test("an existing clone advances to newer commits of its branch, unless work would be lost or the remote is silent", async () => {
-  await git.clone(wanted);
+  await git.clone(cloneInput);
   await repository.write("mine", "x");
   const mine = await git.commit(turn);
-  await git.push({ shadow_branch: wanted.shadow_branch });
-  theirs("fetch", "-q", repository.bare, wanted.shadow_branch);
+  await git.push({ shadow_branch: cloneInput.shadow_branch });
+  theirs("fetch", "-q", repository.bare, cloneInput.shadow_branch);
   theirs("checkout", "-q", "FETCH_HEAD");
-  const newer = await theyPush(wanted.shadow_branch, "review.txt");
+  const newer = await theyPush(cloneInput.shadow_branch, "review.txt");
   await repository.write("a.txt", "not committed\n");
-  expect(await git.clone(wanted)).toMatchObject({ head: mine?.sha });
-  repository.agent("checkout", "-q", "--", "a.txt");
-  expect(await repository.open().clone(wanted)).toMatchObject({ head: newer });
+  expect(await git.clone(cloneInput)).toMatchObject({ head: mine?.sha });
+  repository.runAsAgent("checkout", "-q", "--", "a.txt");
+  expect(await repository.open().clone(cloneInput)).toMatchObject({ head: newer });
   expect(await readFile(join(repository.workspace, "review.txt"), "utf8")).toBe("theirs\n");
   expect(await repository.open().commit(turn)).toBeUndefined();
   const gone = repository.bare;
   await rm(gone, { recursive: true });
-  await expect(git.clone(wanted)).rejects.toMatchObject({ code: "repository_missing" });
+  await expect(git.clone(cloneInput)).rejects.toMatchObject({ code: "repository_missing" });
 });
 
 test("the status lists staged, changed, conflicting, moved and untracked files, with any name", async () => {
-  await git.clone(wanted);
-  expect(await git.treeStatus()).toMatchObject({ branch: wanted.shadow_branch, clean: true, files: [] });
+  await git.clone(cloneInput);
+  expect(await git.treeStatus()).toMatchObject({ branch: cloneInput.shadow_branch, clean: true, files: [] });
   await repository.write("staged file", "s");
-  repository.agent("add", ".");
+  repository.runAsAgent("add", ".");
   await repository.write("staged file", "s2");
-  repository.agent("mv", "a.txt", "folder with ü.txt");
+  repository.runAsAgent("mv", "a.txt", "folder with ü.txt");
   await repository.write("new/line\nname", "n");
   expect(await git.treeStatus()).toEqual({
-    branch: wanted.shadow_branch,
-    head: repository.agent("rev-parse", "HEAD"),
+    branch: cloneInput.shadow_branch,
+    head: repository.runAsAgent("rev-parse", "HEAD"),
     clean: false,
     truncated: false,
     files: [
@@ -110,18 +110,18 @@ test("the status lists staged, changed, conflicting, moved and untracked files, 
       { path: "new/line\nname", unstaged: "untracked" },
     ],
   });
-  repository.agent("reset", "-q", "--hard");
+  repository.runAsAgent("reset", "-q", "--hard");
   await repository.write("a.txt", "mine\n");
-  repository.agent("commit", "-qam", "mine");
+  repository.runAsAgent("commit", "-qam", "mine");
   await theyPush("main", "a.txt");
-  repository.agent("fetch", "-q", "origin");
-  expect(() => repository.agent("merge", "-q", "origin/main")).toThrow();
+  repository.runAsAgent("fetch", "-q", "origin");
+  expect(() => repository.runAsAgent("merge", "-q", "origin/main")).toThrow();
   expect((await git.treeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });
 });
 
 // S-027 S-085
 test("a diff covers the working tree against any commit or the base, one path, or only the figures", async () => {
-  const { base_commit_sha: base } = await git.clone(wanted);
+  const { base_commit_sha: base } = await git.clone(cloneInput);
   await repository.write("b.txt", "b\n");
   await git.commit(turn);
   await repository.write("b.txt", "b\nmore\n");
@@ -152,7 +152,7 @@ test("a diff covers the working tree against any commit or the base, one path, o
 });
 
 test("requested commits carry author and co-author, are reported, and appear in the log", async () => {
-  const { head } = await git.clone(wanted);
+  const { head } = await git.clone(cloneInput);
   await repository.write("b.txt", "b\n");
   const co_author = { name: "Cleo", email: "cleo@example.com" };
   const { commit } = await api.gitCommit({ body: { message: "Add b\n\nBecause.", ...author, co_author } }, signal);
@@ -175,15 +175,15 @@ test("requested commits carry author and co-author, are reported, and appear in 
   const { messages } = await api.gitCommitMessages({ query: { limit: 10 } }, signal);
   expect(messages.map(({ sha }) => sha)).toEqual([unnamed.commit?.sha, commit?.sha]);
   expect(await git.currentCommit()).toMatchObject({ sha: unnamed.commit?.sha });
-  expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: wanted.shadow_branch });
+  expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: cloneInput.shadow_branch });
 });
 
 test("only commits of this repository are checked out, and uncommitted work is discarded only on demand", async () => {
-  await git.clone(wanted);
+  await git.clone(cloneInput);
   await repository.write("a.txt", "mine\n");
   await git.commit(turn);
   await repository.write("a.txt", "not committed\n");
-  const main = repository.git(repository.bare, "rev-parse", "main");
+  const main = repository.runGit(repository.bare, "rev-parse", "main");
   for (const revision of ["main", main])
     await expect(git.checkout({ revision, discard: false })).rejects.toMatchObject({ code: "uncommitted_changes" });
   expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("not committed\n");
@@ -197,20 +197,22 @@ test("only commits of this repository are checked out, and uncommitted work is d
 
 // S-056
 test("work continues on another shadow branch: a new one, one of the remote, and back", async () => {
-  const { head } = await git.clone(wanted);
+  const { head } = await git.clone(cloneInput);
   await repository.write("b.txt", "b");
   expect(await git.branch({ branch: "shadow/task-2" })).toEqual({ branch: "shadow/task-2", head, created: true });
-  const made = await git.commit(turn);
-  expect(made).toMatchObject({ branch: "shadow/task-2", files: 1 });
-  expect(await api.gitPush({ body: {} }, signal)).toEqual({ branch: "shadow/task-2", sha: made?.sha });
-  await expect(git.push({ shadow_branch: wanted.shadow_branch })).rejects.toMatchObject({ code: "revision_not_found" });
-  expect(await git.branch({ branch: wanted.shadow_branch })).toEqual({
-    branch: wanted.shadow_branch,
+  const commitEvent = await git.commit(turn);
+  expect(commitEvent).toMatchObject({ branch: "shadow/task-2", files: 1 });
+  expect(await api.gitPush({ body: {} }, signal)).toEqual({ branch: "shadow/task-2", sha: commitEvent?.sha });
+  await expect(git.push({ shadow_branch: cloneInput.shadow_branch })).rejects.toMatchObject({
+    code: "revision_not_found",
+  });
+  expect(await git.branch({ branch: cloneInput.shadow_branch })).toEqual({
+    branch: cloneInput.shadow_branch,
     head,
     created: false,
   });
   expect(await git.commit(turn)).toBeUndefined();
-  expect(await git.branch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({ head: made?.sha });
+  expect(await git.branch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({ head: commitEvent?.sha });
   await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({
     code: "revision_not_found",
   });
@@ -220,14 +222,14 @@ test("work continues on another shadow branch: a new one, one of the remote, and
 test("uncommitted work is committed before the runner stops, with the task's author", async () => {
   const withinMs = 20_000;
   expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
-  await git.clone(wanted);
+  await git.clone(cloneInput);
   expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
   await git.config({ name: "Bea Ö", email: "bea@example.com" });
-  expect(repository.agent("config", "user.name")).toBe("Bea Ö");
+  expect(repository.runAsAgent("config", "user.name")).toBe("Bea Ö");
   await repository.write("left.txt", "over");
-  const made = await repository.open().commitLeftovers({ withinMs });
-  expect(made).toMatchObject({ files: 1, branch: wanted.shadow_branch });
-  expect(repository.agent("log", "-1", "--format=%an <%ae>")).toBe("Bea Ö <bea@example.com>");
+  const commitEvent = await repository.open().commitLeftovers({ withinMs });
+  expect(commitEvent).toMatchObject({ files: 1, branch: cloneInput.shadow_branch });
+  expect(repository.runAsAgent("log", "-1", "--format=%an <%ae>")).toBe("Bea Ö <bea@example.com>");
   await repository.write("late.txt", "x");
   expect(await git.commitLeftovers({ withinMs: 0 })).toBeUndefined();
   // The commit continues in the background; the next operation waits for it.
@@ -241,7 +243,7 @@ test("the watcher is quiet while git changes files, and only then", async () => 
     return { [Symbol.dispose]: () => void calls.push("over") };
   };
   const watched = repository.open({ quiet });
-  await watched.clone(wanted);
+  await watched.clone(cloneInput);
   await watched.commit(turn);
   await watched.branch({ branch: "shadow/two" });
   await expect(watched.checkout({ revision: "nowhere", discard: false })).rejects.toThrow();
@@ -264,18 +266,18 @@ test("without a clone, every route reports it", async () => {
 });
 
 test("a file that is being written is in no commit, neither of a turn nor of the agent", async () => {
-  await git.clone(wanted);
+  await git.clone(cloneInput);
   const half = ".wharf-0123456789abcdef.tmp";
   await repository.write(`deep/${half}`, "half");
   await repository.write("whole.txt", "whole");
   expect(await git.commit(turn)).toMatchObject({ files: 1 });
   expect((await git.treeStatus()).files).toEqual([]);
-  repository.agent("add", "--all");
-  expect(repository.agent("status", "--porcelain")).toBe("");
+  repository.runAsAgent("add", "--all");
+  expect(repository.runAsAgent("status", "--porcelain")).toBe("");
   // The file is ignored even if the agent has its own rules.
   await repository.write(".git/info/exclude", "*.log");
-  repository.agent("config", "core.excludesFile", "/dev/null");
+  repository.runAsAgent("config", "core.excludesFile", "/dev/null");
   await repository.write("again.txt", "again");
   expect(await git.commit(turn)).toMatchObject({ files: 1 });
-  expect(repository.agent("ls-files")).not.toContain(half);
+  expect(repository.runAsAgent("ls-files")).not.toContain(half);
 });

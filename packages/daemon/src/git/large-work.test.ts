@@ -2,7 +2,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { manyFilesThreshold } from "./commit-notices.ts";
-import { Repository, turn, wanted } from "./fixtures/repository.ts";
+import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
 
 let repository: Repository;
 let notices: string[];
@@ -17,11 +17,11 @@ const open = (maxFileBytes?: number) =>
 
 test("a file over the limit is left out and named, and all others are committed", async () => {
   const daemonGit = open(1_000_000);
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await repository.write("größe/big.bin", Buffer.alloc(3_000_000));
   await repository.write("fits.bin", Buffer.alloc(1_000_000));
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
-  expect(repository.agent("ls-tree", "-r", "--name-only", "HEAD").split("\n")).toEqual(["a.txt", "fits.bin"]);
+  expect(repository.runAsAgent("ls-tree", "-r", "--name-only", "HEAD").split("\n")).toEqual(["a.txt", "fits.bin"]);
   expect(notices).toEqual([
     expect.stringMatching(/files over 1 MB are left out: größe\/big\.bin \(3 MB\) .*\.gitignore/),
   ]);
@@ -35,7 +35,7 @@ test("a file over the limit is left out and named, and all others are committed"
 
 test("if a file over the limit is the only change, the error says that nothing was committed", async () => {
   const daemonGit = open(1_000_000);
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   await repository.write("big.bin", Buffer.alloc(3_000_000));
   await expect(daemonGit.commit(turn)).rejects.toMatchObject({
     code: "work_not_committed",
@@ -45,7 +45,7 @@ test("if a file over the limit is the only change, the error says that nothing w
 });
 
 test("a commit that exceeds its time limit names the limit and its setting", async () => {
-  await open().clone(wanted);
+  await open().clone(cloneInput);
   await repository.write("b.txt", "b\n");
   const hurried = repository.open({ stepTimeoutMs: 1 });
   await expect(hurried.commit(turn)).rejects.toThrow(
@@ -56,7 +56,7 @@ test("a commit that exceeds its time limit names the limit and its setting", asy
 
 test("a commit of very many new files is made, with a warning that names their folder", async () => {
   const daemonGit = open();
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   const folder = join(repository.workspace, "node_modules/thing");
   await mkdir(folder, { recursive: true });
   const names = Array.from({ length: manyFilesThreshold }, (_, i) => join(folder, `${i}.js`));
@@ -71,12 +71,12 @@ test("a commit of very many new files is made, with a warning that names their f
 test("a long push reports that it is still running", async () => {
   const told = Promise.withResolvers<string>();
   const daemonGit = repository.open({ progressDelayMs: 1, notice: async (message) => told.resolve(message) });
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
   const release = join(repository.folder, "release");
   const hook = join(repository.bare, "hooks/pre-receive");
   await writeFile(hook, `#!/bin/sh\nwhile [ ! -e ${release} ]; do sleep 0.05; done\n`);
   await chmod(hook, 0o755);
-  const pushing = daemonGit.push({ shadow_branch: wanted.shadow_branch });
+  const pushing = daemonGit.push({ shadow_branch: cloneInput.shadow_branch });
   expect(await told.promise).toMatch(/^Still pushing the work to the server \(\d+ s\)/);
   await writeFile(release, "");
   await pushing;

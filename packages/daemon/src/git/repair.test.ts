@@ -1,30 +1,30 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Repository, turn, wanted } from "./fixtures/repository.ts";
-import type { GitWorkspace } from "./index.ts";
+import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
+import type { GitService } from "./index.ts";
 
 let repository: Repository;
-let daemonGit: GitWorkspace;
+let daemonGit: GitService;
 let notices: string[];
 beforeEach(async () => {
   repository = new Repository();
   notices = [];
   daemonGit = repository.open({ notice: async (message) => void notices.push(message) });
-  await daemonGit.clone(wanted);
+  await daemonGit.clone(cloneInput);
 });
 afterEach(() => repository[Symbol.dispose]());
 
 const inGit = (...path: string[]) => join(repository.workspace, ".git", ...path);
-const { shadow_branch } = wanted;
-const pushed = (path: string) => repository.git(repository.bare, "show", `${shadow_branch}:${path}`);
+const { shadow_branch } = cloneInput;
+const pushed = (path: string) => repository.runGit(repository.bare, "show", `${shadow_branch}:${path}`);
 
 const damages: Record<string, () => Promise<unknown>> = {
   "removed .git": () => rm(inGit(), { recursive: true }),
   "replaced .git by a file": () => rm(inGit(), { recursive: true }).then(() => writeFile(inGit(), "gone")),
   "began a repository of its own": async () => {
     await rm(inGit(), { recursive: true });
-    repository.agent("init", "-q", ".");
+    repository.runAsAgent("init", "-q", ".");
   },
   "garbled HEAD": () => writeFile(inGit("HEAD"), "garbage\n"),
   "removed HEAD": () => rm(inGit("HEAD")),

@@ -5,7 +5,7 @@ import { type Checkout, writeCheckout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { writeUser } from "./user-config.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { commitOf, headOf, type Workspace } from "./workspace.ts";
+import { resolveCommit, getHeadCommit, type Workspace } from "./workspace.ts";
 
 /**
  * Repairs make a repository that the agent damaged usable again, so that the work in the working
@@ -30,7 +30,7 @@ export async function isDamaged(workspace: Workspace, { told: reportedSha }: Che
     return [0, ...codes].includes((await git(args, options)).code);
   };
   if (!(await isSuccessful(["rev-parse", "--quiet", "--verify", "HEAD^{tree}"]))) return true;
-  if ((await commitOf(workspace, reportedSha)) === undefined) return true;
+  if ((await resolveCommit(workspace, reportedSha)) === undefined) return true;
   if (!(await isSuccessful(["diff-index", "--cached", "--quiet", "HEAD"], [1]))) return true;
   return !(await isSuccessful(["fsck", "--connectivity-only", "--no-dangling", "--no-progress", "HEAD"]));
 }
@@ -88,14 +88,14 @@ async function rebuildRepository(workspace: Workspace, checkout: Checkout): Prom
   ]);
   await git(["update-ref", `refs/heads/${shadow_branch}`, start], workspace.options());
   await git(["read-tree", "HEAD"], workspace.options());
-  const next = { ...checkout, told: await headOf(workspace) };
+  const next = { ...checkout, told: await getHeadCommit(workspace) };
   await writeCheckout(workspace.state, next);
   return next;
 }
 
 async function findFirstCommit(workspace: Workspace, names: readonly string[]): Promise<string> {
   for (const name of names) {
-    const sha = await commitOf(workspace, name);
+    const sha = await resolveCommit(workspace, name);
     if (sha !== undefined) return sha;
   }
   throw new Error("the remote has neither the task's branch nor the one it began at");

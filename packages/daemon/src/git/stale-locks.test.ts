@@ -1,15 +1,15 @@
 import { access, open, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Repository, turn, wanted } from "./fixtures/repository.ts";
-import type { GitWorkspace } from "./index.ts";
+import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
+import type { GitService } from "./index.ts";
 
 let repository: Repository;
-let git: GitWorkspace;
+let git: GitService;
 beforeEach(async () => {
   repository = new Repository();
   git = repository.open();
-  await git.clone(wanted);
+  await git.clone(cloneInput);
 });
 afterEach(() => repository[Symbol.dispose]());
 
@@ -22,21 +22,21 @@ async function leaveLock(name: string): Promise<string> {
 }
 
 test("the locks of a killed git do not prevent a turn's commit", async () => {
-  const names = ["index.lock", "HEAD.lock", `refs/heads/${wanted.shadow_branch}.lock`, "packed-refs.lock"];
+  const names = ["index.lock", "HEAD.lock", `refs/heads/${cloneInput.shadow_branch}.lock`, "packed-refs.lock"];
   for (const name of names) {
     await leaveLock(name);
     await repository.write(`${names.indexOf(name)}.txt`, name);
-    expect(await git.commit(turn), name).toMatchObject({ files: 1, branch: wanted.shadow_branch });
+    expect(await git.commit(turn), name).toMatchObject({ files: 1, branch: cloneInput.shadow_branch });
   }
   // All locks exist at once, while the agent has switched to another branch.
   await Promise.all(names.slice(0, 3).map(leaveLock));
   await repository.write(".git/HEAD", "ref: refs/heads/elsewhere\n");
   await repository.write("last.txt", "last");
-  expect(await git.commit(turn)).toMatchObject({ branch: wanted.shadow_branch });
-  expect(repository.agent("show", "HEAD:last.txt")).toBe("last");
+  expect(await git.commit(turn)).toMatchObject({ branch: cloneInput.shadow_branch });
+  expect(repository.runAsAgent("show", "HEAD:last.txt")).toBe("last");
   await leaveLock("config.lock");
   await git.config({ name: "Bea", email: "bea@example.com" });
-  expect(repository.agent("config", "user.name")).toBe("Bea");
+  expect(repository.runAsAgent("config", "user.name")).toBe("Bea");
 });
 
 test("a lock that a process holds is left alone, and the commit names what is locked", async () => {

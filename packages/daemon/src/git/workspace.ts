@@ -14,12 +14,12 @@ export interface Workspace {
   /** Updates the daemon's view of the repository; required before `options` are used. */
   prepare(): Promise<void>;
   /** Returns the options for git on the repository. */
-  options(more?: Partial<GitOptions>): GitOptions;
+  options(overrides?: Partial<GitOptions>): GitOptions;
   /** Returns the options for git without a repository. */
   outside(overrides?: Partial<GitOptions>): GitOptions;
 }
 
-export async function headOf(workspace: Workspace): Promise<string> {
+export async function getHeadCommit(workspace: Workspace): Promise<string> {
   const { stdout } = await git(["rev-parse", "--verify", "HEAD^{commit}"], workspace.options());
   return stdout.trim();
 }
@@ -29,13 +29,13 @@ export async function isAncestor(workspace: Workspace, older: string, newer: str
   return code === 0;
 }
 
-export async function branchOf(workspace: Workspace): Promise<string | undefined> {
+export async function getCurrentBranch(workspace: Workspace): Promise<string | undefined> {
   const { stdout } = await git(["symbolic-ref", "--quiet", "--short", "HEAD"], workspace.options({ accept: [1] }));
   return stdout.trim() || undefined;
 }
 
 /** Resolves a full name or an id to a commit. */
-export async function commitOf(workspace: Workspace, name: string): Promise<string | undefined> {
+export async function resolveCommit(workspace: Workspace, name: string): Promise<string | undefined> {
   const { stdout } = await git(
     ["rev-parse", "--quiet", "--verify", "--end-of-options", `${name}^{commit}`],
     workspace.options({ accept: [1, 128] }),
@@ -49,10 +49,10 @@ export async function commitOf(workspace: Workspace, name: string): Promise<stri
  */
 export async function resolveRevision(workspace: Workspace, revision: string): Promise<Revision> {
   for (const kind of ["heads", "remotes/origin"] as const) {
-    const sha = await commitOf(workspace, `refs/${kind}/${revision}`);
+    const sha = await resolveCommit(workspace, `refs/${kind}/${revision}`);
     if (sha !== undefined) return { sha, branch: revision, kind: kind === "heads" ? "local" : "remote" };
   }
-  const sha = /^[0-9a-f]{7,64}$/.test(revision) ? await commitOf(workspace, revision) : undefined;
+  const sha = /^[0-9a-f]{7,64}$/.test(revision) ? await resolveCommit(workspace, revision) : undefined;
   if (sha === undefined) throw new WharfError("revision_not_found", { revision });
   return { sha, kind: "commit" };
 }

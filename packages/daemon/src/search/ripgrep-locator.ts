@@ -36,7 +36,7 @@ export async function getRipgrepError(
   input: ContentSearch,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const child = start(program, [...patternArguments(input), "--", "-"], { cwd: "/", errors: true });
+  const child = start(program, [...getPatternArguments(input), "--", "-"], { cwd: "/", errors: true });
   using _ = endWith(child, signal);
   const [errorText, [code]] = await Promise.all([child.stderr ? text(child.stderr) : "", once(child, "close")]);
   signal.throwIfAborted();
@@ -48,8 +48,8 @@ export const locateWithRipgrep = (program: string): Locator =>
     const { workspace, input, leaveOut, signal } = options;
     await using root = await openFolder(workspace, ".");
     const args = [
-      ...patternArguments(input),
-      ...scopeArguments(input),
+      ...getPatternArguments(input),
+      ...getScopeArguments(input),
       "--json",
       "--",
       input.path === "." ? "./" : `./${input.path}`,
@@ -64,7 +64,7 @@ export const locateWithRipgrep = (program: string): Locator =>
     const base = input.path === "." ? "" : input.path;
     const ignored = input.gitignore ? new IgnoreLookup(workspace) : undefined;
     if (child.stdout)
-      for await (const file of filesOf(child.stdout, summary, input.limit + 1)) {
+      for await (const file of readMatchedFiles(child.stdout, summary, input.limit + 1)) {
         if (leaveOut({ path: file.path, type: "file" }) || (await ignored?.isIgnored(file.path, base))) continue;
         yield file;
       }
@@ -75,29 +75,29 @@ export const locateWithRipgrep = (program: string): Locator =>
     return summary;
   };
 
-async function* filesOf(
+async function* readMatchedFiles(
   output: AsyncIterable<Buffer>,
-  seen: { tooLarge: boolean },
-  mostLines: number,
+  summary: { tooLarge: boolean },
+  maxLines: number,
 ): AsyncGenerator<MatchedFile, void, undefined> {
   // A file's lines wait for the end of the file, which reports whether it is binary.
   let lines: MatchedLine[] = [];
   for await (const line of readBoundedLines(output, maxLineBytes)) {
     if (line === "too long") {
-      seen.tooLarge = true;
+      summary.tooLarge = true;
       continue;
     }
     const { type, data } = Message.parse(JSON.parse(line.toString()));
     if (type === "begin") lines = [];
-    if (type === "match" && lines.length < mostLines) lines.push(foundLine(data));
+    if (type === "match" && lines.length < maxLines) lines.push(toMatchedLine(data));
     if (type !== "end" || lines.length === 0 || data.binary_offset !== null) continue;
-    const path = data.path && bytesOf(data.path).toString().replace(/^\.\//, "");
+    const path = data.path && toBytes(data.path).toString().replace(/^\.\//, "");
     if (path) yield { path, lines };
   }
 }
 
-function foundLine(data: Message["data"]): MatchedLine {
-  const bytes = data.lines ? bytesOf(data.lines) : Buffer.alloc(0);
+function toMatchedLine(data: Message["data"]): MatchedLine {
+  const bytes = data.lines ? toBytes(data.lines) : Buffer.alloc(0);
   return {
     line: data.line_number ?? 1,
     offset: data.absolute_offset ?? 0,
@@ -108,7 +108,7 @@ function foundLine(data: Message["data"]): MatchedLine {
 }
 
 const Bytes = z.union([z.object({ text: z.string() }), z.object({ bytes: z.string() })]);
-const bytesOf = (value: z.infer<typeof Bytes>): Buffer =>
+const toBytes = (value: z.infer<typeof Bytes>): Buffer =>
   "text" in value ? Buffer.from(value.text) : Buffer.from(value.bytes, "base64");
 
 const Count = z.int().min(0);
@@ -125,15 +125,15 @@ const Message = z.object({
 });
 type Message = z.infer<typeof Message>;
 
-function patternArguments({ pattern, mode, whole_word, ...input }: ContentSearch): string[] {
-  const how = { sensitive: "--case-sensitive", insensitive: "--ignore-case", smart: "--smart-case" }[input.case];
+function getPatternArguments({ pattern, mode, whole_word, ...input }: ContentSearch): string[] {
+  const caseOption = { sensitive: "--case-sensitive", insensitive: "--ignore-case", smart: "--smart-case" }[input.case];
   const literal = mode === "literal" ? ["--fixed-strings"] : [];
-  const whole = whole_word ? ["--word-regexp"] : [];
+  const wholeWord = whole_word ? ["--word-regexp"] : [];
   // Byte-order marks are not interpreted: offsets must be those of the file.
-  return ["--no-config", "--crlf", "--encoding", "none", how, ...literal, ...whole, "--regexp", pattern];
+  return ["--no-config", "--crlf", "--encoding", "none", caseOption, ...literal, ...wholeWord, "--regexp", pattern];
 }
 
-function scopeArguments({ gitignore, include, exclude }: ContentSearch): string[] {
+function getScopeArguments({ gitignore, include, exclude }: ContentSearch): string[] {
   const args = ["--no-messages", "--hidden", "--no-mmap", "--glob", "!.git", "--max-filesize", String(maxFileBytes)];
   if (!gitignore) args.push("--no-ignore");
   else args.push("--no-require-git", "--no-ignore-parent", "--no-ignore-dot", "--no-ignore-global");

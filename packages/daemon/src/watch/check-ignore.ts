@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
-import { gitEnvironment } from "../git/command.ts";
+import { getGitEnvironment } from "../git/command.ts";
 import { CheckIgnoreParser } from "./check-ignore-parser.ts";
 
 // git may take this long between answers.
@@ -89,7 +89,7 @@ export class CheckIgnore {
       cwd: this.#options.cwd,
       // `check-ignore` rejects literal pathspecs; a path that begins with `./` is no pattern
       // either.
-      env: gitEnvironment({ ...this.#options.environment, GIT_LITERAL_PATHSPECS: "0" }),
+      env: getGitEnvironment({ ...this.#options.environment, GIT_LITERAL_PATHSPECS: "0" }),
       stdio: ["pipe", "pipe", "ignore"],
     });
     child.on("error", () => undefined);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { FsChanges } from "@wharf/contract";
-import { Repository, turn, wanted } from "../git/fixtures/repository.ts";
+import { Repository, turn, cloneInput } from "../git/fixtures/repository.ts";
 import { Watcher } from "./index.ts";
 
 // S-087
@@ -14,7 +14,7 @@ test("changes by the daemon's git are one rescan, and all other changes are repo
   const git = repository.open({ quiet: () => watcher.suspend() });
   await watcher.start();
   try {
-    await git.clone(wanted);
+    await git.clone(cloneInput);
     await sleep(300);
     expect(told.splice(0)).toEqual([{ kind: "fs_change", changes: [], rescan: true }]);
     await repository.write("b.txt", "b");
@@ -26,7 +26,7 @@ test("changes by the daemon's git are one rescan, and all other changes are repo
     await sleep(400);
     expect(told.splice(0)).toEqual(Array.from({ length: 2 }, () => ({ kind: "fs_change", changes: [], rescan: true })));
     // Changes by the agent's own git are reported like any other.
-    repository.agent("checkout", "-q", wanted.shadow_branch);
+    repository.runAsAgent("checkout", "-q", cloneInput.shadow_branch);
     await sleep(250);
     expect(told.flatMap((event) => event.changes)).toMatchObject([{ type: "file-created", path: "b.txt" }]);
   } finally {

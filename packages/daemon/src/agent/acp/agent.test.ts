@@ -6,7 +6,7 @@ test("a turn's updates become events in wire order, with text joined", async () 
   const session = await bench.start();
   expect(session).toEqual({ session_id: expect.stringMatching(/^s-\d+$/), loaded: false });
   expect(bench.host.state()).toEqual({ run_id: "run-1", status: "ready", session_id: session.session_id });
-  const end = await bench.turn("talk");
+  const end = await bench.runTurn("talk");
   expect(end).toEqual({ kind: "turn", turn_id: "turn-1", status: "ended", stop_reason: "end_turn" });
 
   const { journal } = bench;
@@ -31,12 +31,12 @@ test("a turn's updates become events in wire order, with text joined", async () 
     "usage",
     "turn",
   ]);
-  expect(journal.of("session")).toEqual([
+  expect(journal.getEvents("session")).toEqual([
     { kind: "session", session_id: session.session_id, loaded: false, mode: "code" },
   ]);
-  expect(journal.of("thought")[0]?.text).toBe("Let me think.");
-  expect(journal.of("message").map(({ text }) => text)).toEqual(["Hello there.\n\nAgain.", "[file](file:///x)"]);
-  const [call, done] = journal.of("tool_call");
+  expect(journal.getEvents("thought")[0]?.text).toBe("Let me think.");
+  expect(journal.getEvents("message").map(({ text }) => text)).toEqual(["Hello there.\n\nAgain.", "[file](file:///x)"]);
+  const [call, done] = journal.getEvents("tool_call");
   expect(call).toEqual({
     kind: "tool_call",
     tool_call_id: "t1",
@@ -56,15 +56,15 @@ test("a turn's updates become events in wire order, with text joined", async () 
       { type: "terminal", terminal_id: "x" },
     ],
   });
-  expect(journal.of("usage").at(-1)).toMatchObject({ source: "agent", input_tokens: 3, output_tokens: 4 });
-  expect(journal.of("notice")[0]?.message).toBe("Careful\nslowly");
+  expect(journal.getEvents("usage").at(-1)).toMatchObject({ source: "agent", input_tokens: 3, output_tokens: 4 });
+  expect(journal.getEvents("notice")[0]?.message).toBe("Careful\nslowly");
   expect(journal.records.at(-1)?.type).toBe("result");
 });
 
 test("updates that arrive in one chunk with the prompt's response are recorded before the turn ends", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("order");
+  await bench.runTurn("order");
   const kinds = bench.journal.records.map(({ data }) => data.kind);
   expect(kinds.filter((kind) => kind === "tool_call")).toHaveLength(300);
   expect(kinds.at(-1)).toBe("turn");
@@ -75,36 +75,38 @@ test("starting a run's agent again returns the same session, also concurrently",
   const [a, b] = await Promise.all([bench.start(), bench.start()]);
   expect(b).toEqual(a);
   expect(await bench.start()).toEqual(a);
-  expect(bench.journal.of("session")).toHaveLength(1);
+  expect(bench.journal.getEvents("session")).toHaveLength(1);
 });
 
 test("an earlier session is loaded if the agent supports it, and replayed updates are not recorded again", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("load", { session_id: "s-before" })).toEqual({ session_id: "s-before", loaded: true });
-  expect(bench.journal.words).toBe("");
-  expect(bench.journal.of("tool_call")).toEqual([]);
-  await bench.turn("order");
-  expect(bench.journal.of("tool_call")).toHaveLength(300);
+  expect(bench.journal.messageText).toBe("");
+  expect(bench.journal.getEvents("tool_call")).toEqual([]);
+  await bench.runTurn("order");
+  expect(bench.journal.getEvents("tool_call")).toHaveLength(300);
 });
 
 test("an earlier session is resumed if the agent supports it, and loaded if the agent cannot resume it", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("resume", { session_id: "s-before" })).toEqual({ session_id: "s-before", loaded: true });
-  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
-  expect(bench.journal.words).toContain("Hello there.");
+  expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.messageText).toContain("Hello there.");
   await using other = await Bench.open();
   expect(await other.start("resume-forgetful", { session_id: "s-before" })).toMatchObject({ loaded: true });
-  await other.turn("order");
-  expect(other.journal.of("tool_call")).toHaveLength(300);
+  await other.runTurn("order");
+  expect(other.journal.getEvents("tool_call")).toHaveLength(300);
 });
 
 test("updates replayed after the response to a load are not recorded again, and new updates are", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("late-replay", { session_id: "s-before" })).toMatchObject({ loaded: true });
-  await bench.turn("command echo new");
-  expect(bench.journal.words).toBe("");
-  expect(new Set(bench.journal.of("tool_call").map(({ tool_call_id }) => tool_call_id))).toEqual(new Set(["c2"]));
-  expect(bench.journal.of("agent_info").map(({ update }) => update)).toContain("available_commands_update");
+  await bench.runTurn("command echo new");
+  expect(bench.journal.messageText).toBe("");
+  expect(new Set(bench.journal.getEvents("tool_call").map(({ tool_call_id }) => tool_call_id))).toEqual(
+    new Set(["c2"]),
+  );
+  expect(bench.journal.getEvents("agent_info").map(({ update }) => update)).toContain("available_commands_update");
 });
 
 test("an agent whose earlier session is too long to replay starts a new session and logs a notice", async () => {
@@ -112,10 +114,10 @@ test("an agent whose earlier session is too long to replay starts a new session 
   const session = await bench.start("long-replay", { session_id: "s-before" });
   expect(session.loaded).toBe(false);
   expect(session.session_id).not.toBe("s-before");
-  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+  expect(bench.journal.getEvents("notice").map(({ message }) => message)).toEqual([
     expect.stringMatching(/could not load its earlier session: .*longer than \d+ bytes/),
   ]);
-  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test.each([
@@ -125,8 +127,8 @@ test.each([
 ])("the output of a command is part of its tool call's end: %s", async (prompt, text) => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn(prompt);
-  const calls = bench.journal.of("tool_call");
+  await bench.runTurn(prompt);
+  const calls = bench.journal.getEvents("tool_call");
   expect(calls).toHaveLength(2);
   expect(calls.at(-1)?.content?.at(-1)).toEqual({ type: "text", text });
 });
@@ -134,9 +136,9 @@ test.each([
 test("a plan that an agent writes with a tool is recorded as a plan, once per change", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("todos");
+  await bench.runTurn("todos");
   const act = { content: "act", status: "pending" };
-  expect(bench.journal.of("plan").map(({ entries }) => entries)).toEqual([
+  expect(bench.journal.getEvents("plan").map(({ entries }) => entries)).toEqual([
     [{ content: "look", status: "pending" }, act],
     [{ content: "look", status: "completed" }, act],
   ]);
@@ -147,7 +149,7 @@ test("a session that the agent no longer knows is replaced by a new one", async 
   const session = await bench.start("forgetful", { session_id: "s-before" });
   expect(session.loaded).toBe(false);
   expect(session.session_id).not.toBe("s-before");
-  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("a restarted daemon loads the session of its previous run", async () => {
@@ -166,9 +168,9 @@ test("the agent sees a minimal environment, its own variables with the gateway's
     environment: { MODEL_URL: "${WHARF_GATEWAY}/models", PLAIN: "y" },
     home_files: { ".agent/config.toml": "base = '${WHARF_GATEWAY}'" },
   });
-  await bench.turn("env");
+  await bench.runTurn("env");
   delete process.env["WHARF_SECRET_OF_THE_DAEMON"];
-  const environment: unknown = JSON.parse(bench.journal.words);
+  const environment: unknown = JSON.parse(bench.journal.messageText);
   const { PATH, USER, TMPDIR } = process.env;
   expect(environment).toEqual({
     PATH,
@@ -216,7 +218,7 @@ test("an agent that fails to start is reported with its last output", async () =
     code: "agent_refused",
     message: expect.stringContaining("version 9"),
   });
-  expect(bench.journal.of("output").map(({ stream, text }) => `${stream} ${text}`)).toEqual([
+  expect(bench.journal.getEvents("output").map(({ stream, text }) => `${stream} ${text}`)).toEqual([
     "stderr cannot find my configuration",
   ]);
   expect(bench.host.state()).toEqual({ status: "none" });
@@ -237,17 +239,17 @@ test("an agent that ignores SIGTERM is killed, with all processes it started", a
   await bench.start("stubborn");
   await bench.prompt("leak");
   const { until } = await import("../fixtures/bench.ts");
-  await until(() => bench.journal.words.includes("pid "));
-  const pid = Number(bench.journal.words.slice(4));
+  await until(() => bench.journal.messageText.includes("pid "));
+  const pid = Number(bench.journal.messageText.slice(4));
   expect(() => process.kill(pid, 0)).not.toThrow();
   await bench.host.stop("enough");
   expect(() => process.kill(pid, 0)).toThrow("ESRCH");
   expect(bench.host.state().status).toBe("exited");
-  expect(bench.journal.of("turn").at(-1)).toMatchObject({
+  expect(bench.journal.getEvents("turn").at(-1)).toMatchObject({
     status: "cancelled",
     reason: "The agent was stopped: enough",
   });
-  expect(bench.journal.of("agent_exit")).toEqual([
+  expect(bench.journal.getEvents("agent_exit")).toEqual([
     { kind: "agent_exit", signal: "SIGKILL", message: "The agent was stopped: enough (signal SIGKILL)." },
   ]);
 });

@@ -12,12 +12,12 @@ import { registerRequestHandlers } from "./client-requests.ts";
 import { createAcpStream } from "./stream.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
 import {
-  exitWords,
-  LoadFailed,
-  notPrepared,
-  outOfMemory,
-  startFailed,
-  unexpectedExit,
+  formatExit,
+  LoadError,
+  formatPromptFailure,
+  createMemoryError,
+  createStartError,
+  createExitError,
 } from "../process/exit-messages.ts";
 import { CallOutputs } from "./call-outputs.ts";
 import { ByteBudget } from "../events/byte-budget.ts";
@@ -38,7 +38,7 @@ import { StderrReader } from "../process/stderr-reader.ts";
 import { ClientTerminals } from "./client-terminals.ts";
 import { maxTimerMs, type Timing } from "../timing.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
-import { Initialized, OptionsSet, Prompted, reasonOf } from "./schemas.ts";
+import { Initialized, OptionsSet, Prompted, getRefusalReason } from "./schemas.ts";
 
 const clientInfo = { name: "wharf", title: "Wharf", version };
 const notStarted = "it did not start";
@@ -68,7 +68,7 @@ interface Deadline {
   readonly after_s: number;
 }
 
-const deadlineIn = (after_s: number): Deadline => ({
+const createDeadline = (after_s: number): Deadline => ({
   signal: AbortSignal.timeout(Math.min(Math.ceil(after_s * 1_000), maxTimerMs)),
   after_s,
 });
@@ -76,13 +76,13 @@ const deadlineIn = (after_s: number): Deadline => ({
 /** AcpAgent drives an agent that speaks the Agent Client Protocol on its stdio. */
 export class AcpAgent implements AgentDriver {
   readonly #options: AcpAgentOptions;
-  readonly #gone = new AbortController();
+  readonly #exitController = new AbortController();
   readonly #terminals: ClientTerminals;
   readonly #updates: SessionUpdates;
   #group: ProcessGroup | undefined;
   #stderr: StderrReader | undefined;
   #connection: ClientConnection | undefined;
-  #can: PromptCapabilities = { image: false, embeddedContext: false };
+  #capabilities: PromptCapabilities = { image: false, embeddedContext: false };
   #session: { id: string; loaded: boolean; mode: string | undefined; model: string | undefined } | undefined;
   #choices = new SessionChoices({});
   #ready = false;
@@ -102,15 +102,15 @@ export class AcpAgent implements AgentDriver {
     this.#updates.onOptions = (configOptions) => this.#choices.setOptions(configOptions);
   }
 
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get exitSignal(): AbortSignal {
+    return this.#exitController.signal;
   }
 
   async start(): Promise<AgentSession> {
     const { command, environment, workspace, recorder, startTimeoutS, timing } = this.#options;
-    const deadline = deadlineIn(startTimeoutS);
+    const deadline = createDeadline(startTimeoutS);
     const group = await ProcessGroup.start(command, { cwd: workspace, environment }).catch((error: unknown) => {
-      throw startFailed(command, error instanceof Error ? error.message : "it could not be started", error);
+      throw createStartError(command, error instanceof Error ? error.message : "it could not be started", error);
     });
     this.#group = group;
     this.#stderr = new StderrReader(group, recorder, this.#options.onActivity);
@@ -137,9 +137,9 @@ export class AcpAgent implements AgentDriver {
     if (!this.#connection || sessionId === undefined) return { kind: "refused", reason: "it has no session" };
     let prompt: Awaited<ReturnType<typeof createPromptBlocks>>;
     try {
-      prompt = await createPromptBlocks(input, { home, capabilities: this.#can });
+      prompt = await createPromptBlocks(input, { home, capabilities: this.#capabilities });
     } catch (error) {
-      return { kind: "refused", reason: notPrepared(error) };
+      return { kind: "refused", reason: formatPromptFailure(error) };
     }
     await this.#updates.endReplay();
     this.#memory = new MemoryWatch();
@@ -162,7 +162,7 @@ export class AcpAgent implements AgentDriver {
       }
       return { kind: "answered", stopReason };
     } catch (error) {
-      if (error instanceof RequestError) return { kind: "refused", reason: reasonOf(error) };
+      if (error instanceof RequestError) return { kind: "refused", reason: getRefusalReason(error) };
       if (error instanceof z.ZodError)
         return { kind: "refused", reason: "its answer to the prompt has no stop reason" };
       return { kind: "exited", exit: (await this.#ended) ?? {} };
@@ -171,12 +171,12 @@ export class AcpAgent implements AgentDriver {
 
   async setMode(id: string): Promise<void> {
     await this.#choose(this.#choices.getModeRequest(id));
-    await this.#tellSession({ mode: id });
+    await this.#recordSession({ mode: id });
   }
 
   async setModel(id: string): Promise<void> {
     await this.#choose(this.#choices.getModelRequest(id));
-    await this.#tellSession({ model: id });
+    await this.#recordSession({ model: id });
   }
 
   cancel(): void {
@@ -205,7 +205,7 @@ export class AcpAgent implements AgentDriver {
     const stream = createAcpStream(group, {
       onActivity,
       onUpdate: (params) => this.#updates.take(params),
-      onLine: (text) => recorder.text({ kind: "output", stream: "stdout", text }),
+      onLine: (text) => recorder.recordText({ kind: "output", stream: "stdout", text }),
       onBroken: (error) => this.#onBroken(error),
     });
     const app = registerRequestHandlers(client(), {
@@ -227,14 +227,14 @@ export class AcpAgent implements AgentDriver {
     connection.close();
     await Promise.all([this.#terminals.close(), permissions.cancelAll()]);
     if (this.#ready) await this.#recordExit(exit);
-    this.#gone.abort();
+    this.#exitController.abort();
     return exit;
   }
 
   async #recordExit(exit: ProcessExit): Promise<void> {
     const { recorder } = this.#options;
-    const how = exitWords(exit);
-    const failure = this.#failureOf(exit);
+    const how = formatExit(exit);
+    const failure = this.#getFailure(exit);
     if (failure) {
       const { code, message, next } = failure;
       await recorder.record({ kind: "failure", code, message, next });
@@ -251,10 +251,10 @@ export class AcpAgent implements AgentDriver {
   }
 
   /** Returns undefined if the agent was asked to end, or ended between turns. */
-  #failureOf(exit: ProcessExit): WharfError | undefined {
+  #getFailure(exit: ProcessExit): WharfError | undefined {
     if (this.#brokenBy !== undefined) return new WharfError("agent_exited", { exit: this.#brokenBy });
     const isExpected = this.#endReason !== undefined || !this.#options.turnOpen();
-    return isExpected ? undefined : unexpectedExit(exit, this.#memory);
+    return isExpected ? undefined : createExitError(exit, this.#memory);
   }
 
   async #open(deadline: Deadline): Promise<AgentSession> {
@@ -264,7 +264,7 @@ export class AcpAgent implements AgentDriver {
       terminal: true,
       session: { notices: {}, compaction: {} },
     };
-    const { protocolVersion, agentCapabilities } = await this.#ask(
+    const { protocolVersion, agentCapabilities } = await this.#request(
       Initialized,
       methods.agent.initialize,
       { protocolVersion: PROTOCOL_VERSION, clientCapabilities, clientInfo },
@@ -274,29 +274,29 @@ export class AcpAgent implements AgentDriver {
       throw new WharfError("agent_refused", {
         reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
       });
-    this.#can = agentCapabilities?.promptCapabilities ?? this.#can;
+    this.#capabilities = agentCapabilities?.promptCapabilities ?? this.#capabilities;
     this.#opening = new SessionOpening({
-      ask: (schema, method, params) => this.#ask(schema, method, params, deadline),
+      ask: (schema, method, params) => this.#request(schema, method, params, deadline),
       updates: this.#updates,
     });
-    const place = { cwd, mcpServers: await this.#mcpServers(agentCapabilities?.mcpCapabilities?.http ?? false) };
-    return await this.#opened(await this.#opening.open(place, agentCapabilities, loadSessionId));
+    const place = { cwd, mcpServers: await this.#getMcpServers(agentCapabilities?.mcpCapabilities?.http ?? false) };
+    return await this.#recordOpened(await this.#opening.open(place, agentCapabilities, loadSessionId));
   }
 
-  async #mcpServers(http: boolean): Promise<AcpMcpServer[]> {
+  async #getMcpServers(http: boolean): Promise<AcpMcpServer[]> {
     const { mcpServers, environment, recorder } = this.#options;
     const { servers, notices } = await offerMcpServers(mcpServers, { path: environment["PATH"] ?? "", http });
     for (const message of notices) await recorder.record({ kind: "notice", message });
     return servers;
   }
 
-  async #opened({ id, opened, loaded }: OpenedSession): Promise<AgentSession> {
+  async #recordOpened({ id, opened, loaded }: OpenedSession): Promise<AgentSession> {
     const { recorder } = this.#options;
     const mode = opened.modes?.currentModeId.slice(0, 1_024);
     const model = opened.models?.currentModelId.slice(0, 1_024);
     this.#session = { id, loaded, mode, model };
     this.#choices = new SessionChoices(opened);
-    await this.#tellSession({});
+    await this.#recordSession({});
     const choices = omitUndefined({
       modes: opened.modes ?? undefined,
       models: opened.models ?? undefined,
@@ -304,11 +304,11 @@ export class AcpAgent implements AgentDriver {
     });
     if (Object.keys(choices).length > 0)
       await recorder.record({ ...new ByteBudget().clipRecord(choices), kind: "agent_info", update: "session" });
-    await this.#updates.opened(id);
+    await this.#updates.setSession(id);
     return { session_id: id, loaded };
   }
 
-  #tellSession(change: { mode?: string; model?: string }): Promise<void> {
+  #recordSession(change: { mode?: string; model?: string }): Promise<void> {
     const session = Object.assign(
       this.#session ?? { id: "", loaded: false, mode: undefined, model: undefined },
       change,
@@ -323,13 +323,15 @@ export class AcpAgent implements AgentDriver {
   async #choose({ method, params }: ReturnType<SessionChoices["getModeRequest"]>): Promise<void> {
     const { recorder, timing } = this.#options;
     const sessionId = this.#session?.id;
-    const deadline = deadlineIn(timing.choiceMs / 1_000);
-    const answer = await this.#ask(OptionsSet, method, { sessionId, ...params }, deadline).catch((error: unknown) => {
-      if (error instanceof WharfError) throw error;
-      if (error instanceof RequestError)
-        throw new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
-      throw new WharfError("agent_exited", { exit: "while it was asked" }, { cause: error });
-    });
+    const deadline = createDeadline(timing.choiceMs / 1_000);
+    const answer = await this.#request(OptionsSet, method, { sessionId, ...params }, deadline).catch(
+      (error: unknown) => {
+        if (error instanceof WharfError) throw error;
+        if (error instanceof RequestError)
+          throw new WharfError("agent_refused", { reason: getRefusalReason(error) }, { cause: error });
+        throw new WharfError("agent_exited", { exit: "while it was asked" }, { cause: error });
+      },
+    );
     if (!answer?.configOptions) return;
     this.#choices.setOptions(answer.configOptions);
     const { configOptions } = answer;
@@ -340,7 +342,7 @@ export class AcpAgent implements AgentDriver {
     });
   }
 
-  async #ask<S extends z.ZodType>(
+  async #request<S extends z.ZodType>(
     schema: S,
     method: string,
     params: unknown,
@@ -348,9 +350,9 @@ export class AcpAgent implements AgentDriver {
   ): Promise<z.output<S>> {
     if (!this.#connection) throw new Error("not connected");
     const answer = this.#connection.agent.request<unknown>(method, params);
-    const late = new WharfError("agent_timeout", { after_s, waiting_for: method });
-    using lateness = abortion(signal, late);
-    const parsed = schema.safeParse(await Promise.race([answer, lateness.promise]));
+    const timeoutError = new WharfError("agent_timeout", { after_s, waiting_for: method });
+    using abortRejection = rejectOnAbort(signal, timeoutError);
+    const parsed = schema.safeParse(await Promise.race([answer, abortRejection.promise]));
     if (!parsed.success)
       throw new WharfError("agent_refused", {
         reason: `its answer to ${method} is not valid (${z.prettifyError(parsed.error).slice(0, 500)})`,
@@ -368,30 +370,30 @@ export class AcpAgent implements AgentDriver {
 
   #startError(error: unknown, exit: ProcessExit | undefined): WharfError {
     if (error instanceof WharfError) return error;
-    if (exit && this.#memory.kills > 0) return outOfMemory(exit);
+    if (exit && this.#memory.kills > 0) return createMemoryError(exit);
     if (error instanceof RequestError && error.code === authRequired)
-      return new WharfError("agent_refused", { reason: reasonOf(error) }, { cause: error });
+      return new WharfError("agent_refused", { reason: getRefusalReason(error) }, { cause: error });
     if (this.#opening?.isReopening && this.#endReason === notStarted)
-      return new LoadFailed(this.#options.command, this.#whyNot(error, exit), error);
-    return startFailed(this.#options.command, this.#whyNot(error, exit), error);
+      return new LoadError(this.#options.command, this.#getStartFailureReason(error, exit), error);
+    return createStartError(this.#options.command, this.#getStartFailureReason(error, exit), error);
   }
 
-  #whyNot(error: unknown, exit: ProcessExit | undefined): string {
-    const said = this.#stderr?.tail;
+  #getStartFailureReason(error: unknown, exit: ProcessExit | undefined): string {
+    const stderrTail = this.#stderr?.tail;
     const what =
       this.#brokenBy ??
       (error instanceof RequestError
-        ? reasonOf(error)
+        ? getRefusalReason(error)
         : exit
-          ? `it ended before it was ready (${exitWords(exit)})`
+          ? `it ended before it was ready (${formatExit(exit)})`
           : error instanceof Error
             ? error.message
             : "unknown");
-    return said ? `${what}\n${said}` : what;
+    return stderrTail ? `${what}\n${stderrTail}` : what;
   }
 }
 
-function abortion(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
+function rejectOnAbort(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(reason);
   promise.catch(() => {});

@@ -11,8 +11,8 @@ test("a missing file reads as empty, and lines are read by number", async () => 
   await writeFile(join(bench.workspace, "five"), "1\n2\n3\n4\n5");
   const said = async (prompt: string): Promise<string> => {
     bench.journal.records.length = 0;
-    await bench.turn(prompt);
-    return bench.journal.words;
+    await bench.runTurn(prompt);
+    return bench.journal.messageText;
   };
   expect(await said(`read ${bench.workspace}/missing`)).toBe('{"content":""}');
   expect(await said(`read ${bench.workspace}/no/such/folder/x`)).toBe('{"content":""}');
@@ -29,8 +29,8 @@ test("a file is replaced as a whole, keeps its mode, and missing folders are cre
   await bench.start();
   await writeFile(join(bench.workspace, "script"), "old");
   await chmod(join(bench.workspace, "script"), 0o755);
-  await bench.turn(`write ${bench.workspace}/script new words`);
-  await bench.turn(`write ${bench.workspace}/a/b/c deep`);
+  await bench.runTurn(`write ${bench.workspace}/script new words`);
+  await bench.runTurn(`write ${bench.workspace}/a/b/c deep`);
   expect(await readFile(join(bench.workspace, "script"), "utf8")).toBe("new words");
   expect((await stat(join(bench.workspace, "script"))).mode & 0o777).toBe(0o755);
   expect(await readFile(join(bench.workspace, "a/b/c"), "utf8")).toBe("deep");
@@ -62,9 +62,9 @@ test("files outside the workspace (absolute, through .., through links) are refu
   for (const path of paths) {
     for (const action of ["read", "write"]) {
       bench.journal.records.length = 0;
-      await bench.turn(`${action} ${path} broken in`);
-      expect(bench.journal.words, `${action} ${path}`).toContain(refused);
-      expect(bench.journal.of("failure"), path).toEqual([
+      await bench.runTurn(`${action} ${path} broken in`);
+      expect(bench.journal.messageText, `${action} ${path}`).toContain(refused);
+      expect(bench.journal.getEvents("failure"), path).toEqual([
         { kind: "failure", code: "path_outside", message: expect.any(String), next: expect.any(String) },
       ]);
     }
@@ -78,9 +78,9 @@ test("a link that stays in the workspace is followed and not replaced", async ()
   await bench.start();
   await writeFile(join(bench.workspace, "real"), "old");
   await symlink("real", join(bench.workspace, "alias"));
-  await bench.turn(`write ${bench.workspace}/alias new`);
+  await bench.runTurn(`write ${bench.workspace}/alias new`);
   expect(await readFile(join(bench.workspace, "real"), "utf8")).toBe("new");
-  await bench.turn(`write ${bench.workspace}/sub/../plain inside`);
+  await bench.runTurn(`write ${bench.workspace}/sub/../plain inside`);
   expect(await readFile(join(bench.workspace, "plain"), "utf8")).toBe("inside");
 });
 
@@ -89,15 +89,15 @@ test("a file over 50 MB is not read", async () => {
   await bench.start();
   await writeFile(join(bench.workspace, "huge"), "");
   await truncate(join(bench.workspace, "huge"), 50 * 1024 * 1024 + 1);
-  await bench.turn(`read ${bench.workspace}/huge`);
-  expect(bench.journal.words).toContain("file_too_large");
+  await bench.runTurn(`read ${bench.workspace}/huge`);
+  expect(bench.journal.messageText).toContain("file_too_large");
 });
 
 test("a terminal's command runs in the workspace in its own process group, with bounded output and its exit status", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("terminal pwd >&2; printf 1234567890é; exit 4");
-  expect(JSON.parse(bench.journal.words)).toEqual({
+  await bench.runTurn("terminal pwd >&2; printf 1234567890é; exit 4");
+  expect(JSON.parse(bench.journal.messageText)).toEqual({
     exit: { exitCode: 4, signal: null },
     output: { output: "34567890é", truncated: true, exitStatus: { exitCode: 4, signal: null } },
     gone: -32602,
@@ -107,14 +107,17 @@ test("a terminal's command runs in the workspace in its own process group, with 
 test("a terminal's outputs keep the order in which they were written", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("terminal for i in 1 2 3 4; do printf $i; printf x >&2; done");
-  expect(JSON.parse(bench.journal.words)).toMatchObject({ output: { output: "1x2x3x4x", truncated: false } });
+  await bench.runTurn("terminal for i in 1 2 3 4; do printf $i; printf x >&2; done");
+  expect(JSON.parse(bench.journal.messageText)).toMatchObject({ output: { output: "1x2x3x4x", truncated: false } });
 });
 
 test("a terminal reports a missing command and exits with 127", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("terminal no-such-program-here");
-  expect(JSON.parse(bench.journal.words)).toMatchObject({ exit: { exitCode: 127 }, output: { output: "not found\n" } });
+  await bench.runTurn("terminal no-such-program-here");
+  expect(JSON.parse(bench.journal.messageText)).toMatchObject({
+    exit: { exitCode: 127 },
+    output: { output: "not found\n" },
+  });
   expect(bench.host.state().status).toBe("ready");
 });

@@ -8,7 +8,7 @@ import type { ProcessExit } from "../process/process-group.ts";
 import type { Recorder } from "../events/recorder.ts";
 import type { ClientTerminals } from "./client-terminals.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
-import { toolCallEvent, ToolCallUpdate } from "./translate.ts";
+import { createToolCallEvent, ToolCallUpdate } from "./translate.ts";
 
 /** A permission request may offer this many options. */
 const maxOptions = 50;
@@ -105,7 +105,7 @@ async function askPermission(
   const cancelled: PermissionAnswer = { outcome: { outcome: "cancelled" } };
   if (!context.isTurnOpen()) return cancelled;
   // A permission request may be the first message about its tool call.
-  const call = toolCallEvent(ToolCallUpdate.parse(params.toolCall));
+  const call = createToolCallEvent(ToolCallUpdate.parse(params.toolCall));
   toolCalls.update(call);
   const recording = recorder.record(call);
   const toolKind = toolCalls.getKind(call.tool_call_id);

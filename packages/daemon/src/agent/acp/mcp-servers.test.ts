@@ -24,27 +24,27 @@ test.each(["new", "load", "resume"])(
     await using bench = await Bench.open();
     const earlier = mode === "new" ? {} : { session_id: "s-before" };
     await bench.start(mode, { mcp_servers: [words], ...earlier });
-    await bench.turn("servers");
-    expect(JSON.parse(bench.journal.words)).toEqual([wordsInProtocol]);
+    await bench.runTurn("servers");
+    expect(JSON.parse(bench.journal.messageText)).toEqual([wordsInProtocol]);
   },
 );
 
 test("servers over HTTP reach an agent that supports them, and unusable servers are left out with a notice", async () => {
   await using bench = await Bench.open();
   await bench.start("http", { mcp_servers: [docs, gone, words] });
-  await bench.turn("servers");
+  await bench.runTurn("servers");
   const docsInProtocol = {
     type: "http",
     name: "docs",
     url: `http://127.0.0.1:9/${gateway}`,
     headers: [{ name: "Authorization", value: gateway }],
   };
-  expect(JSON.parse(bench.journal.words)).toEqual([docsInProtocol, wordsInProtocol]);
+  expect(JSON.parse(bench.journal.messageText)).toEqual([docsInProtocol, wordsInProtocol]);
   await using other = await Bench.open();
   await other.start("plain", { mcp_servers: [docs] });
-  await other.turn("servers");
-  expect(JSON.parse(other.journal.words)).toEqual([]);
-  const notices = [bench, other].flatMap(({ journal }) => journal.of("notice").map(({ message }) => message));
+  await other.runTurn("servers");
+  expect(JSON.parse(other.journal.messageText)).toEqual([]);
+  const notices = [bench, other].flatMap(({ journal }) => journal.getEvents("notice").map(({ message }) => message));
   expect(notices).toEqual([
     "Wharf leaves out the MCP server 'gone': its program 'no-such-program' is not installed.",
     "The agent does not support MCP servers over HTTP; Wharf leaves out 'docs'.",

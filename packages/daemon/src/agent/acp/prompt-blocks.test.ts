@@ -8,13 +8,13 @@ const Blocks = z.array(z.looseObject({ type: z.string(), text: z.string().option
 const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff, 0xfe]);
 const image = { name: "shot.png", mime_type: "image/png", data: png.toString("base64") };
 const notes = { name: "notes ä.md", mime_type: "text/markdown", data: Buffer.from("# Größe\n").toString("base64") };
-const blocksOf = (bench: Bench) => Blocks.parse(JSON.parse(bench.journal.words));
+const blocksOf = (bench: Bench) => Blocks.parse(JSON.parse(bench.journal.messageText));
 
 test("files go into the prompt of an agent that accepts them there", async () => {
   await using bench = await Bench.open();
   await bench.start("rich");
   const binary = { ...image, name: "a.bin", mime_type: "application/octet-stream" };
-  await bench.turn("blocks", { attachments: [image, notes, binary] });
+  await bench.runTurn("blocks", { attachments: [image, notes, binary] });
   const [first, second, third, last] = blocksOf(bench);
   expect(first).toEqual({ type: "image", mimeType: "image/png", data: image.data });
   expect(second).toEqual({
@@ -28,7 +28,7 @@ test("files go into the prompt of an agent that accepts them there", async () =>
 test("for all other agents, files are written to the home byte for byte, and the prompt names their paths", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("blocks", { attachments: [image, { ...image, data: notes.data }, notes] });
+  await bench.runTurn("blocks", { attachments: [image, { ...image, data: notes.data }, notes] });
   const [told, last] = blocksOf(bench);
   expect(last).toEqual({ type: "text", text: "blocks" });
   const paths = [...(told?.text ?? "").matchAll(/^- (.+) \(/gm)].map(([, path = ""]) => path);
@@ -40,21 +40,21 @@ test("for all other agents, files are written to the home byte for byte, and the
 test("a turn's id never leads out of the attachments folder", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("blocks", { turn_id: "../..", attachments: [image] });
+  await bench.runTurn("blocks", { turn_id: "../..", attachments: [image] });
   expect(blocksOf(bench)[0]?.text).toContain(`${bench.options.home}/attachments/%2E%2E%2F%2E%2E/shot.png`);
 });
 
 test("the prompt of a printing agent lists the files", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: ["/bin/cat"] });
-  await bench.turn("look at it", { attachments: [image], context: "> before" });
-  expect(bench.journal.words).toMatch(/^<earlier-conversation>[^]*> before[^]*shot\.png[^]*look at it$/);
+  await bench.runTurn("look at it", { attachments: [image], context: "> before" });
+  expect(bench.journal.messageText).toMatch(/^<earlier-conversation>[^]*> before[^]*shot\.png[^]*look at it$/);
 });
 
 test("the earlier conversation precedes the prompt, marked as a summary", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("plain", { session_id: "an-old-one" })).toMatchObject({ loaded: false });
-  await bench.turn("blocks", { context: "Person:\n> mend the sum" });
+  await bench.runTurn("blocks", { context: "Person:\n> mend the sum" });
   const [summary, last] = blocksOf(bench);
   expect(summary?.text).toMatch(
     /^<earlier-conversation>\n[^]*summary[^]*Person:\n> mend the sum\n<\/earlier-conversation>$/,

@@ -48,7 +48,7 @@ const Details = z.union([
 ]);
 
 /** Returns the agent's own reason for a refusal. */
-export function reasonOf(error: RequestError): string {
+export function getRefusalReason(error: RequestError): string {
   const details = Details.safeParse(error.data).data;
   const words =
     details === undefined || error.message.includes(details) ? error.message : `${error.message}: ${details}`;

@@ -7,7 +7,7 @@ test("a mode that the agent offers is set and logged; any other is refused witho
   await using bench = await Bench.open();
   await bench.start();
   await bench.host.setMode("plan");
-  expect(bench.journal.of("session").at(-1)).toMatchObject({ mode: "plan", loaded: false });
+  expect(bench.journal.getEvents("session").at(-1)).toMatchObject({ mode: "plan", loaded: false });
   await expect(bench.host.setMode("chaos")).rejects.toMatchObject({
     code: "choice_unavailable",
     message: expect.stringMatching(/^The agent has no mode 'chaos'; it offers .*plan/),
@@ -16,15 +16,15 @@ test("a mode that the agent offers is set and logged; any other is refused witho
     code: "choice_unavailable",
     message: "The agent has no model 'm1'; it offers no choice.",
   });
-  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("a model is set from the list of an agent that has one", async () => {
   await using bench = await Bench.open();
   await bench.start("models");
-  expect(bench.journal.of("session")[0]).toMatchObject({ model: "m1" });
+  expect(bench.journal.getEvents("session")[0]).toMatchObject({ model: "m1" });
   await bench.host.setModel("m2");
-  expect(bench.journal.of("session").at(-1)).toMatchObject({ mode: "code", model: "m2" });
+  expect(bench.journal.getEvents("session").at(-1)).toMatchObject({ mode: "code", model: "m2" });
   await expect(bench.host.setModel("m3")).rejects.toMatchObject({ code: "choice_unavailable" });
 });
 
@@ -33,13 +33,13 @@ test("a model and a mode are set by the session's options, and the agent's respo
   await bench.start("options");
   await expect(bench.host.setModel("huge")).rejects.toMatchObject({ code: "choice_unavailable" });
   await bench.host.setModel("large");
-  expect(bench.journal.of("agent_info").at(-1)).toMatchObject({
+  expect(bench.journal.getEvents("agent_info").at(-1)).toMatchObject({
     update: "config_option_update",
     configOptions: [{ id: "llm", currentValue: "large" }, { id: "how" }, { id: "loud" }, 7],
   });
   await bench.host.setModel("huge");
   await bench.host.setMode("act");
-  expect(bench.journal.of("session").at(-1)).toMatchObject({ mode: "act", model: "huge" });
+  expect(bench.journal.getEvents("session").at(-1)).toMatchObject({ mode: "act", model: "huge" });
   await expect(bench.host.setModel("out")).rejects.toMatchObject({
     code: "agent_refused",
     context: { reason: "that one is sold out" },

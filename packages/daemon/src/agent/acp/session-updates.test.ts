@@ -16,10 +16,10 @@ test("updates that precede the session are kept up to a limit, and a notice name
   const outputs = new CallOutputs(() => undefined);
   const updates = new SessionUpdates({ recorder, toolCalls: new ToolCalls(), outputs });
   for (let i = 0; i < 20; i++) await updates.take(saying("x".repeat(200_000)));
-  await updates.opened("s");
-  await recorder.settled();
-  expect(journal.words).toHaveLength(1_000_000);
-  expect(journal.of("notice")).toEqual([
+  await updates.setSession("s");
+  await recorder.flush();
+  expect(journal.messageText).toHaveLength(1_000_000);
+  expect(journal.getEvents("notice")).toEqual([
     { kind: "notice", message: expect.stringContaining("too many updates before its session was open") },
   ]);
 });

@@ -42,7 +42,7 @@ export class SessionUpdates {
   readonly #outputs: CallOutputs;
   readonly #complaints = new Set<string>();
   #sessionId: string | undefined;
-  #early: Notification[] = [];
+  #earlyUpdates: Notification[] = [];
   #earlyLength = 0;
   #lastPlan: string | undefined;
   #last: { kind: string; messageId: string | undefined } | undefined;
@@ -80,30 +80,31 @@ export class SessionUpdates {
     this.#replay = "none";
   }
 
-  async opened(sessionId: string): Promise<void> {
+  async setSession(sessionId: string): Promise<void> {
     this.#sessionId = sessionId;
-    const early = this.#early;
-    this.#early = [];
-    for (const notification of early) await this.#record(notification, sessionId);
+    const earlyUpdates = this.#earlyUpdates;
+    this.#earlyUpdates = [];
+    for (const notification of earlyUpdates) await this.#record(notification, sessionId);
   }
 
   /** Resolves when the update is in the journal. */
   async take(params: unknown): Promise<void> {
     if (this.#replay === "loading") return;
     const notification = Notification.safeParse(params);
-    if (!notification.success) return await this.#complain("an update without a session id");
+    if (!notification.success) return await this.#recordIgnored("an update without a session id");
     if (this.#sessionId !== undefined) return await this.#record(notification.data, this.#sessionId);
     this.#earlyLength += JSON.stringify(params).length;
-    if (this.#early.length < maxEarly && this.#earlyLength <= maxEarlyLength) this.#early.push(notification.data);
-    else await this.#complain("too many updates before its session was open");
+    if (this.#earlyUpdates.length < maxEarly && this.#earlyLength <= maxEarlyLength)
+      this.#earlyUpdates.push(notification.data);
+    else await this.#recordIgnored("too many updates before its session was open");
   }
 
-  async #record({ sessionId, update }: Notification, own: string): Promise<void> {
-    if (sessionId !== own) return await this.#complain("an update for another session");
-    const event = translated(update);
+  async #record({ sessionId, update }: Notification, ownSessionId: string): Promise<void> {
+    if (sessionId !== ownSessionId) return await this.#recordIgnored("an update for another session");
+    const event = tryTranslate(update);
     if (event instanceof z.ZodError) {
       const kind = z.object({ sessionUpdate: z.string() }).safeParse(update).data?.sessionUpdate ?? "without a name";
-      return await this.#complain(`an unknown or invalid update (${kind.slice(0, 100)})`);
+      return await this.#recordIgnored(`an unknown or invalid update (${kind.slice(0, 100)})`);
     }
     if (!event) return;
     if (this.#replay === "loaded" && !isInfo(event)) {
@@ -111,9 +112,9 @@ export class SessionUpdates {
       return;
     }
     if ("text" in event)
-      return await this.#recorder.text({
+      return await this.#recorder.recordText({
         ...event.text,
-        text: this.#border(event.text.kind, event.messageId) + event.text.text,
+        text: this.#getSeparator(event.text.kind, event.messageId) + event.text.text,
       });
     this.#last = undefined;
     if ("call" in event) return await this.#recordCall(event);
@@ -123,10 +124,10 @@ export class SessionUpdates {
   }
 
   async #recordCall({ call, output, plan }: TranslatedCall): Promise<void> {
-    const told = this.#outputs.add(call, output);
-    if (told) {
-      this.#toolCalls.update(told);
-      await this.#recorder.record(told);
+    const event = this.#outputs.add(call, output);
+    if (event) {
+      this.#toolCalls.update(event);
+      await this.#recorder.record(event);
     }
     if (plan) await this.#recordPlan(plan);
   }
@@ -143,15 +144,15 @@ export class SessionUpdates {
    * Returns the text between two messages: readers join chunks in order, so the text itself must
    * separate them.
    */
-  #border(kind: string, messageId: string | undefined): string {
+  #getSeparator(kind: string, messageId: string | undefined): string {
     const last = this.#last;
     this.#last = { kind, messageId };
-    const another =
+    const isNewMessage =
       last?.kind === kind && last.messageId !== undefined && messageId !== undefined && last.messageId !== messageId;
-    return another ? "\n\n" : "";
+    return isNewMessage ? "\n\n" : "";
   }
 
-  async #complain(about: string): Promise<void> {
+  async #recordIgnored(about: string): Promise<void> {
     if (this.#complaints.has(about) || this.#complaints.size >= maxComplaints) return;
     this.#complaints.add(about);
     await this.#recorder.record({ kind: "notice", message: `The agent sent ${about}; Wharf ignores such updates.` });
@@ -161,7 +162,7 @@ export class SessionUpdates {
 const isInfo = (event: NonNullable<ReturnType<typeof translateUpdate>>): boolean =>
   "data" in event && event.data.kind === "agent_info";
 
-function translated(update: unknown): ReturnType<typeof translateUpdate> | z.ZodError {
+function tryTranslate(update: unknown): ReturnType<typeof translateUpdate> | z.ZodError {
   try {
     return translateUpdate(update);
   } catch (error) {

@@ -83,26 +83,26 @@ type UpdateTranslation =
 export function translateUpdate(update: unknown): UpdateTranslation | undefined {
   const info = Info.safeParse(update);
   if (info.success) {
-    const { sessionUpdate, ...rest } = info.data;
-    return { data: { ...new ByteBudget().clipRecord(rest), kind: "agent_info", update: sessionUpdate } };
+    const { sessionUpdate, ...details } = info.data;
+    return { data: { ...new ByteBudget().clipRecord(details), kind: "agent_info", update: sessionUpdate } };
   }
   const knownUpdate = Update.parse(update);
   switch (knownUpdate.sessionUpdate) {
     case "user_message_chunk":
       return undefined; // The log already has the person's text; this is its echo.
     case "agent_message_chunk":
-      return { text: { kind: "message", text: blockText(knownUpdate.content) }, messageId: knownUpdate.messageId };
+      return { text: { kind: "message", text: getBlockText(knownUpdate.content) }, messageId: knownUpdate.messageId };
     case "agent_thought_chunk":
-      return { text: { kind: "thought", text: blockText(knownUpdate.content) }, messageId: knownUpdate.messageId };
+      return { text: { kind: "thought", text: getBlockText(knownUpdate.content) }, messageId: knownUpdate.messageId };
     case "tool_call":
     case "tool_call_update":
       return {
-        call: toolCallEvent(knownUpdate, knownUpdate.sessionUpdate === "tool_call" ? "pending" : undefined),
-        output: outputOf(knownUpdate),
-        plan: planOf(knownUpdate),
+        call: createToolCallEvent(knownUpdate, knownUpdate.sessionUpdate === "tool_call" ? "pending" : undefined),
+        output: getCommandOutput(knownUpdate),
+        plan: parsePlan(knownUpdate),
       };
     case "plan":
-      return { data: planEvent(knownUpdate.entries) };
+      return { data: createPlanEvent(knownUpdate.entries) };
     case "usage_update": {
       const { sessionUpdate: _, ...raw } = knownUpdate;
       return { data: { kind: "usage", source: "agent", raw: new ByteBudget().clipValue(raw) } };
@@ -117,7 +117,7 @@ export function translateUpdate(update: unknown): UpdateTranslation | undefined 
   }
 }
 
-export function toolCallEvent(
+export function createToolCallEvent(
   call: z.infer<typeof ToolCallUpdate>,
   statusIfNone?: string,
 ): EventDataByKind<"tool_call"> {
@@ -131,31 +131,32 @@ export function toolCallEvent(
     locations: call.locations
       ?.slice(0, 200)
       .map(({ path, line }) => omitUndefined({ path: budget.clipText(path, 4_096), line })),
-    content: call.content && contentOf(call.content, budget),
+    content: call.content && convertContent(call.content, budget),
     raw_input: call.rawInput === undefined ? undefined : budget.clipValue(call.rawInput),
     raw_output: call.rawOutput === undefined ? undefined : budget.clipValue(call.rawOutput),
   });
 }
 
-const outputOf = ({ _meta }: z.infer<typeof ToolCallUpdate>): CommandOutput => ({
+const getCommandOutput = ({ _meta }: z.infer<typeof ToolCallUpdate>): CommandOutput => ({
   text: (_meta?.terminal_output_delta ?? _meta?.terminal_output)?.data,
   exit_code: _meta?.terminal_exit?.exit_code,
 });
 
-function contentOf(items: z.infer<typeof Contents>, budget: ByteBudget): ToolCallContent[] {
-  const kept: ToolCallContent[] = [];
+function convertContent(items: z.infer<typeof Contents>, budget: ByteBudget): ToolCallContent[] {
+  const content: ToolCallContent[] = [];
   for (const item of items) {
     if (budget.isSpent) break;
-    if (item.type === "content") kept.push({ type: "text", text: budget.clipText(blockText(item.content)) });
-    if (item.type === "terminal") kept.push({ type: "terminal", terminal_id: budget.clipText(item.terminalId, 1_024) });
+    if (item.type === "content") content.push({ type: "text", text: budget.clipText(getBlockText(item.content)) });
+    if (item.type === "terminal")
+      content.push({ type: "terminal", terminal_id: budget.clipText(item.terminalId, 1_024) });
     if (item.type === "diff") {
       const path = budget.clipText(item.path, 4_096);
       const new_text = budget.clipText(item.newText);
       const old_text = item.oldText === undefined ? undefined : budget.clipText(item.oldText);
-      kept.push(omitUndefined({ type: "diff" as const, path, old_text, new_text }));
+      content.push(omitUndefined({ type: "diff" as const, path, old_text, new_text }));
     }
   }
-  return kept;
+  return content;
 }
 
 const Todos = z.object({
@@ -169,19 +170,19 @@ const Todos = z.object({
 });
 
 /** Returns the plan that a call writes: some agents have a plan tool and report only its calls. */
-function planOf({ rawInput }: z.infer<typeof ToolCallUpdate>): EventDataByKind<"plan"> | undefined {
-  const written = Todos.safeParse(rawInput);
-  return written.success ? planEvent(written.data.todos) : undefined;
+function parsePlan({ rawInput }: z.infer<typeof ToolCallUpdate>): EventDataByKind<"plan"> | undefined {
+  const todos = Todos.safeParse(rawInput);
+  return todos.success ? createPlanEvent(todos.data.todos) : undefined;
 }
 
-function planEvent(
+function createPlanEvent(
   entries: readonly { content: string; status: string; priority?: string | undefined }[],
 ): EventDataByKind<"plan"> {
   const budget = new ByteBudget();
-  const kept: EventDataByKind<"plan">["entries"] = [];
+  const planEntries: EventDataByKind<"plan">["entries"] = [];
   for (const { content, status, priority } of entries) {
     if (budget.isSpent) break;
-    kept.push(
+    planEntries.push(
       omitUndefined({
         content: budget.clipText(content, 8_192),
         status: budget.clipText(status, 100),
@@ -189,7 +190,7 @@ function planEvent(
       }),
     );
   }
-  return { kind: "plan", entries: kept };
+  return { kind: "plan", entries: planEntries };
 }
 
 const Words = z.object({ text: z.string() });
@@ -199,7 +200,7 @@ const Resource = z.object({
 });
 
 /** Returns the text of a content block; other content is named, not shown. */
-function blockText(block: z.infer<typeof Block>): string {
+function getBlockText(block: z.infer<typeof Block>): string {
   if (block.type === "text") return Words.parse(block).text;
   if (block.type === "resource_link") {
     const { name, uri } = Link.parse(block);

@@ -6,13 +6,13 @@ import { Recorder } from "./recorder.ts";
 test("text of one kind is joined for a moment, and any other event flushes it first", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
-  for (const text of ["a", "b"]) void recorder.text({ kind: "message", text });
-  void recorder.text({ kind: "thought", text: "c" });
-  void recorder.text({ kind: "output", stream: "stdout", text: "one" });
-  void recorder.text({ kind: "output", stream: "stdout", text: "two" });
-  void recorder.text({ kind: "output", stream: "stderr", text: "three" });
+  for (const text of ["a", "b"]) void recorder.recordText({ kind: "message", text });
+  void recorder.recordText({ kind: "thought", text: "c" });
+  void recorder.recordText({ kind: "output", stream: "stdout", text: "one" });
+  void recorder.recordText({ kind: "output", stream: "stdout", text: "two" });
+  void recorder.recordText({ kind: "output", stream: "stderr", text: "three" });
   void recorder.record({ kind: "notice", message: "d" });
-  await recorder.text({ kind: "message", text: "e" });
+  await recorder.recordText({ kind: "message", text: "e" });
   expect(journal.records.map(({ data }) => ("text" in data ? `${data.kind} ${String(data.text)}` : data.kind))).toEqual(
     ["message ab", "thought c", "output one\ntwo", "output three", "notice"],
   );
@@ -23,12 +23,12 @@ test("text of one kind is joined for a moment, and any other event flushes it fi
 test("large text is not held back, and none of its events is too large", async () => {
   const journal = new MemoryJournal();
   const recorder = new Recorder(journal, "run-1", 10);
-  await recorder.text({ kind: "message", text: "é".repeat(8 * 1024) });
+  await recorder.recordText({ kind: "message", text: "é".repeat(8 * 1024) });
   expect(journal.records).toHaveLength(1);
-  await recorder.text({ kind: "message", text: "é".repeat(300_000) });
-  const sizes = journal.of("message").map(({ text }) => Buffer.byteLength(text));
+  await recorder.recordText({ kind: "message", text: "é".repeat(300_000) });
+  const sizes = journal.getEvents("message").map(({ text }) => Buffer.byteLength(text));
   expect(Math.max(...sizes)).toBeLessThanOrEqual(256 * 1024);
-  expect(journal.words).toBe("é".repeat(8 * 1024 + 300_000));
+  expect(journal.messageText).toBe("é".repeat(8 * 1024 + 300_000));
 });
 
 test("while the journal is full, record() waits", async () => {
@@ -38,8 +38,8 @@ test("while the journal is full, record() waits", async () => {
   let taken = false;
   const waits = recorder.record({ kind: "notice", message: "x" }).then(() => (taken = true));
   await new Promise((resolve) => setTimeout(resolve, 30));
-  expect([taken, recorder.waiting]).toEqual([false, true]);
+  expect([taken, recorder.isWaiting]).toEqual([false, true]);
   journal.full = false;
   await waits;
-  expect(recorder.waiting).toBe(false);
+  expect(recorder.isWaiting).toBe(false);
 });

@@ -46,7 +46,7 @@ export class Recorder {
   }
 
   /** The journal has not yet accepted every event. */
-  get waiting(): boolean {
+  get isWaiting(): boolean {
     return this.#open > 0;
   }
 
@@ -55,8 +55,8 @@ export class Recorder {
     return this.#append({ run_id: this.#runId, type, data });
   }
 
-  text(chunk: TextChunk): Promise<void> {
-    if (this.#joined && !alike(this.#joined.like, chunk)) this.#sendJoined();
+  recordText(chunk: TextChunk): Promise<void> {
+    if (this.#joined && !isSameKind(this.#joined.like, chunk)) this.#sendJoined();
     if (!this.#joined) {
       this.#joined = { like: chunk, text: chunk.text };
       this.#timer = setTimeout(() => this.#sendJoined(), joinDelayMs);
@@ -68,7 +68,7 @@ export class Recorder {
   }
 
   /** Resolves when every recorded event is accepted. */
-  settled(): Promise<void> {
+  flush(): Promise<void> {
     this.#sendJoined();
     return this.#tail;
   }
@@ -76,15 +76,17 @@ export class Recorder {
   /**
    * Runs work after all earlier events and before any later one; during the work, `put` appends.
    */
-  alone(work: (put: PutPrepared) => Promise<void>): Promise<void> {
+  runExclusively(work: (put: PutPrepared) => Promise<void>): Promise<void> {
     this.#sendJoined();
     const put: PutPrepared = (data, { type, prepare }) =>
-      this.insist(() => this.#journal.appendPrepared({ run_id: this.#runId, type, data: toStorable(data) }, prepare));
-    return this.#chain(() => work(put));
+      this.retryUntilDone(() =>
+        this.#journal.appendPrepared({ run_id: this.#runId, type, data: toStorable(data) }, prepare),
+      );
+    return this.#enqueue(() => work(put));
   }
 
   /** Retries an action that may fail on a disk until it succeeds. */
-  async insist(action: () => Promise<void>): Promise<void> {
+  async retryUntilDone(action: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await action();
@@ -111,20 +113,20 @@ export class Recorder {
   }
 
   #append(entry: JournalEntry): Promise<void> {
-    return this.#chain(() => this.#put(entry));
+    return this.#enqueue(() => this.#put(entry));
   }
 
   #put(entry: JournalEntry): Promise<void> {
     const clean = { ...entry, data: toStorable(entry.data) };
-    return this.insist(() => this.#journal.append(clean));
+    return this.retryUntilDone(() => this.#journal.append(clean));
   }
 
-  #chain(work: () => Promise<void>): Promise<void> {
+  #enqueue(work: () => Promise<void>): Promise<void> {
     this.#open++;
     this.#tail = this.#tail.then(work).finally(() => this.#open--);
     return this.#tail;
   }
 }
 
-const alike = (a: TextChunk, b: TextChunk): boolean =>
+const isSameKind = (a: TextChunk, b: TextChunk): boolean =>
   a.kind === b.kind && (a.kind !== "output" || b.kind !== "output" || a.stream === b.stream);

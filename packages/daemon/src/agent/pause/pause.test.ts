@@ -88,8 +88,8 @@ test("a pause freezes the agent and all its descendants in any group, and a resu
   for (let now = before; now.some((n, i) => n <= (before[i] ?? 0)); now = await counts(bench)) await sleep(20);
   expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
   await bench.host.cancel(turn);
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.getEvents("notice").map(({ message }) => message)).toEqual([
     expect.stringMatching(/^The agent is paused: \d+ processes frozen\.$/),
     "The agent continues.",
   ]);
@@ -117,7 +117,7 @@ test("a pause waits for open model requests, holds new ones, and logs a notice a
   await until(() => bench.host.state().paused === true);
   pass[Symbol.dispose]();
   await bench.host.resume();
-  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+  expect(bench.journal.getEvents("notice").map(({ message }) => message)).toEqual([
     "The agent is paused: 1 process frozen.",
     "The agent continues.",
     "1 model request did not end within 0.3 s; the agent is paused anyway.",
@@ -135,7 +135,7 @@ test("a paused agent refuses prompts, starts and mode changes with a reason", as
   await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject(refusal);
   await expect(bench.host.setMode("plan")).rejects.toMatchObject(refusal);
   await bench.host.resume();
-  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("an agent keeps working while its pause is pending, and a resume before the freeze leaves nothing frozen", async () => {
@@ -145,7 +145,7 @@ test("an agent keeps working while its pause is pending, and a resume before the
   await bench.host.pause();
   expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
   out[Symbol.dispose]();
-  expect(await bench.turn("talk")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("stopping a paused agent ends its turn properly, and holds model requests until the agent has exited", async () => {
@@ -153,7 +153,7 @@ test("stopping a paused agent ends its turn properly, and holds model requests u
   const turn = await (async () => {
     await bench.start();
     const id = await bench.prompt("hang");
-    await until(() => bench.journal.words.includes("working"));
+    await until(() => bench.journal.messageText.includes("working"));
     return id;
   })();
   await paused(bench);
@@ -165,8 +165,8 @@ test("stopping a paused agent ends its turn properly, and holds model requests u
   await bench.host.stop("enough");
   await held;
   expect(left).toBe(false);
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.of("agent_exit")).toHaveLength(1);
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.getEvents("agent_exit")).toHaveLength(1);
   expect(bench.host.state()).toEqual({ run_id: bench.runId, status: "exited", session_id: expect.any(String) });
 });
 
@@ -175,14 +175,14 @@ test("a printing agent is frozen and resumed as well", async () => {
   const script = "echo one; until [ -e released ]; do sleep 0.02; done; echo two";
   await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", script] });
   const turn = await bench.prompt("go");
-  await until(() => bench.journal.words.includes("one"));
+  await until(() => bench.journal.messageText.includes("one"));
   await paused(bench);
   writeFileSync(join(bench.workspace, "released"), "");
   await sleep(500);
-  expect(bench.journal.words).toBe("one\n");
+  expect(bench.journal.messageText).toBe("one\n");
   await bench.host.resume();
-  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
-  expect(bench.journal.words).toBe("one\ntwo\n");
+  expect(await bench.waitForEnd(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.messageText).toBe("one\ntwo\n");
 });
 
 test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped child counts as frozen", async () => {
@@ -199,9 +199,9 @@ test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped c
   writeFileSync(join(bench.workspace, "released"), "");
   expect(new Set(marked(bench).map(({ state }) => state))).toEqual(new Set(["T", "D"]));
   await bench.host.resume();
-  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
-  expect(bench.journal.words).toBe("one\ntwo\n");
-  expect(bench.journal.of("notice").map(({ message }) => message)).toEqual([
+  expect(await bench.waitForEnd(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.messageText).toBe("one\ntwo\n");
+  expect(bench.journal.getEvents("notice").map(({ message }) => message)).toEqual([
     "The agent is paused: 2 processes frozen.",
     "The agent continues.",
   ]);

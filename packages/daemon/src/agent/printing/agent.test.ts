@@ -1,19 +1,19 @@
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { agentAt, Bench, until } from "../fixtures/bench.ts";
+import { getAgentPath, Bench, until } from "../fixtures/bench.ts";
 import { MemoryJournal } from "../fixtures/memory-journal.ts";
 import { PrintingAgent } from "./agent.ts";
 import { Recorder } from "../events/recorder.ts";
 import { defaultTiming } from "../timing.ts";
 
-const command = (what: string): string[] => [process.execPath, agentAt("printing-agent.mjs"), what];
+const command = (what: string): string[] => [process.execPath, getAgentPath("printing-agent.mjs"), what];
 
 // K-007 K-009 K-010 K-011 K-012
 test("each JSON line of the six types becomes an event of that type with its data; other lines become output", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("", { protocol: "json-lines", command: command("six") })).toEqual({ loaded: false });
-  expect(await bench.turn("do it")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+  expect(await bench.runTurn("do it")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
   const said = bench.journal.records.slice(1, -1).map(({ type, data }) => ({ type, ...data }));
   const at = { kind: "report", reported_at: "2026-01-02T03:04:05Z" };
   expect(said).toEqual([
@@ -43,17 +43,21 @@ test("each JSON line of the six types becomes an event of that type with its dat
 test("the prompt arrives on stdin, and in WHARF_PROMPT if it fits", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "json-lines", command: command("env") });
-  await bench.turn("short");
-  expect(bench.journal.of("report")[0]).toMatchObject({ prompt: "short", variable: "short", cwd: bench.workspace });
-  await bench.turn("l".repeat(200_000));
-  expect(bench.journal.of("report")[1]).toMatchObject({ variable: null, prompt: "l".repeat(200_000) });
+  await bench.runTurn("short");
+  expect(bench.journal.getEvents("report")[0]).toMatchObject({
+    prompt: "short",
+    variable: "short",
+    cwd: bench.workspace,
+  });
+  await bench.runTurn("l".repeat(200_000));
+  expect(bench.journal.getEvents("report")[1]).toMatchObject({ variable: null, prompt: "l".repeat(200_000) });
 });
 
 test("a program that fails ends its turn with an error and still gets the next prompt", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("fail") });
-  expect(await bench.turn("x")).toMatchObject({ status: "ended", stop_reason: "error" });
-  expect(bench.journal.of("failure")).toEqual([
+  expect(await bench.runTurn("x")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.getEvents("failure")).toEqual([
     {
       kind: "failure",
       code: "agent_exited",
@@ -62,14 +66,14 @@ test("a program that fails ends its turn with an error and still gets the next p
     },
   ]);
   expect(bench.host.state()).toEqual({ run_id: "run-1", status: "ready" });
-  expect(await bench.turn("y")).toMatchObject({ stop_reason: "error" });
+  expect(await bench.runTurn("y")).toMatchObject({ stop_reason: "error" });
 });
 
 test("plain text becomes the agent's message, in whole characters however the bytes are split", async () => {
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("text") });
-  await bench.turn("hi");
-  expect(bench.journal.words).toBe("You said: hi – färdig ✓");
+  await bench.runTurn("hi");
+  expect(bench.journal.messageText).toBe("You said: hi – färdig ✓");
 });
 
 test("a missing program is reported at the start", async () => {
@@ -86,13 +90,13 @@ test("a program that does not exit can be cancelled, and is stopped after a time
   await using bench = await Bench.open();
   await bench.start("", { protocol: "text", command: command("hang") });
   const turn = await bench.prompt("x");
-  await until(() => bench.journal.words.includes("here"));
+  await until(() => bench.journal.messageText.includes("here"));
   await bench.host.cancel(turn);
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(await bench.turn("x", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(await bench.runTurn("x", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
   const last = await bench.prompt("x");
   await bench.host.stop("enough");
-  expect(await bench.end(last)).toMatchObject({ status: "cancelled" });
+  expect(await bench.waitForEnd(last)).toMatchObject({ status: "cancelled" });
 });
 
 test("100 MB of lines are recorded completely and joined, and a full journal makes the program wait", async () => {
@@ -113,7 +117,7 @@ test("100 MB of lines are recorded completely and joined, and a full journal mak
   await new Promise((resolve) => setTimeout(resolve, 500)); // the wait exceeds the idle timeout
   expect(bytes).toBeLessThan(1_050_000);
   bench.journal.full = false;
-  expect(await bench.end(turn)).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.waitForEnd(turn)).toMatchObject({ stop_reason: "end_turn" });
   expect(bytes).toBe(100_000_000);
   expect(largest).toBeLessThan(9_000);
 });
@@ -134,7 +138,7 @@ test("the output of a program that exits before its process is stored is kept", 
     onProcess: () => sleep(200),
   });
   expect(await agent.prompt({ turn_id: "turn-1", text: "x" })).toEqual({ kind: "answered", stopReason: "end_turn" });
-  await recorder.settled();
-  expect(journal.of("message").map(({ text }) => text)).toEqual(["said\n"]);
-  expect(journal.of("output").map(({ text }) => text)).toEqual(["cried"]);
+  await recorder.flush();
+  expect(journal.getEvents("message").map(({ text }) => text)).toEqual(["said\n"]);
+  expect(journal.getEvents("output").map(({ text }) => text)).toEqual(["cried"]);
 });

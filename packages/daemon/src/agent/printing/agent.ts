@@ -2,7 +2,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { EventType, WharfError, type EventDataByKind } from "@wharf/contract";
 import { z } from "zod";
-import { notPrepared, startFailed, unexpectedExit } from "../process/exit-messages.ts";
+import { formatPromptFailure, createStartError, createExitError } from "../process/exit-messages.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
 import { ByteBudget } from "../events/byte-budget.ts";
 import { drainOutput } from "../process/drain.ts";
@@ -46,7 +46,7 @@ interface PrintingAgentOptions {
  */
 export class PrintingAgent implements AgentDriver {
   readonly #options: PrintingAgentOptions;
-  readonly #gone = new AbortController();
+  readonly #exitController = new AbortController();
   #group: ProcessGroup | undefined;
   #cancelled = false;
 
@@ -54,14 +54,14 @@ export class PrintingAgent implements AgentDriver {
     this.#options = options;
   }
 
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get exitSignal(): AbortSignal {
+    return this.#exitController.signal;
   }
 
   async start(): Promise<AgentSession> {
     const { command, environment, workspace } = this.#options;
     if (!(await isProgram(command[0] ?? "", { path: environment["PATH"] ?? "", workspace }))) {
-      throw startFailed(command, "there is no such program", undefined);
+      throw createStartError(command, "there is no such program", undefined);
     }
     return { loaded: false };
   }
@@ -73,7 +73,7 @@ export class PrintingAgent implements AgentDriver {
     try {
       text = await createPromptText(prompt, this.#options.home);
     } catch (error) {
-      return { kind: "refused", reason: notPrepared(error) };
+      return { kind: "refused", reason: formatPromptFailure(error) };
     }
     await waitForResume();
     const fits = Buffer.byteLength(text) <= maxEnvironmentBytes && !text.includes("\0");
@@ -87,11 +87,11 @@ export class PrintingAgent implements AgentDriver {
     } catch (error) {
       return {
         kind: "refused",
-        reason: startFailed(command, error instanceof Error ? error.message : "unknown", error).message,
+        reason: createStartError(command, error instanceof Error ? error.message : "unknown", error).message,
       };
     }
     this.#group = group;
-    if (this.#cancelled || this.#gone.signal.aborted) group.kill();
+    if (this.#cancelled || this.#exitController.signal.aborted) group.kill();
     // Read before the first await: Node discards the output of a program that exits before anyone
     // reads it.
     const stderr = new StderrReader(group, recorder, onActivity);
@@ -104,7 +104,7 @@ export class PrintingAgent implements AgentDriver {
     this.#group = undefined;
     if (this.#cancelled) return { kind: "answered", stopReason: "cancelled" };
     if (exit.exit_code === 0) return { kind: "answered", stopReason: "end_turn" };
-    const { code, message, next } = unexpectedExit(exit, memory);
+    const { code, message, next } = createExitError(exit, memory);
     await recorder.record({ kind: "failure", code, message: [message, stderr.tail].filter(Boolean).join("\n"), next });
     return { kind: "exited", exit };
   }
@@ -128,7 +128,7 @@ export class PrintingAgent implements AgentDriver {
   }
 
   async end(): Promise<void> {
-    this.#gone.abort();
+    this.#exitController.abort();
     this.#cancelled = true;
     await this.#group?.end(this.#options.timing);
   }
@@ -141,45 +141,47 @@ export class PrintingAgent implements AgentDriver {
     const decoder = new TextDecoder();
     for await (const chunk of group.stdout) {
       this.#options.onActivity();
-      await this.#options.recorder.text({
+      await this.#options.recorder.recordText({
         kind: "message",
         text: decoder.decode(z.instanceof(Buffer).parse(chunk), { stream: true }),
       });
     }
-    const rest = decoder.decode();
-    if (rest) await this.#options.recorder.text({ kind: "message", text: rest });
+    const remainingText = decoder.decode();
+    if (remainingText) await this.#options.recorder.recordText({ kind: "message", text: remainingText });
   }
 
   async #readMessages(group: ProcessGroup): Promise<void> {
     const { recorder, onActivity } = this.#options;
     for await (const line of readLines(group.stdout, { maxBytes: maxMessageBytes, overlong: "split" })) {
       onActivity();
-      const message = messageOf(line);
+      const message = parseMessage(line);
       if (message) await recorder.record(message.data, message.type);
-      else for (const piece of cut(line)) await recorder.text({ kind: "output", stream: "stdout", text: piece });
+      else
+        for (const piece of splitLine(line))
+          await recorder.recordText({ kind: "output", stream: "stdout", text: piece });
     }
   }
 }
 
-function messageOf(line: string): { type: EventType; data: EventDataByKind<"report"> } | undefined {
+function parseMessage(line: string): { type: EventType; data: EventDataByKind<"report"> } | undefined {
   if (!line.trimStart().startsWith("{")) return undefined;
   try {
     const { type, timestamp, data } = Message.parse(JSON.parse(line));
-    const kept = new ByteBudget().clipRecord(data);
+    const clipped = new ByteBudget().clipRecord(data);
     // The event keeps the agent's own kind beside the kind of the event.
-    const own = "kind" in kept ? { reported_kind: kept["kind"] } : {};
+    const ownKind = "kind" in clipped ? { reported_kind: clipped["kind"] } : {};
     return {
       type,
-      data: { ...kept, ...own, ...(timestamp !== undefined && { reported_at: timestamp }), kind: "report" },
+      data: { ...clipped, ...ownKind, ...(timestamp !== undefined && { reported_at: timestamp }), kind: "report" },
     };
   } catch {
     return undefined;
   }
 }
 
-function* cut(line: string): Generator<string> {
-  for (let at = 0; at === 0 || at < line.length; at += maxOutputLineBytes)
-    yield line.slice(at, at + maxOutputLineBytes);
+function* splitLine(line: string): Generator<string> {
+  for (let offset = 0; offset === 0 || offset < line.length; offset += maxOutputLineBytes)
+    yield line.slice(offset, offset + maxOutputLineBytes);
 }
 
 async function isProgram(name: string, places: { path: string; workspace: string }): Promise<boolean> {

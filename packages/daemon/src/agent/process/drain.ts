@@ -13,7 +13,7 @@ export async function drainOutput(
   const { group, recorder, limitMs } = options;
   using _ = new IdleClock({
     limitMs,
-    isPaused: () => recorder.waiting,
+    isPaused: () => recorder.isWaiting,
     onIdle: () => {
       group.stdout.destroy();
       group.stderr.destroy();

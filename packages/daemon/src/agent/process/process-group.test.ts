@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
-import { agentAt, until } from "../fixtures/bench.ts";
+import { getAgentPath, until } from "../fixtures/bench.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { defaultTiming } from "../timing.ts";
 
@@ -18,7 +18,7 @@ const timing = { ...defaultTiming, stdinGraceMs: 100, termGraceMs: 100 };
 
 test("a daemon that exits ends its programs and their descendants", async () => {
   const said = await new Promise<string>(
-    (resolve) => void execFile(process.execPath, [agentAt("dies-with-agent.ts")], (_, stdout) => resolve(stdout)),
+    (resolve) => void execFile(process.execPath, [getAgentPath("dies-with-agent.ts")], (_, stdout) => resolve(stdout)),
   );
   const group = Number(said);
   expect(group).toBeGreaterThan(1);

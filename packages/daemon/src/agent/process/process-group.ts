@@ -14,13 +14,13 @@ interface SpawnOptions {
 }
 
 /** These groups still run. They end with this process, however it exits. */
-const alive = new Set<ProcessGroup>();
+const runningGroups = new Set<ProcessGroup>();
 const killAll = (): void => {
-  for (const group of alive) group.kill();
+  for (const group of runningGroups) group.kill();
 };
 
 /** Returns the groups whose leader still runs. */
-export const livingGroups = (): number[] => [...alive].map(({ pid }) => pid);
+export const getLivingGroups = (): number[] => [...runningGroups].map(({ pid }) => pid);
 
 /**
  * ProcessGroup runs a program in a new process group, so that all its descendants can be ended with
@@ -48,8 +48,8 @@ export class ProcessGroup {
       child.once("exit", (code, signal) => {
         this.#leaderExited = true;
         this.#send(0);
-        alive.delete(this);
-        if (alive.size === 0) process.off("exit", killAll);
+        runningGroups.delete(this);
+        if (runningGroups.size === 0) process.off("exit", killAll);
         this.stdin.destroy();
         resolve({
           ...(code !== null && { exit_code: code }),
@@ -57,15 +57,15 @@ export class ProcessGroup {
         });
       });
     });
-    if (alive.size === 0) process.on("exit", killAll);
-    alive.add(this);
+    if (runningGroups.size === 0) process.on("exit", killAll);
+    runningGroups.add(this);
   }
 
   /** Rejects with the system's error if the program cannot be started. */
   static start(command: readonly string[], options: SpawnOptions): Promise<ProcessGroup> {
-    const [program = "", ...rest] = command;
+    const [program = "", ...args] = command;
     return new Promise((resolve, reject) => {
-      const child = spawn(program, rest, {
+      const child = spawn(program, args, {
         cwd: options.cwd,
         env: options.environment,
         detached: true,
@@ -96,8 +96,8 @@ export class ProcessGroup {
   /** Ends the group gracefully: end of input, SIGTERM, SIGKILL. */
   async end(timing: Timing): Promise<ProcessExit> {
     this.stdin.end();
-    if (!(await this.#exitsWithin(timing.stdinGraceMs))) this.signal("SIGTERM");
-    if (!(await this.#exitsWithin(timing.termGraceMs))) this.kill();
+    if (!(await this.#waitForExit(timing.stdinGraceMs))) this.signal("SIGTERM");
+    if (!(await this.#waitForExit(timing.termGraceMs))) this.kill();
     const exit = await this.exited;
     this.kill();
     return exit;
@@ -112,11 +112,11 @@ export class ProcessGroup {
     }
   }
 
-  async #exitsWithin(ms: number): Promise<boolean> {
-    const waiting = new AbortController();
-    const late = sleep(ms, false, { signal: waiting.signal }).catch(() => false);
-    const inTime = await Promise.race([this.exited.then(() => true), late]);
-    waiting.abort();
+  async #waitForExit(ms: number): Promise<boolean> {
+    const waitController = new AbortController();
+    const timeout = sleep(ms, false, { signal: waitController.signal }).catch(() => false);
+    const inTime = await Promise.race([this.exited.then(() => true), timeout]);
+    waitController.abort();
     return inTime;
   }
 }

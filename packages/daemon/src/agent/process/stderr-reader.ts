@@ -28,7 +28,7 @@ export class StderrReader {
         onActivity();
         this.#lastLines.push(line.slice(-maxTailCharacters));
         if (this.#lastLines.length > maxTailLines) this.#lastLines.shift();
-        await recorder.text({ kind: "output", stream: "stderr", text: line });
+        await recorder.recordText({ kind: "output", stream: "stderr", text: line });
       }
     } catch {
       // The pipe is closed because its program has exited.

@@ -3,22 +3,22 @@ import { expect, test } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 
 const asked = async (bench: Bench): Promise<EventDataByKind<"permission">> => {
-  await until(() => bench.journal.of("permission").some(({ status }) => status === "asked"));
-  return bench.journal.of("permission").find(({ status }) => status === "asked") ?? expect.fail();
+  await until(() => bench.journal.getEvents("permission").some(({ status }) => status === "asked"));
+  return bench.journal.getEvents("permission").find(({ status }) => status === "asked") ?? expect.fail();
 };
 
 test("allow-all answers with the first allowing option and records that the policy answered", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("ask execute");
-  expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"yes"}');
-  expect(bench.journal.of("tool_call")[0]).toMatchObject({
+  await bench.runTurn("ask execute");
+  expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"yes"}');
+  expect(bench.journal.getEvents("tool_call")[0]).toMatchObject({
     tool_call_id: "p1",
     title: "Do p1",
     tool_kind: "execute",
     raw_input: { a: 1 },
   });
-  expect(bench.journal.of("permission")).toEqual([
+  expect(bench.journal.getEvents("permission")).toEqual([
     {
       kind: "permission",
       permission_id: expect.any(String),
@@ -39,9 +39,10 @@ test("allow-all answers with the first allowing option and records that the poli
 test("allow-edits allows edits, also of a tool call whose kind was sent earlier, and asks for everything else", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "allow-edits" });
-  for (const kind of ["edit", "delete", "move", "read", "search", "think"]) await bench.turn(`ask ${kind} id-${kind}`);
-  await bench.turn("late");
-  expect(bench.journal.of("permission").map(({ status, by }) => `${status} ${by}`)).toEqual(
+  for (const kind of ["edit", "delete", "move", "read", "search", "think"])
+    await bench.runTurn(`ask ${kind} id-${kind}`);
+  await bench.runTurn("late");
+  expect(bench.journal.getEvents("permission").map(({ status, by }) => `${status} ${by}`)).toEqual(
     Array(7).fill("answered policy"),
   );
   for (const kind of ["execute", "fetch", "other", "none"]) {
@@ -49,8 +50,8 @@ test("allow-edits allows edits, also of a tool call whose kind was sent earlier,
     const turn = await bench.prompt(`ask ${kind} id-${kind}`);
     const { permission_id } = await asked(bench);
     await bench.host.answerPermission({ permission_id, option_id: "no", by: "ann" });
-    await bench.end(turn);
-    expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"no"}');
+    await bench.waitForEnd(turn);
+    expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
   }
 });
 
@@ -68,7 +69,7 @@ test("a person is asked, and the answer is in the journal before the agent recei
     code: "permission_request_not_found",
   });
   await bench.host.answerPermission({ permission_id, option_id: "always", by: "ann" });
-  expect(bench.journal.of("permission").at(-1)).toEqual({
+  expect(bench.journal.getEvents("permission").at(-1)).toEqual({
     kind: "permission",
     permission_id,
     status: "answered",
@@ -78,10 +79,10 @@ test("a person is asked, and the answer is in the journal before the agent recei
   await expect(bench.host.answerPermission({ permission_id, option_id: "no", by: "bob" })).rejects.toMatchObject({
     code: "permission_request_closed",
   });
-  await bench.end(turn);
+  await bench.waitForEnd(turn);
   const kinds = bench.journal.records.map(({ data }) => data.kind);
   expect(kinds.lastIndexOf("permission")).toBeLessThan(kinds.indexOf("message"));
-  expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"always"}');
+  expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"always"}');
 });
 
 test("an answer without an option rejects the request", async () => {
@@ -90,17 +91,17 @@ test("an answer without an option rejects the request", async () => {
   const turn = await bench.prompt("ask edit");
   const { permission_id } = await asked(bench);
   await bench.host.answerPermission({ permission_id, by: "ann" });
-  await bench.end(turn);
-  expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"no"}');
+  await bench.waitForEnd(turn);
+  expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
 });
 
 test("an unanswered request is rejected after its timeout, and the idle clock is stopped while it waits", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 0.6 });
-  const end = await bench.turn("ask edit", { idle_timeout_s: 0.3 });
+  const end = await bench.runTurn("ask edit", { idle_timeout_s: 0.3 });
   expect(end).toMatchObject({ status: "ended", stop_reason: "end_turn" });
-  expect(bench.journal.of("permission").at(-1)).toMatchObject({ status: "timed_out", option_id: "no" });
-  expect(bench.journal.words).toBe('{"outcome":"selected","optionId":"no"}');
+  expect(bench.journal.getEvents("permission").at(-1)).toMatchObject({ status: "timed_out", option_id: "no" });
+  expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
   const { permission_id } = await asked(bench);
   await expect(bench.host.answerPermission({ permission_id, by: "ann" })).rejects.toMatchObject({
     code: "permission_request_closed",
@@ -114,17 +115,17 @@ test("cancelling the turn cancels its open requests", async () => {
   const turn = await bench.prompt("ask edit");
   await asked(bench);
   await bench.host.cancel(turn);
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.of("permission").at(-1)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.words).toBe('{"outcome":"cancelled"}');
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.getEvents("permission").at(-1)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.messageText).toBe('{"outcome":"cancelled"}');
 });
 
 test("of a flood of requests, a hundred are asked and the others are rejected", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 60 });
-  expect(await bench.turn("permissionFlood 180")).toMatchObject({ stop_reason: "end_turn" });
-  expect(bench.journal.words).toBe("80 cancelled");
-  expect(bench.journal.of("permission").filter(({ status }) => status === "asked")).toHaveLength(100);
-  expect(bench.journal.of("permission").filter(({ status }) => status === "cancelled")).toHaveLength(100);
-  expect(bench.journal.of("notice")).toHaveLength(1);
+  expect(await bench.runTurn("permissionFlood 180")).toMatchObject({ stop_reason: "end_turn" });
+  expect(bench.journal.messageText).toBe("80 cancelled");
+  expect(bench.journal.getEvents("permission").filter(({ status }) => status === "asked")).toHaveLength(100);
+  expect(bench.journal.getEvents("permission").filter(({ status }) => status === "cancelled")).toHaveLength(100);
+  expect(bench.journal.getEvents("notice")).toHaveLength(1);
 });

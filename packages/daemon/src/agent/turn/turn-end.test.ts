@@ -48,7 +48,7 @@ async function recovered(at: Scene): Promise<string[]> {
   const places = await at.open();
   for (const turn of places.log.getOpenTurns()) await recoverTurn(places, turn);
   expect(places.log.getOpenTurns()).toEqual([]);
-  return at.journal.of("turn").map(({ status }) => status);
+  return at.journal.getEvents("turn").map(({ status }) => status);
 }
 
 test("a turn's end is in the journal exactly once, wherever the daemon dies", async () => {
@@ -77,7 +77,7 @@ test("a turn's end is in the journal exactly once, wherever the daemon dies", as
         },
         flush: async () => {
           await journal.flush();
-          if (journal.of("turn").length > 0) await die("after the flush");
+          if (journal.getEvents("turn").length > 0) await die("after the flush");
           else await die("before the intent");
         },
         state: () => journal.state(),
@@ -90,7 +90,7 @@ test("a turn's end is in the journal exactly once, wherever the daemon dies", as
     dying.recorder = new Recorder(dying.journal, "run-1", 10);
     void endTurn(dying, { turn_id: "t", state: "ENDED", data: ended }).then(() => die("after done"));
     await reached.promise;
-    journal.lose();
+    journal.loseUnflushed();
 
     expect(await recovered(at), stop).toEqual([stop === "before the intent" ? "interrupted" : "ended"]);
     expect(await recovered(at), `${stop}, twice`).toHaveLength(1);
@@ -139,7 +139,7 @@ test("an end that was read and trimmed is not repeated, and an end that was lost
     const [turn] = log.getOpenTurns();
     if (!turn) throw new Error("the turn is not open");
     await recoverTurn({ journal: elsewhere, log, recorder, disk }, turn);
-    expect(journal.of("turn")).toHaveLength(expected);
+    expect(journal.getEvents("turn")).toHaveLength(expected);
     expect(log.get("t")?.isDone).toBe(true);
   }
 });
@@ -160,15 +160,15 @@ test("a restarted daemon reports its open turn as interrupted and never runs its
   await using first = await Bench.open();
   await first.start();
   await first.prompt("deaf", { turn_id: "t" });
-  await until(() => first.journal.words === "working");
+  await until(() => first.journal.messageText === "working");
   const { session_id } = first.host.state();
 
-  await using second = await first.successor();
+  await using second = await first.startSuccessor();
   const { journal } = second;
   await second.host.recover();
   // Recovery kills the agent of the dead daemon.
-  await until(() => first.journal.of("agent_exit").length > 0);
-  expect(journal.of("turn").filter(({ status }) => status === "interrupted")).toEqual([
+  await until(() => first.journal.getEvents("agent_exit").length > 0);
+  expect(journal.getEvents("turn").filter(({ status }) => status === "interrupted")).toEqual([
     { kind: "turn", turn_id: "t", status: "interrupted", reason: expect.stringContaining("daemon") },
   ]);
   expect(await second.host.turn("t")).toEqual({ turn_id: "t", state: "INTERRUPTED" });
@@ -177,7 +177,7 @@ test("a restarted daemon reports its open turn as interrupted and never runs its
   expect(await second.host.prompt({ run_id: "run-1", turn_id: "t", text: "talk", idle_timeout_s: 5, commit })).toEqual({
     duplicate: true,
   });
-  expect(journal.of("turn").filter(({ status }) => status === "started")).toHaveLength(1);
+  expect(journal.getEvents("turn").filter(({ status }) => status === "started")).toHaveLength(1);
 });
 
 test("a prompt whose key cannot be written is not sent to the agent", async () => {
@@ -189,6 +189,6 @@ test("a prompt whose key cannot be written is not sent to the agent", async () =
   expect(bench.host.state().status).toBe("ready");
   await rm(join(bench.options.state, "turns.log"), { recursive: true });
   await writeFile(join(bench.options.state, "turns.log"), "");
-  expect(await bench.turn("order", { turn_id: "t" })).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order", { turn_id: "t" })).toMatchObject({ stop_reason: "end_turn" });
   expect(await readFile(join(bench.options.state, "turns.log"), "utf8")).toMatch(/"running".*\n.*"ending".*\n.*"done"/);
 });

@@ -31,12 +31,12 @@ type EndedTurn = Pick<TurnEnding, "turn_id" | "state" | "data">;
 export async function endTurn(context: TurnEndContext, ended: EndedTurn): Promise<void> {
   const { journal, log, recorder, disk } = context;
   const writeStep = (step: () => Promise<void>) =>
-    recorder.insist(async () => {
+    recorder.retryUntilDone(async () => {
       await disk.makeRoom();
       await step();
     });
   const type: EventType = ended.data.stop_reason === "error" ? "error" : eventTypeByKind.turn;
-  await recorder.alone(async (put) => {
+  await recorder.runExclusively(async (put) => {
     await writeStep(() => journal.flush());
     const prepare = async (place: JournalPlace) => {
       await disk.makeRoom();

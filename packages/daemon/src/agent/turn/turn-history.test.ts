@@ -13,7 +13,7 @@ const prompt = (turn_id: string) => ({ run_id: "run-1", turn_id, text: "talk", i
 async function deadDaemon(journal: MemoryJournal): Promise<Bench> {
   const bench = await Bench.open({ journal });
   await bench.start();
-  await bench.turn("order", { turn_id: "first" });
+  await bench.runTurn("order", { turn_id: "first" });
   await bench.host.stop("the test begins");
   const { state } = bench.options;
   await new SessionFile(join(state, "agent.json")).setLastTurn("run-1", "second");
@@ -73,10 +73,10 @@ for (const [name, damage] of Object.entries(damages)) {
       await next.start();
       expect(await next.host.prompt(prompt("second")), round).toEqual({ duplicate: true });
       // A turn that no daemon has seen is executed as usual.
-      expect(await next.turn("order", { turn_id: round }), round).toMatchObject({ stop_reason: "end_turn" });
+      expect(await next.runTurn("order", { turn_id: round }), round).toMatchObject({ stop_reason: "end_turn" });
       await next.host.stop("the next start");
     }
-    const told = journal.of("turn").filter(({ turn_id }) => turn_id === "second" || turn_id === "first");
+    const told = journal.getEvents("turn").filter(({ turn_id }) => turn_id === "second" || turn_id === "first");
     expect(told.map(({ turn_id, status }) => `${turn_id} ${status}`)).toEqual([
       "first started",
       "first ended",
@@ -95,7 +95,7 @@ test("a turn whose first records were trimmed from the journal is interrupted to
   await using next = await Bench.open({ journal, folder: first.folder });
   await next.host.recover();
   expect(await next.host.turn("second")).toEqual({ turn_id: "second", state: "INTERRUPTED" });
-  expect(journal.of("turn").at(-1)).toMatchObject({ turn_id: "second", status: "interrupted" });
+  expect(journal.getEvents("turn").at(-1)).toMatchObject({ turn_id: "second", status: "interrupted" });
 });
 
 test("a daemon without a history, or with an intact one, does not know a turn that it never received", async () => {
@@ -104,7 +104,7 @@ test("a daemon without a history, or with an intact one, does not know a turn th
   await first.host.recover();
   expect(await first.host.turn("unseen")).toEqual({ turn_id: "unseen", state: "unknown" });
   await first.start();
-  await first.turn("order", { turn_id: "seen" });
+  await first.runTurn("order", { turn_id: "seen" });
   await using next = await Bench.open({ journal, folder: first.folder });
   await next.host.recover();
   expect(await next.host.turn("unseen")).toEqual({ turn_id: "unseen", state: "unknown" });

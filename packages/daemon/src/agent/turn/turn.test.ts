@@ -8,9 +8,9 @@ test("a key runs once, whoever sends it again and whenever", async () => {
   const input = { run_id: "run-1", turn_id: "once", text: "order", idle_timeout_s: 5, commit };
   const answers = await Promise.all([bench.host.prompt(input), bench.host.prompt(input), bench.host.prompt(input)]);
   expect(answers.map(({ duplicate }) => duplicate)).toEqual([false, true, true]);
-  await bench.end("once");
+  await bench.waitForEnd("once");
   expect(await bench.host.prompt({ ...input, text: "talk" })).toEqual({ duplicate: true });
-  expect(bench.journal.of("turn").map(({ status }) => status)).toEqual(["started", "ended"]);
+  expect(bench.journal.getEvents("turn").map(({ status }) => status)).toEqual(["started", "ended"]);
   expect(await bench.host.turn("once")).toEqual({ turn_id: "once", state: "ENDED" });
   expect(await bench.host.turn("never")).toEqual({ turn_id: "never", state: "unknown" });
 });
@@ -29,7 +29,7 @@ test("a second turn is refused while one is open, and accepted once its end can 
   expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: "first" });
   await until(() => next !== undefined);
   expect(await next).toBe("second");
-  expect(await bench.end("second")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.waitForEnd("second")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("a prompt without a ready agent is refused, and its key remains unused", async () => {
@@ -68,13 +68,13 @@ test("a turn's changes are committed before it ends, and a failed commit is only
     },
   });
   await bench.start();
-  await bench.turn("order");
+  await bench.runTurn("order");
   expect(bench.journal.records.slice(-2).map(({ data }) => data)).toMatchObject([
     commit,
     { kind: "turn", status: "ended" },
   ]);
-  expect(await bench.turn("order")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
-  expect(bench.journal.of("failure")).toEqual([
+  expect(await bench.runTurn("order")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
+  expect(bench.journal.getEvents("failure")).toEqual([
     {
       kind: "failure",
       code: "work_not_committed",
@@ -87,15 +87,15 @@ test("a turn's changes are committed before it ends, and a failed commit is only
 test("a commit that hangs does not hold the turn forever", async () => {
   await using bench = await Bench.open({ timing: { commitMs: 100 }, commit: () => new Promise(() => {}) });
   await bench.start();
-  expect(await bench.turn("order")).toMatchObject({ status: "ended" });
-  expect(bench.journal.of("failure")[0]).toMatchObject({ code: "work_not_committed" });
+  expect(await bench.runTurn("order")).toMatchObject({ status: "ended" });
+  expect(bench.journal.getEvents("failure")[0]).toMatchObject({ code: "work_not_committed" });
 });
 
 test("open tool calls are closed with the turn", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  await bench.turn("openTool");
-  expect(bench.journal.of("tool_call").at(-1)).toEqual({
+  await bench.runTurn("openTool");
+  expect(bench.journal.getEvents("tool_call").at(-1)).toEqual({
     kind: "tool_call",
     tool_call_id: "left",
     status: "completed",
@@ -106,9 +106,9 @@ test("an agent that is asked to cancel does so and accepts another prompt", asyn
   await using bench = await Bench.open();
   await bench.start();
   const turn = await bench.prompt("hang");
-  await until(() => bench.journal.words === "working");
+  await until(() => bench.journal.messageText === "working");
   await bench.host.cancel(turn);
-  expect(await bench.end(turn)).toEqual({
+  expect(await bench.waitForEnd(turn)).toEqual({
     kind: "turn",
     turn_id: turn,
     status: "cancelled",
@@ -118,20 +118,20 @@ test("an agent that is asked to cancel does so and accepts another prompt", asyn
   expect(await bench.host.turn(turn)).toMatchObject({ state: "CANCELLED" });
   await bench.host.cancel(turn);
   await expect(bench.host.cancel("never")).rejects.toMatchObject({ code: "turn_not_found" });
-  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("an agent that does not cancel is killed, and the turn is still cancelled", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const turn = await bench.prompt("deaf");
-  await until(() => bench.journal.words === "working");
+  await until(() => bench.journal.messageText === "working");
   await bench.host.cancel(turn);
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.of("agent_exit")[0]?.message).toContain("did not end its turn");
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.getEvents("agent_exit")[0]?.message).toContain("did not end its turn");
   expect(bench.host.state().status).toBe("exited");
   expect(await bench.start()).toMatchObject({ loaded: false });
-  expect(await bench.turn("order")).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order")).toMatchObject({ stop_reason: "end_turn" });
 });
 
 test("a cancel that arrives before the agent has the prompt prevents the prompt", async () => {
@@ -141,31 +141,37 @@ test("a cancel that arrives before the agent has the prompt prevents the prompt"
   const turn = await bench.prompt("talk");
   await bench.host.cancel(turn);
   bench.journal.full = false;
-  expect(await bench.end(turn)).toMatchObject({ status: "cancelled" });
-  expect(bench.journal.of("message")).toEqual([]);
+  expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
+  expect(bench.journal.getEvents("message")).toEqual([]);
   expect(bench.host.state().status).toBe("ready");
 });
 
 test("a silent agent is reported, cancelled and killed, and its turn ends by timeout", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  expect(await bench.turn("hang", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  expect(await bench.runTurn("hang", { idle_timeout_s: 0.2 })).toMatchObject({
+    status: "ended",
+    stop_reason: "timeout",
+  });
   expect(bench.host.state().status).toBe("ready");
-  expect(await bench.turn("deaf", { idle_timeout_s: 0.2 })).toMatchObject({ status: "ended", stop_reason: "timeout" });
+  expect(await bench.runTurn("deaf", { idle_timeout_s: 0.2 })).toMatchObject({
+    status: "ended",
+    stop_reason: "timeout",
+  });
   expect(bench.host.state().status).toBe("exited");
-  expect(bench.journal.of("failure").map(({ code }) => code)).toEqual(["agent_timeout", "agent_timeout"]);
+  expect(bench.journal.getEvents("failure").map(({ code }) => code)).toEqual(["agent_timeout", "agent_timeout"]);
 });
 
 test("an agent that exits during a turn leaves its exit, its last output and an ended turn", async () => {
   let commits = 0;
   await using bench = await Bench.open({ commit: async () => void commits++ });
   await bench.start();
-  expect(await bench.turn("exit")).toMatchObject({ status: "ended", stop_reason: "error" });
-  expect(bench.journal.words).toBe("before");
-  expect(bench.journal.of("agent_exit")).toEqual([
+  expect(await bench.runTurn("exit")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.messageText).toBe("before");
+  expect(bench.journal.getEvents("agent_exit")).toEqual([
     { kind: "agent_exit", exit_code: 3, message: "The agent exited unexpectedly (exit code 3).\nit went boom" },
   ]);
-  expect(bench.journal.of("failure")).toMatchObject([
+  expect(bench.journal.getEvents("failure")).toMatchObject([
     { code: "agent_exited", message: expect.stringContaining("exit code 3"), next: expect.any(String) },
   ]);
   const kinds = bench.journal.records.map(({ data }) => data.kind);
@@ -178,8 +184,8 @@ test("an agent that exits during a turn leaves its exit, its last output and an 
 test("an agent that answers a prompt with an error ends the turn with its message", async () => {
   await using bench = await Bench.open();
   await bench.start();
-  expect(await bench.turn("refuse")).toMatchObject({ status: "ended", stop_reason: "error" });
-  expect(bench.journal.of("failure")[0]).toMatchObject({
+  expect(await bench.runTurn("refuse")).toMatchObject({ status: "ended", stop_reason: "error" });
+  expect(bench.journal.getEvents("failure")[0]).toMatchObject({
     code: "agent_refused",
     message: expect.stringContaining("no credit left"),
   });
@@ -192,9 +198,9 @@ test("another run's agent replaces the current one, but not during its turn", as
   const turn = await bench.prompt("hang");
   await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject({ code: "agent_busy" });
   await bench.host.cancel(turn);
-  await bench.end(turn);
+  await bench.waitForEnd(turn);
   const second = await bench.start("plain", { run_id: "run-2" });
   expect(second.session_id).not.toBe(first.session_id);
   expect(bench.host.state()).toMatchObject({ run_id: "run-2", status: "ready" });
-  expect(await bench.turn("order", { run_id: "run-2" })).toMatchObject({ stop_reason: "end_turn" });
+  expect(await bench.runTurn("order", { run_id: "run-2" })).toMatchObject({ stop_reason: "end_turn" });
 });

@@ -37,7 +37,7 @@ export class Turn {
   readonly over: Promise<void>;
   readonly #parts: TurnParts;
   #phase: "working" | "ending" | "killed" | "closing" | "told" = "working";
-  #why: { cancelled: string } | { timedOut: true } | undefined;
+  #endReason: { cancelled: string } | { timedOut: true } | undefined;
   #idle: IdleClock | undefined;
   #grace: IdleClock | undefined;
 
@@ -63,17 +63,17 @@ export class Turn {
   }
 
   cancel(reason: string): void {
-    this.#why ??= { cancelled: reason };
+    this.#endReason ??= { cancelled: reason };
     this.#askToEnd();
   }
 
   async #run(): Promise<void> {
     const { driver, recorder, input, permissions } = this.#parts;
     await recorder.record({ kind: "turn", turn_id: this.id, status: "started" });
-    if (this.#why) return await this.#close({ status: "cancelled", stop_reason: "cancelled" });
+    if (this.#endReason) return await this.#close({ status: "cancelled", stop_reason: "cancelled" });
     using idle = new IdleClock({
       limitMs: input.idle_timeout_s * 1_000,
-      isPaused: () => permissions.pendingCount > 0 || recorder.waiting || this.#parts.paused(),
+      isPaused: () => permissions.pendingCount > 0 || recorder.isWaiting || this.#parts.paused(),
       onIdle: () => this.#timeOut(),
     });
     this.#idle = idle;
@@ -83,12 +83,12 @@ export class Turn {
     this.#grace?.[Symbol.dispose]();
     this.#phase = "closing";
     // If the agent has exited, its failure already reports the kills.
-    if (result.kind !== "exited") await this.#noteKills(memory.kills);
-    await this.#close(await this.#outcome(result));
+    if (result.kind !== "exited") await this.#recordKills(memory.kills);
+    await this.#close(await this.#getOutcome(result));
   }
 
   /** Notes that the agent survived, but a command that it or a person started did not. */
-  async #noteKills(kills: number): Promise<void> {
+  async #recordKills(kills: number): Promise<void> {
     if (kills === 0) return;
     const processes = kills === 1 ? "a process" : `${kills} processes`;
     const message = `The runner reached ${describeMemoryLimit()} during this turn: the kernel killed ${processes} in it.`;
@@ -97,7 +97,7 @@ export class Turn {
 
   #timeOut(): void {
     if (this.#phase !== "working") return;
-    this.#why = { timedOut: true };
+    this.#endReason = { timedOut: true };
     const { code, message, next } = new WharfError("agent_timeout", {
       after_s: this.#parts.input.idle_timeout_s,
       waiting_for: "the prompt",
@@ -116,7 +116,7 @@ export class Turn {
     driver.cancel();
     this.#grace = new IdleClock({
       limitMs: timing.cancelGraceMs,
-      isPaused: () => recorder.waiting || this.#parts.paused(),
+      isPaused: () => recorder.isWaiting || this.#parts.paused(),
       onIdle: () => {
         this.#phase = "killed";
         driver.kill();
@@ -124,11 +124,11 @@ export class Turn {
     });
   }
 
-  async #outcome(result: PromptResult): Promise<Outcome> {
-    if (this.#why && "timedOut" in this.#why) return { status: "ended", stop_reason: "timeout" };
+  async #getOutcome(result: PromptResult): Promise<Outcome> {
+    if (this.#endReason && "timedOut" in this.#endReason) return { status: "ended", stop_reason: "timeout" };
     if (result.kind === "answered" && result.stopReason !== "cancelled")
       return { status: "ended", stop_reason: result.stopReason };
-    if (this.#why || result.kind === "answered") return { status: "cancelled", stop_reason: "cancelled" };
+    if (this.#endReason || result.kind === "answered") return { status: "cancelled", stop_reason: "cancelled" };
     if (result.kind === "refused") {
       const { code, message, next } = new WharfError("agent_refused", { reason: result.reason });
       await this.#parts.recorder.record({ kind: "failure", code, message, next });
@@ -142,7 +142,7 @@ export class Turn {
     for (const call of toolCalls.closeAll(outcome.stop_reason === "end_turn" ? "completed" : "failed"))
       await recorder.record(call);
     await this.#commit();
-    const reason = this.#why && "cancelled" in this.#why ? this.#why.cancelled : undefined;
+    const reason = this.#endReason && "cancelled" in this.#endReason ? this.#endReason.cancelled : undefined;
     const data: EventDataByKind<"turn"> = omitUndefined({
       kind: "turn" as const,
       turn_id: this.id,
@@ -160,16 +160,16 @@ export class Turn {
    */
   async #commit(): Promise<void> {
     const { commit, input, recorder, timing } = this.#parts;
-    const late = Promise.withResolvers<never>();
+    const timeout = Promise.withResolvers<never>();
     const timer = setTimeout(
       () =>
-        late.reject(
+        timeout.reject(
           new Error(`it takes longer than ${timing.commitMs / 1_000} s; it goes on, and the next commit has the work`),
         ),
       timing.commitMs,
     );
     try {
-      const event = await Promise.race([commit(input.commit), late.promise]);
+      const event = await Promise.race([commit(input.commit), timeout.promise]);
       if (event) await recorder.record(event);
     } catch (error) {
       const failure =
