@@ -6,7 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { toCheckedLine } from "./support/checked-line.ts";
-import { agentOf, DaemonBench, endDaemon, isTurn, records, turnOf, until } from "./fixtures/daemon-bench.ts";
+import {
+  createAgentStart,
+  DaemonBench,
+  endDaemon,
+  isTurn,
+  readRecords,
+  createPrompt,
+  readUntil,
+} from "./fixtures/daemon-bench.ts";
 
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;
@@ -15,9 +23,9 @@ const pageBytes = 4_096;
 
 /** Adds a meaningless step to a turn log, so that the next step needs another page of the disk. */
 function fillLastPage(path: string): void {
-  const lineOf = (id: string) => toCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
-  const left = pageBytes - ((statSync(path).size + lineOf("").length) % pageBytes);
-  appendFileSync(path, lineOf("x".repeat(left)));
+  const formatLine = (id: string) => toCheckedLine(JSON.stringify({ step: "done", turn_id: id }));
+  const left = pageBytes - ((statSync(path).size + formatLine("").length) % pageBytes);
+  appendFileSync(path, formatLine("x".repeat(left)));
 }
 
 /** The kernel releases the disk a moment after the last process that used it has exited. */
@@ -63,9 +71,9 @@ describe.runIf(canMount)("a daemon killed in a turn and restarted without a free
     const daemon = bench.startDaemon();
     const server = await bench.serve({ epoch: 1 });
     const client = await server.client();
-    await client.call(daemonApi.startAgent, agentOf("echo $$ > pid; echo begun; exec sleep 300"));
-    await client.call(daemonApi.prompt, turnOf("turn-1"));
-    await until(client, ({ data }) => data.kind === "message");
+    await client.call(daemonApi.startAgent, createAgentStart("echo $$ > pid; echo begun; exec sleep 300"));
+    await client.call(daemonApi.prompt, createPrompt("turn-1"));
+    await readUntil(client, ({ data }) => data.kind === "message");
     server.cut();
     await endDaemon(daemon, "SIGKILL");
     if (!withReserve) rmSync(join(bench.state, "reserve"));
@@ -83,19 +91,21 @@ describe.runIf(canMount)("a daemon killed in a turn and restarted without a free
     const client = await dieInTurn({ withReserve: false });
     expect(await client.call(daemonApi.health, {})).toMatchObject({ disk_full: true, agent: { status: "none" } });
     expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({ state: "RUNNING" });
-    await expect(client.call(daemonApi.startAgent, agentOf("echo again"))).rejects.toMatchObject({ code: "disk_full" });
+    await expect(client.call(daemonApi.startAgent, createAgentStart("echo again"))).rejects.toMatchObject({
+      code: "disk_full",
+    });
     const freed = await client.call(daemonApi.execOnce, { body: { command: "rm ballast" } });
     expect(freed).toMatchObject({ exit_code: 0 });
-    await until(client, isTurn("interrupted"));
+    await readUntil(client, isTurn("interrupted"));
     expect(await client.call(daemonApi.health, {})).not.toHaveProperty("disk_full");
-    await client.call(daemonApi.startAgent, agentOf("echo again"));
-    await client.call(daemonApi.prompt, turnOf("turn-2"));
-    await until(client, isTurn("ended"));
+    await client.call(daemonApi.startAgent, createAgentStart("echo again"));
+    await client.call(daemonApi.prompt, createPrompt("turn-2"));
+    await readUntil(client, isTurn("ended"));
   });
 
   test("settles the turn at once if it has its reserve", async () => {
     const client = await dieInTurn({ withReserve: true });
-    await until(client, isTurn("interrupted"));
-    expect((await records(client)).filter(isTurn("interrupted"))).toHaveLength(1);
+    await readUntil(client, isTurn("interrupted"));
+    expect((await readRecords(client)).filter(isTurn("interrupted"))).toHaveLength(1);
   });
 });

@@ -85,11 +85,11 @@ const names = [
   ["x/a", "x/y/a", "x/y/z", "x/y/zz/a"],
 ].flat();
 
-async function workspace(more: string): Promise<TestFolder> {
+async function createWorkspace(extraPatterns: string): Promise<TestFolder> {
   const folder = await TestFolder.make();
-  git(folder, ["init", "-q"]);
+  runGit(folder, ["init", "-q"]);
   const files = [
-    ...Object.entries({ ...rules, ".gitignore": `${rules[".gitignore"]}${more}` }),
+    ...Object.entries({ ...rules, ".gitignore": `${rules[".gitignore"]}${extraPatterns}` }),
     ...names.map((name) => [name, ""] as const),
   ];
   for (const [path, text] of files) {
@@ -100,19 +100,19 @@ async function workspace(more: string): Promise<TestFolder> {
   return folder;
 }
 
-function git(folder: TestFolder, args: readonly string[], input = ""): string {
+function runGit(folder: TestFolder, args: readonly string[], input = ""): string {
   const options = { cwd: folder.workspace, env: getGitEnvironment({ GIT_LITERAL_PATHSPECS: "0" }), input };
   return execFileSync("git", args, { ...options, encoding: "utf8" });
 }
 
 test.each([
-  { kind: "valid", more: "" },
-  { kind: "broken", more: "[a-.range\n" },
-  { kind: "empty", more: "!\n/\n" },
+  { kind: "valid", extraPatterns: "" },
+  { kind: "broken", extraPatterns: "[a-.range\n" },
+  { kind: "empty", extraPatterns: "!\n/\n" },
 ])(
   "exactly the paths that git ignores are left out of trees, searches and watching, with $kind patterns",
-  async ({ more }) => {
-    await using folder = await workspace(more);
+  async ({ extraPatterns }) => {
+    await using folder = await createWorkspace(extraPatterns);
     const { signal } = folder;
     const listed = await Array.fromAsync(
       await listTree(folder.workspace, TreeList.parse({ path: ".", gitignore: false }), signal),
@@ -121,12 +121,12 @@ test.each([
       .flatMap((line) => (line.type === "file" || line.type === "symlink" ? [line.path] : []))
       .filter((path) => !path.startsWith(".git/"))
       .toSorted();
-    const said = git(
+    const answer = runGit(
       folder,
       ["check-ignore", "--no-index", "-z", "--stdin"],
       all.map((path) => `./${path}\0`).join(""),
     );
-    const ignored = new Set(said.split("\0").map((path) => path.replace(/^\.\//, "")));
+    const ignored = new Set(answer.split("\0").map((path) => path.replace(/^\.\//, "")));
     const expected = all.filter((path) => !ignored.has(path));
     const withoutLinks = expected.filter((path) => path !== "dir-link");
     expect(ignored.size).toBeGreaterThan(30);

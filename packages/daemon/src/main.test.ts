@@ -7,15 +7,15 @@ import { daemonApi, type ExecEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { getAgentPath } from "./agent/fixtures/bench.ts";
 import {
-  agentOf,
+  createAgentStart,
   DaemonBench,
   endDaemon,
   isTurn,
-  records,
+  readRecords,
   runGit,
   runnerId,
-  turnOf,
-  until,
+  createPrompt,
+  readUntil,
 } from "./fixtures/daemon-bench.ts";
 import { openJournal } from "./journal/index.ts";
 
@@ -51,7 +51,7 @@ test("the daemon connects when a server appears, serves its routes, and shuts do
   await expect(client.call(daemonApi.ackJournal, { body: { epoch: "other", seq: 0 } })).rejects.toMatchObject({
     code: "journal_epoch_changed",
   });
-  await expect(records(client, 5)).rejects.toMatchObject({ code: "journal_record_not_written" });
+  await expect(readRecords(client, 5)).rejects.toMatchObject({ code: "journal_record_not_written" });
   await expect(client.call(daemonApi.diff, { query: { base: "abcdef0" } })).rejects.toMatchObject({
     code: "workspace_not_cloned",
   });
@@ -83,17 +83,19 @@ test("a turn continues without a wire, and the next server reads all of it once"
   bench.startDaemon();
   const first = await bench.serve({ epoch: 1 });
   let client = await first.client();
-  await client.call(daemonApi.startAgent, agentOf("for i in 1 2 3 4 5 6; do echo line $i; sleep 0.1; done"));
-  await client.call(daemonApi.prompt, turnOf("turn-1"));
-  await until(client, (record) => record.data.kind === "message" || record.data.kind === "output");
+  await client.call(daemonApi.startAgent, createAgentStart("for i in 1 2 3 4 5 6; do echo line $i; sleep 0.1; done"));
+  await client.call(daemonApi.prompt, createPrompt("turn-1"));
+  await readUntil(client, (record) => record.data.kind === "message" || record.data.kind === "output");
   await first.close();
   const second = await bench.serve({ epoch: 2 });
   client = await second.client();
-  const seen = await until(client, isTurn("ended"));
-  expect(seen.map(({ seq }) => seq)).toEqual(seen.map((_, i) => i + 1));
-  const said = seen.map(({ data }) => (data.kind === "message" || data.kind === "output" ? data.text : "")).join("");
-  expect(said.match(/line \d/g)).toEqual(["line 1", "line 2", "line 3", "line 4", "line 5", "line 6"]);
-  expect(await client.call(daemonApi.prompt, turnOf("turn-1"))).toEqual({ duplicate: true });
+  const receivedRecords = await readUntil(client, isTurn("ended"));
+  expect(receivedRecords.map(({ seq }) => seq)).toEqual(receivedRecords.map((_, i) => i + 1));
+  const texts = receivedRecords
+    .map(({ data }) => (data.kind === "message" || data.kind === "output" ? data.text : ""))
+    .join("");
+  expect(texts.match(/line \d/g)).toEqual(["line 1", "line 2", "line 3", "line 4", "line 5", "line 6"]);
+  expect(await client.call(daemonApi.prompt, createPrompt("turn-1"))).toEqual({ duplicate: true });
 
   const { journal } = await client.call(daemonApi.health, {});
   expect(await client.call(daemonApi.ackJournal, { body: { epoch: journal.epoch, seq: journal.last } })).toMatchObject({
@@ -101,11 +103,11 @@ test("a turn continues without a wire, and the next server reads all of it once"
   });
 });
 
-const turnLog = () => join(bench.state, "turns.log");
+const getTurnLogPath = () => join(bench.state, "turns.log");
 const killedDaemons: Record<string, () => Promise<unknown>> = {
   "a daemon killed in a turn": async () => undefined,
-  "a daemon killed in a turn whose turn log is garbled meanwhile": () => writeFile(turnLog(), randomBytes(400)),
-  "a daemon killed in a turn whose turn log is removed meanwhile": () => rm(turnLog()),
+  "a daemon killed in a turn whose turn log is garbled meanwhile": () => writeFile(getTurnLogPath(), randomBytes(400)),
+  "a daemon killed in a turn whose turn log is removed meanwhile": () => rm(getTurnLogPath()),
 };
 test.each(Object.keys(killedDaemons))(
   "%s restarts with its journal, and the turn is interrupted and not run again",
@@ -115,10 +117,10 @@ test.each(Object.keys(killedDaemons))(
     let client = await server.client();
     await client.call(
       daemonApi.startAgent,
-      agentOf(`echo $$ >> ${join(bench.folder, "ran")}; echo begun; exec sleep 30`),
+      createAgentStart(`echo $$ >> ${join(bench.folder, "ran")}; echo begun; exec sleep 30`),
     );
-    await client.call(daemonApi.prompt, turnOf("turn-1"));
-    const before = await until(client, (record) => JSON.stringify(record.data).includes("begun"));
+    await client.call(daemonApi.prompt, createPrompt("turn-1"));
+    const before = await readUntil(client, (record) => JSON.stringify(record.data).includes("begun"));
     const { journal } = await client.call(daemonApi.health, {});
     await endDaemon(daemon, "SIGKILL");
     server.cut();
@@ -129,12 +131,12 @@ test.each(Object.keys(killedDaemons))(
     expect(await client.call(daemonApi.turn, { params: { turn_id: "turn-1" } })).toMatchObject({
       state: "INTERRUPTED",
     });
-    const after = await records(client);
+    const after = await readRecords(client);
     expect(after.slice(0, before.length)).toEqual(before);
     expect(after.map(({ seq }) => seq)).toEqual(after.map((_, i) => i + 1));
     expect(after.filter(isTurn("interrupted"))).toHaveLength(1);
     expect((await client.call(daemonApi.health, {})).journal.epoch).toBe(journal.epoch);
-    expect(await client.call(daemonApi.prompt, turnOf("turn-1"))).toEqual({ duplicate: true });
+    expect(await client.call(daemonApi.prompt, createPrompt("turn-1"))).toEqual({ duplicate: true });
     const ran = (await readFile(join(bench.folder, "ran"), "utf8")).trim().split("\n");
     expect(ran).toHaveLength(1);
     // Outside of a sandbox, only the test stops the processes of the killed daemon.
@@ -146,7 +148,7 @@ test.each(Object.keys(killedDaemons))(
   },
 );
 
-const stateFiles = async () =>
+const listStateFiles = async () =>
   (await readdir(bench.state, { recursive: true, withFileTypes: true }))
     .filter((file) => file.isFile())
     .map((file) => join(file.parentPath, file.name));
@@ -168,12 +170,12 @@ test.each(Object.keys(damages))(
     const terminal_id = randomUUID();
     await client.call(daemonApi.createTerminal, { body: { terminal_id, command: "echo in a terminal" } });
     await client.call(daemonApi.startCommand, { body: { command: "echo in the background" } });
-    await client.call(daemonApi.startAgent, agentOf("echo done"));
-    await client.call(daemonApi.prompt, turnOf("turn-1"));
-    await until(client, isTurn("ended"));
+    await client.call(daemonApi.startAgent, createAgentStart("echo done"));
+    await client.call(daemonApi.prompt, createPrompt("turn-1"));
+    await readUntil(client, isTurn("ended"));
     await endDaemon(daemon, "SIGTERM");
     server.cut();
-    const files = await stateFiles();
+    const files = await listStateFiles();
     expect(files.map((file) => basename(file))).toEqual(
       expect.arrayContaining(["epoch", "turns.log", "agent.json", "terminal.json", "command.json"]),
     );
@@ -182,9 +184,9 @@ test.each(Object.keys(damages))(
     bench.startDaemon();
     client = await server.client();
     expect((await client.call(daemonApi.health, {})).journal).toMatchObject({ first: 1 });
-    await client.call(daemonApi.startAgent, agentOf("echo again"));
-    await client.call(daemonApi.prompt, turnOf("turn-2"));
-    await until(client, (record) => isTurn("ended")(record) && JSON.stringify(record.data).includes("turn-2"));
+    await client.call(daemonApi.startAgent, createAgentStart("echo again"));
+    await client.call(daemonApi.prompt, createPrompt("turn-2"));
+    await readUntil(client, (record) => isTurn("ended")(record) && JSON.stringify(record.data).includes("turn-2"));
     await client.call(daemonApi.createTerminal, { body: { command: "true" } });
     expect(await Array.fromAsync(client.stream(daemonApi.exec, { body: { command: "true" } }))).toContainEqual(
       expect.objectContaining({ type: "exit", exit_code: 0 }),
@@ -211,7 +213,7 @@ test("a server without the runner's key, or with an older epoch, gets no wire", 
   expect(old.refused.at(-1)).toMatchObject({ code: "wire_superseded" });
 });
 
-const wanted = {
+const cloneInput = {
   body: { remote_path: "/git/sample.git", shadow_branch: "shadow/task-1", author_name: "A", author_email: "a@b" },
 };
 
@@ -219,17 +221,17 @@ test("the workspace is cloned from the gateway and pushed to it, over the wire a
   bench.startDaemon();
   const { server, bare } = await bench.serveRepository(1);
   const client = await server.client();
-  const cloned = await client.call(daemonApi.clone, wanted);
+  const cloned = await client.call(daemonApi.clone, cloneInput);
   expect(cloned).toMatchObject({ base_branch: "main", resumed: false });
   await client.call(
     daemonApi.startAgent,
-    agentOf('head -c 3000000 /dev/urandom > big.bin; echo "$GATEWAY"; sleep 0.2'),
+    createAgentStart('head -c 3000000 /dev/urandom > big.bin; echo "$GATEWAY"; sleep 0.2'),
   );
-  await client.call(daemonApi.prompt, turnOf("turn-1"));
-  const seen = await until(client, isTurn("ended"));
-  const made = seen.find(({ data }) => data.kind === "commit")?.data;
-  expect(made).toMatchObject({ branch: "shadow/task-1", files: 1, parent: cloned.head });
-  expect(JSON.stringify(seen)).toMatch(/http:\/\/127\.0\.0\.1:\d+/);
+  await client.call(daemonApi.prompt, createPrompt("turn-1"));
+  const receivedRecords = await readUntil(client, isTurn("ended"));
+  const commitEvent = receivedRecords.find(({ data }) => data.kind === "commit")?.data;
+  expect(commitEvent).toMatchObject({ branch: "shadow/task-1", files: 1, parent: cloned.head });
+  expect(JSON.stringify(receivedRecords)).toMatch(/http:\/\/127\.0\.0\.1:\d+/);
   const { sha } = await client.call(daemonApi.push, { body: { shadow_branch: "shadow/task-1" } });
   expect(runGit("-C", bare, "rev-parse", "shadow/task-1")).toBe(sha);
   expect((await client.call(daemonApi.diff, { query: { base: cloned.base_commit_sha } })).files).toEqual([
@@ -241,7 +243,7 @@ test("the workspace is cloned from the gateway and pushed to it, over the wire a
     head: sha,
   });
   await expect(
-    client.call(daemonApi.clone, { body: { ...wanted.body, remote_path: "/git/other.git" } }),
+    client.call(daemonApi.clone, { body: { ...cloneInput.body, remote_path: "/git/other.git" } }),
   ).rejects.toMatchObject({ code: "workspace_occupied" });
 });
 
@@ -251,11 +253,11 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   const daemon = bench.startDaemon({ stop_grace_ms: graceMs });
   const { server } = await bench.serveRepository(1);
   const client = await server.client();
-  await client.call(daemonApi.clone, wanted);
+  await client.call(daemonApi.clone, cloneInput);
   const command = [process.execPath, getAgentPath("strict-agent.mjs"), "stubborn"];
-  await client.call(daemonApi.startAgent, { body: { ...agentOf("").body, command, protocol: "acp" } });
-  await client.call(daemonApi.prompt, { body: { ...turnOf("turn-1").body, text: "deaf" } });
-  await until(client, ({ data }) => data.kind === "message");
+  await client.call(daemonApi.startAgent, { body: { ...createAgentStart("").body, command, protocol: "acp" } });
+  await client.call(daemonApi.prompt, { body: { ...createPrompt("turn-1").body, text: "deaf" } });
+  await readUntil(client, ({ data }) => data.kind === "message");
   await writeFile(join(bench.workspace, "work.txt"), "done");
   // A backend stops the daemon in the same way.
   const kill = setTimeout(() => daemon.kill("SIGKILL"), graceMs);
@@ -264,10 +266,10 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
 
   expect(runGit("-C", bench.workspace, "show", "--name-only", "--format=", "shadow/task-1")).toBe("work.txt");
   await using journal = await openJournal({ folder: join(bench.state, "journal") });
-  const kept = await Array.fromAsync(journal.read({ after: 0 }), ({ data }) => data);
-  expect(kept).toContainEqual({ kind: "message", role: "agent", text: "working" });
-  expect(kept).toContainEqual(expect.objectContaining({ kind: "commit", files: 1 }));
-  expect(kept.at(-1)).toMatchObject({ kind: "turn", turn_id: "turn-1", status: "cancelled" });
+  const keptRecords = await Array.fromAsync(journal.read({ after: 0 }), ({ data }) => data);
+  expect(keptRecords).toContainEqual({ kind: "message", role: "agent", text: "working" });
+  expect(keptRecords).toContainEqual(expect.objectContaining({ kind: "commit", files: 1 }));
+  expect(keptRecords.at(-1)).toMatchObject({ kind: "turn", turn_id: "turn-1", status: "cancelled" });
 });
 
 test("a partial upload of a killed daemon is removed by the next daemon", async () => {
@@ -278,16 +280,16 @@ test("a partial upload of a killed daemon is removed by the next daemon", async 
   never.push("half");
   const upload = client.request({ method: "PUT", path: "/files/upload?path=deep/whole.bin", body: never });
   upload.catch(() => undefined);
-  const left = async () =>
+  const listLeftovers = async () =>
     (await readdir(bench.workspace, { recursive: true })).filter((name) => name.endsWith(".tmp"));
-  await expect.poll(left).toHaveLength(1);
+  await expect.poll(listLeftovers).toHaveLength(1);
   server.cut();
   await endDaemon(daemon, "SIGKILL");
   never.destroy();
-  expect(await left()).toHaveLength(1);
+  expect(await listLeftovers()).toHaveLength(1);
 
   bench.startDaemon();
   client = await server.client();
-  await expect.poll(left).toEqual([]);
+  await expect.poll(listLeftovers).toEqual([]);
   expect(await client.call(daemonApi.health, {})).toMatchObject({ runner_id: runnerId });
 });

@@ -35,12 +35,12 @@ export async function shutDown(
     flushShare,
     disk.makeRoom().then(() => journal.flush()),
   );
-  const stopped = agent.stop("the runner is stopping", { killAfterMs: budget.getRemainingMs(agentKillShare) });
-  await budget.waitForStep(agentEndShare, Promise.allSettled([stopped, stopOthers()]));
+  const agentStop = agent.stop("the runner is stopping", { killAfterMs: budget.getRemainingMs(agentKillShare) });
+  await budget.waitForStep(agentEndShare, Promise.allSettled([agentStop, stopOthers()]));
   const leftovers = await git.commitLeftovers({ withinMs: budget.getRemainingMs(commitShare) });
   if (leftovers && run_id !== undefined)
     await budget.waitForStep(recordShare, journal.append({ run_id, type: eventTypeByKind.commit, data: leftovers }));
   // The turn's own commit may be the step that took long.
-  await budget.waitForStep(recordShare, stopped);
+  await budget.waitForStep(recordShare, agentStop);
   await budget.waitForStep(1, journal.flush());
 }

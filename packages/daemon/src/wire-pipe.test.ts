@@ -73,11 +73,11 @@ test("the pipe ends when the server's side does, also while the daemon's side ac
   socket.pause();
   child.stdin.write(Buffer.alloc(5_000_000));
   await sleep(50);
-  const gone = once(socket, "close");
+  const socketClosed = once(socket, "close");
   socket.resume();
   child.stdin.end();
   expect(await ended).toBe(0);
-  await gone;
+  await socketClosed;
 });
 
 test("the pipe ends by itself when the server is silent for 15 s", { timeout: 30_000 }, async () => {

@@ -60,16 +60,16 @@ async function attach(id: string, query = "") {
   body.write("\n");
   const answer = await client.request({ method: "POST", path: `/terminals/${id}/attach${query}`, body });
   expect(answer.status).toBe(200);
-  const events = eventsOf(answer.body);
+  const events = readEvents(answer.body);
   const send = (message: ViewerMessage) => void body.write(`${JSON.stringify(message)}\n`);
   return { events, send, body, answer };
 }
 
-async function* eventsOf(body: Readable): AsyncGenerator<TerminalEvent, void, undefined> {
+async function* readEvents(body: Readable): AsyncGenerator<TerminalEvent, void, undefined> {
   for await (const line of readNdjsonLines(body, 1024 * 1024)) yield TerminalEvent.parse(JSON.parse(line));
 }
 
-async function textUntil(events: AsyncGenerator<TerminalEvent>, what: string): Promise<string> {
+async function readTextUntil(events: AsyncGenerator<TerminalEvent>, what: string): Promise<string> {
   let text = "";
   while (!text.includes(what)) {
     const { value, done } = await events.next();
@@ -85,7 +85,7 @@ test("input, resizes and acknowledgements use the stream whose response carries 
   expect((await events.next()).value).toMatchObject({ type: "attached", viewer_id: "ann" });
   send({ type: "resize", cols: 111, rows: 22 });
   send({ type: "input", data: "stty size; echo done $((40+2))\r" });
-  expect(await textUntil(events, "done 42")).toContain("22 111");
+  expect(await readTextUntil(events, "done 42")).toContain("22 111");
   send({ type: "input", data: "seq 1 100000; echo end $((6*7))\r" });
   let next = 0;
   let text = "";
@@ -130,13 +130,13 @@ test("a lost wire loses no output: the next one continues at the offset", async 
   let next = 0;
   for (let exit = false; !exit;) {
     const answer = await client.request({ method: "GET", path: `/terminals/${id}/stream?after=${next}&viewer_id=ann` });
-    let taken = 0;
-    for await (const event of eventsOf(answer.body)) {
+    let acceptedCount = 0;
+    for await (const event of readEvents(answer.body)) {
       if (event.type === "exit") exit = true;
       if ("next" in event) ({ next } = event);
       if (event.type !== "stdout") continue;
       text += event.data;
-      if (++taken === 4) break;
+      if (++acceptedCount === 4) break;
     }
     answer.body.destroy();
   }
@@ -151,15 +151,15 @@ test("the console sends every command as server-sent events, with its history or
   const events = (await exec("echo one; echo two >&2; exit 3")).map((event) => ExecEvent.parse(event));
   expect(events.at(-1)).toMatchObject({ type: "exit", exit_code: 3 });
   const all = await client.request({ method: "GET", path: "/terminal/stream?history=true&format=sse" });
-  const now = await client.request({ method: "GET", path: "/terminal/stream?history=false" });
+  const liveStream = await client.request({ method: "GET", path: "/terminal/stream?history=false" });
   expect(all.headers["content-type"]).toBe("text/event-stream");
   await exec("echo three");
   const seen: unknown[] = [];
-  let rest = "";
+  let remainingText = "";
   for await (const chunk of all.body) {
-    rest += String(chunk);
-    const parts = rest.split("\n\n");
-    rest = parts.pop() ?? "";
+    remainingText += String(chunk);
+    const parts = remainingText.split("\n\n");
+    remainingText = parts.pop() ?? "";
     for (const part of parts) {
       const event = TerminalEvent.parse(JSON.parse(part.replace(/^data: /, "")));
       if ("data" in event) seen.push([event.type, event.data]);
@@ -178,7 +178,7 @@ test("the console sends every command as server-sent events, with its history or
     ["system", "exit code 0"],
   ]);
   const later: unknown[] = [];
-  for await (const event of eventsOf(now.body)) {
+  for await (const event of readEvents(liveStream.body)) {
     if ("data" in event) later.push(event.data);
     if (later.length === 3) break;
   }
@@ -222,9 +222,9 @@ test("whatever a viewer sends, the daemon survives, and only that viewer's strea
   flood.answer.body.on("error", () => undefined).resume();
   flood.body.on("error", () => undefined).write("x".repeat(1_000_000));
   const watcher = await client.request({ method: "GET", path: `/terminals/${id}/stream?history=false` });
-  const events = eventsOf(watcher.body);
+  const events = readEvents(watcher.body);
   await events.next();
   terminals.get(id).writeInput("ann", { data: "still here\r", take: true });
-  await textUntil(events, "still here");
+  await readTextUntil(events, "still here");
   expect((await terminals.getInfo(id)).state).toBe("running");
 });

@@ -22,12 +22,13 @@ afterEach(async () => {
 });
 
 const never = new AbortController().signal;
-const start = async (command: string, more: object = {}) =>
-  (await commands.start(BackgroundRequest.parse({ command, ...more }))).command_id;
-const follow = (id: string, more: object = {}) =>
-  commands.follow(id, { after: 0, wait: true, encoding: "utf8", signal: never, ...more });
-const run = (command: string, more: object = {}) => commands.run(ExecRequest.parse({ command, ...more }), never);
-const textOf = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdout") =>
+const start = async (command: string, overrides: object = {}) =>
+  (await commands.start(BackgroundRequest.parse({ command, ...overrides }))).command_id;
+const follow = (id: string, overrides: object = {}) =>
+  commands.follow(id, { after: 0, wait: true, encoding: "utf8", signal: never, ...overrides });
+const run = (command: string, overrides: object = {}) =>
+  commands.run(ExecRequest.parse({ command, ...overrides }), never);
+const joinText = (events: readonly ExecEvent[], type: "stdout" | "stderr" = "stdout") =>
   events.map((event) => (event.type === type ? event.data : "")).join("");
 
 // R-011
@@ -35,7 +36,7 @@ test("a background command is listed and followed to its exit, and its exit code
   const id = await start("echo out; echo err >&2; sleep 0.1; echo more; exit 5");
   expect(commands.list()).toMatchObject([{ command_id: id, state: "running", background: true }]);
   const events = await Array.fromAsync(follow(id));
-  expect([textOf(events), textOf(events, "stderr")]).toEqual(["out\nmore\n", "err\n"]);
+  expect([joinText(events), joinText(events, "stderr")]).toEqual(["out\nmore\n", "err\n"]);
   expect(events.at(-1)).toEqual({ type: "exit", exit_code: 5, signal: null, timed_out: false });
   expect(events.slice(0, -1).some((event) => "exit_code" in event)).toBe(false);
   expect(await commands.getInfo(id)).toMatchObject({ state: "exited", exit_code: 5, output: { first: 0, end: 13 } });
@@ -47,22 +48,22 @@ test("a client that reconnects continues at its offset and gets the remaining ou
   let text = "";
   const expected = Array.from({ length: 40 }, (_, n) => `line ${n + 1}\n`).join("");
   for (let ended = false; !ended;) {
-    let taken = 0;
+    let receivedCount = 0;
     for await (const event of follow(id, { after: next })) {
       if (event.type === "exit") ended = true;
       if (event.type !== "stdout") continue;
       text += event.data;
       next = event.next ?? 0;
-      if (++taken === 3) break;
+      if (++receivedCount === 3) break;
     }
   }
   expect(text).toBe(expected);
-  expect(textOf(await Array.fromAsync(follow(id, { after: 7, wait: false })))).toBe(expected.slice(7));
+  expect(joinText(await Array.fromAsync(follow(id, { after: 7, wait: false })))).toBe(expected.slice(7));
 });
 
 test("output that ends within a character is reported as text and as bytes", async () => {
   const id = await start("printf 'a\\303'");
-  expect(textOf(await Array.fromAsync(follow(id)))).toBe("a\uFFFD");
+  expect(joinText(await Array.fromAsync(follow(id)))).toBe("a\uFFFD");
   const events = await Array.fromAsync(follow(id, { encoding: "base64" }));
   const bytes = events.flatMap((event) => (event.type === "stdout" ? [...Buffer.from(event.data, "base64")] : []));
   expect(bytes).toEqual([0x61, 0xc3]);
@@ -79,29 +80,29 @@ test("a signal and a timeout reach the whole process group, and both are reporte
     if (event.type === "exit") expect(event).toMatchObject({ exit_code: null, signal: "SIGTERM", timed_out: false });
   }
   expect(await isGone(child)).toBe(true);
-  const late = await start("sleep 60", { timeout_s: 0.1 });
-  expect((await Array.fromAsync(follow(late))).at(-1)).toMatchObject({ signal: "SIGTERM", timed_out: true });
+  const timedOutId = await start("sleep 60", { timeout_s: 0.1 });
+  expect((await Array.fromAsync(follow(timedOutId))).at(-1)).toMatchObject({ signal: "SIGTERM", timed_out: true });
 });
 
 test("input arrives in pieces, a repeated piece is written once, a hole is refused, and the end is delivered", async () => {
   const command_id = randomUUID();
   const events = Array.fromAsync(await run("cat; echo done", { command_id, stdin: "first ", stdin_open: true }));
-  const write = (data: string, more: { offset?: number; end?: boolean } = {}) =>
-    commands.write(command_id, Buffer.from(data), { end: false, ...more });
+  const write = (data: string, overrides: { offset?: number; end?: boolean } = {}) =>
+    commands.write(command_id, Buffer.from(data), { end: false, ...overrides });
   expect(await write("second ", { offset: 6 })).toEqual({ offset: 13 });
   expect(await write("second ", { offset: 6 })).toEqual({ offset: 13 });
   await expect(write("fourth", { offset: 20 })).rejects.toMatchObject({ code: "bad_request" });
   await write("d third", { offset: 11, end: true });
   await expect(write("late")).rejects.toMatchObject({ code: "stdin_closed" });
-  expect(textOf(await events)).toBe("first second thirddone\n");
+  expect(joinText(await events)).toBe("first second thirddone\n");
   await expect(write("later")).rejects.toMatchObject({ code: "command_not_found" });
 });
 
 test("bytes of any kind survive base64, in and out, in the foreground and in the background", async () => {
   const bytes = Buffer.from(Array.from({ length: 4096 }, (_, n) => (n * 7) % 256));
-  const given = { stdin: bytes.toString("base64"), encoding: "base64" as const };
-  const inFront = await Array.fromAsync(await run("cat", given));
-  const id = await start("cat", given);
+  const input = { stdin: bytes.toString("base64"), encoding: "base64" as const };
+  const inFront = await Array.fromAsync(await run("cat", input));
+  const id = await start("cat", input);
   const behind = await Array.fromAsync(follow(id, { encoding: "base64" }));
   for (const events of [inFront, behind]) {
     const parts = events.map((event) =>
@@ -140,15 +141,15 @@ test("output beyond the limit grows no memory; a live reader loses nothing, a la
   const id = await start(`head -c ${total} /dev/zero`);
   let read = 0;
   let gap = 0;
-  let most = 0;
+  let maxRss = 0;
   for await (const event of follow(id, { encoding: "base64" })) {
     if (event.type === "stdout") read += (event.next ?? 0) - (event.offset ?? 0);
     if (event.type === "gap") gap += event.to - event.from;
-    most = Math.max(most, process.memoryUsage.rss());
+    maxRss = Math.max(maxRss, process.memoryUsage.rss());
   }
   expect(read + gap).toBe(total);
   expect(gap).toBe(0);
-  expect(most - before).toBeLessThan(150_000_000);
+  expect(maxRss - before).toBeLessThan(150_000_000);
   const events = follow(id, { encoding: "base64" });
   const first = await events.next();
   expect(first.value).toMatchObject({ type: "gap", from: 0 });
@@ -222,7 +223,7 @@ test("commands end with the daemon; the next daemon knows them, their output and
     { command_id: ended, state: "exited", exit_code: 4 },
     { command_id: running, state: "exited", signal: "SIGTERM" },
   ]);
-  expect(textOf(await Array.fromAsync(follow(ended)))).toBe("kept\n");
+  expect(joinText(await Array.fromAsync(follow(ended)))).toBe("kept\n");
 });
 
 test("a killed daemon leaves its command's output; the next one ends the command and reports its end as unknown", async () => {
@@ -252,6 +253,6 @@ test("a killed daemon leaves its command's output; the next one ends the command
   expect(await isGone(Number(pid))).toBe(true);
   expect(await commands.getInfo(id)).toMatchObject({ state: "unknown" });
   const events = await Array.fromAsync(follow(id));
-  expect(textOf(events)).toMatch(/^(tick\n)+$/);
+  expect(joinText(events)).toMatch(/^(tick\n)+$/);
   expect(events.at(-1)).toEqual({ type: "exit", exit_code: null, signal: null, timed_out: false });
 });

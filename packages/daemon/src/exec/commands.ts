@@ -226,9 +226,9 @@ export class Commands {
   /** Removes the oldest ended commands to make room. */
   async #handleEnd(command: BackgroundCommand): Promise<void> {
     this.#options.console?.logExit(formatExit(command.getInfo()));
-    const ended = [...this.#background.values()].filter(({ isRunning }) => !isRunning);
-    const oldest = ended.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    for (const old of oldest.slice(0, Math.max(0, ended.length - maxEnded))) {
+    const endedCommands = [...this.#background.values()].filter(({ isRunning }) => !isRunning);
+    const oldest = endedCommands.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+    for (const old of oldest.slice(0, Math.max(0, endedCommands.length - maxEnded))) {
       this.#background.delete(old.id);
       await old.remove().catch(this.#options.onFault);
     }
@@ -251,9 +251,9 @@ function formatExit(exit: {
   timed_out?: boolean | undefined;
   out_of_memory?: boolean | undefined;
 }): string {
-  const how = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.exit_code ?? "unknown"}`;
-  if (exit.timed_out) return `${how}, out of time`;
-  return exit.out_of_memory ? `${how}, out of memory` : how;
+  const exitText = exit.signal ? `ended by ${exit.signal}` : `exit code ${exit.exit_code ?? "unknown"}`;
+  if (exit.timed_out) return `${exitText}, out of time`;
+  return exit.out_of_memory ? `${exitText}, out of memory` : exitText;
 }
 
 const toCommandInfo = (

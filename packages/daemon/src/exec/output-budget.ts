@@ -22,8 +22,8 @@ export class OutputBudget {
     const commands = this.#commands();
     let excess = commands.reduce((sum, { outputBytes }) => sum + outputBytes, -this.#maxBytes);
     if (excess <= 0) return;
-    const ended = commands.filter(({ isRunning }) => !isRunning);
-    for (const command of ended.toSorted((a, b) => (a.endedAt < b.endedAt ? -1 : 1))) {
+    const endedCommands = commands.filter(({ isRunning }) => !isRunning);
+    for (const command of endedCommands.toSorted((a, b) => (a.endedAt < b.endedAt ? -1 : 1))) {
       excess -= command.dropOutput();
       if (excess <= 0) return;
     }

@@ -17,13 +17,13 @@ afterEach(() => folder[Symbol.asyncDispose]());
 
 const start = (
   command: string,
-  more: object = {},
+  overrides: object = {},
   signal = new AbortController().signal,
 ): Promise<AsyncIterable<ExecEvent>> =>
-  runCommand(execApi.exec.body.parse({ command, ...more }), { workspace, home: folder.home, signal });
+  runCommand(execApi.exec.body.parse({ command, ...overrides }), { workspace, home: folder.home, signal });
 
-async function outcome(command: string, more: object = {}) {
-  const events = await Array.fromAsync(await start(command, more));
+async function runAndCollect(command: string, overrides: object = {}) {
+  const events = await Array.fromAsync(await start(command, overrides));
   const text = (type: "stdout" | "stderr") => events.map((event) => (event.type === type ? event.data : "")).join("");
   return {
     stdout: text("stdout"),
@@ -34,7 +34,7 @@ async function outcome(command: string, more: object = {}) {
 }
 
 test("stdout and stderr are separate, with the exact exit code, in the requested folder and environment", async () => {
-  const { stdout, stderr, exit, exits } = await outcome('echo "$PWD $COLOR"; echo oops >&2; exit 7', {
+  const { stdout, stderr, exit, exits } = await runAndCollect('echo "$PWD $COLOR"; echo oops >&2; exit 7', {
     working_dir: "sub",
     environment: { COLOR: "blue" },
   });
@@ -44,7 +44,7 @@ test("stdout and stderr are separate, with the exact exit code, in the requested
     exit: { type: "exit", exit_code: 7, signal: null, timed_out: false },
     exits: 1,
   });
-  expect((await outcome("kill -9 $$")).exit).toEqual({
+  expect((await runAndCollect("kill -9 $$")).exit).toEqual({
     type: "exit",
     exit_code: null,
     signal: "SIGKILL",
@@ -80,18 +80,18 @@ test("a command that nothing reads is held back instead of filling memory", asyn
 });
 
 test("a character split between two reads arrives whole", async () => {
-  const { stdout } = await outcome("printf '\\xe2\\x82'; sleep 0.1; printf '\\xac'; printf '\\xf0\\x9f'");
+  const { stdout } = await runAndCollect("printf '\\xe2\\x82'; sleep 0.1; printf '\\xac'; printf '\\xf0\\x9f'");
   expect(stdout).toBe("€\uFFFD");
 });
 
 test("a timeout ends the whole group, including a child that ignores SIGTERM, and is reported", async () => {
-  const began = performance.now();
-  const { stdout, exit } = await outcome(
+  const startedAt = performance.now();
+  const { stdout, exit } = await runAndCollect(
     "bash -c 'trap \"\" TERM; echo $BASHPID; while true; do sleep 0.05; done' & wait",
     { timeout_s: 0.3 },
   );
   expect(exit).toMatchObject({ type: "exit", timed_out: true });
-  expect(performance.now() - began).toBeLessThan(4_000);
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
   expect(await isGone(Number(stdout))).toBe(true);
 });
 
@@ -107,10 +107,10 @@ test("a caller that leaves early ends the command", async () => {
 });
 
 test("a background child does not delay the exit and keeps running", async () => {
-  const began = performance.now();
-  const { stdout, exit } = await outcome("sleep 30 & echo $!");
+  const startedAt = performance.now();
+  const { stdout, exit } = await runAndCollect("sleep 30 & echo $!");
   expect(exit).toMatchObject({ exit_code: 0 });
-  expect(performance.now() - began).toBeLessThan(2_000);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
   const pid = Number(stdout);
   expect(process.kill(pid, 0)).toBe(true);
   process.kill(pid, "SIGKILL");
@@ -126,5 +126,5 @@ test("a folder outside the workspace (by name or link), a missing folder and a m
   for (const shell of ["x".repeat(300), `/${"x".repeat(4_095)}`])
     await expect(start("true", { shell })).rejects.toMatchObject({ code: "bad_request" });
   await expect(start(`: ${"x".repeat(200_000)}`)).rejects.toMatchObject({ code: "bad_request" });
-  expect((await outcome("pwd", { working_dir: workspace })).stdout).toBe(`${workspace}\n`);
+  expect((await runAndCollect("pwd", { working_dir: workspace })).stdout).toBe(`${workspace}\n`);
 });

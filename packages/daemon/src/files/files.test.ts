@@ -143,7 +143,7 @@ test("a write keeps the mode, and creates folders and replaces files only if ask
 
 test("of several writers that must not overwrite, only one writes", async () => {
   await using folder = await TestFolder.make();
-  const tries = Array.from({ length: 8 }, (_, at) => write(folder, "one", String(at), { overwrite: false }));
+  const tries = Array.from({ length: 8 }, (_, index) => write(folder, "one", String(index), { overwrite: false }));
   const ends = await Promise.allSettled(tries);
   expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(await readdir(folder.workspace)).toEqual(["one"]);
@@ -188,7 +188,7 @@ test("files, links and empty folders are deleted; a full folder only on request"
   await using folder = await TestFolder.make();
   await mkdir(folder.at("full/a/b"), { recursive: true });
   await mkdir(folder.at("empty"));
-  for (let at = 0; at < 150; at++) await writePlain(folder.at(`full/a/f${at}`), "");
+  for (let index = 0; index < 150; index++) await writePlain(folder.at(`full/a/f${index}`), "");
   await writePlain(join(folder.outside, "keep"), "kept");
   await symlink(folder.outside, folder.at("full/link"));
   await symlink(join(folder.outside, "keep"), folder.at("link"));
@@ -207,7 +207,7 @@ test("files, links and empty folders are deleted; a full folder only on request"
 
 test("a folder of any size is listed in pages, in order", async () => {
   await using folder = await TestFolder.make();
-  for (let at = 0; at < 250; at++) await writePlain(folder.at(`f${String(at).padStart(3, "0")}`), "");
+  for (let index = 0; index < 250; index++) await writePlain(folder.at(`f${String(index).padStart(3, "0")}`), "");
   await mkdir(folder.at("a"));
   await symlink("a", folder.at("z"));
   const names: string[] = [];
@@ -250,9 +250,9 @@ test("a tree is listed with folders first, without following links, without igno
     "src/deep/x",
   ]);
   expect(all.at(-1)).toEqual({ type: "end", count: 11, truncated: false });
-  const kept = await tree(folder, { gitignore: true });
+  const listed = await tree(folder, { gitignore: true });
   const paths = [".gitignore", "link", "src", "src/a", "src/deep", "src/deep/x"];
-  expect(kept.filter((line) => line.type !== "end").map(({ path }) => path)).toEqual(paths);
+  expect(listed.filter((line) => line.type !== "end").map(({ path }) => path)).toEqual(paths);
   expect((await tree(folder, { limit: 3 })).at(-1)).toEqual({ type: "end", count: 3, truncated: true });
   expect((await tree(folder, { max_depth: 1 })).at(-1)).toEqual({ type: "end", count: 6, truncated: true });
   expect(await tree(folder, { path: "src", gitignore: true })).toHaveLength(4);
@@ -277,10 +277,12 @@ test("a text is replaced if it occurs once, or everywhere on request, and other 
 
 test("concurrent replacements do not undo each other", async () => {
   await using folder = await TestFolder.make();
-  await write(folder, "f", Array.from({ length: 10 }, (_, at) => `<${at}>`).join(""));
-  const tries = Array.from({ length: 10 }, (_, at) => replace(folder, "f", { search: `<${at}>`, replace: `(${at})` }));
+  await write(folder, "f", Array.from({ length: 10 }, (_, index) => `<${index}>`).join(""));
+  const tries = Array.from({ length: 10 }, (_, index) =>
+    replace(folder, "f", { search: `<${index}>`, replace: `(${index})` }),
+  );
   await Promise.all(tries);
-  expect((await read(folder, "f")).content).toBe(Array.from({ length: 10 }, (_, at) => `(${at})`).join(""));
+  expect((await read(folder, "f")).content).toBe(Array.from({ length: 10 }, (_, index) => `(${index})`).join(""));
 });
 
 test("a text is not replaced in a file that changed after it was read", async () => {
@@ -288,10 +290,10 @@ test("a text is not replaced in a file that changed after it was read", async ()
   const { file, stats } = await openAfterWrite(folder);
   await file.close();
   await writePlain(folder.at("f"), "theirs");
-  const late = replaceRootedFile({ root: folder.workspace, path: "f" }, (file) => file.writeFile("ours"), {
+  const replacement = replaceRootedFile({ root: folder.workspace, path: "f" }, (file) => file.writeFile("ours"), {
     unchanged: stats,
   });
-  await expect(late).rejects.toMatchObject({ code: "file_changed" });
+  await expect(replacement).rejects.toMatchObject({ code: "file_changed" });
   expect(await readdir(folder.workspace)).toEqual(["f"]);
   expect(await readPlain(folder.at("f"), "utf8")).toBe("theirs");
 });

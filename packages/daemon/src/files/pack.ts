@@ -32,7 +32,7 @@ export async function packFolder(
   return (async function* () {
     await using _ = tree;
     const pathStart = tree.path === "" ? 0 : tree.path.length + 1;
-    const packed: PackTotals = { entries: 0, bytes: 0 };
+    const totals: PackTotals = { entries: 0, bytes: 0 };
     for await (const { folder, entries, cut } of tree.readFolders()) {
       if (cut) throw new WharfError("bad_request", { issues: [{ path, message: "is too deep or too full to pack" }] });
       for (let offset = 0; offset < entries.length; offset += entriesPerBatch) {
@@ -42,12 +42,12 @@ export async function packFolder(
         for (const [index, block] of (await Promise.all(blocks)).entries()) {
           const entry = batch[index];
           if (block === "large" && entry)
-            yield* packLargeFile(folder, entry, { path: entry.path.slice(pathStart), packed });
+            yield* packLargeFile(folder, entry, { path: entry.path.slice(pathStart), totals });
           else if (block && block !== "large") yield block;
-          if (block !== "large") packed.bytes += block?.length ?? 0;
+          if (block !== "large") totals.bytes += block?.length ?? 0;
         }
-        packed.entries += batch.length;
-        if (packed.entries > settings.maxArchiveEntries || packed.bytes > settings.maxArchiveBytes)
+        totals.entries += batch.length;
+        if (totals.entries > settings.maxArchiveEntries || totals.bytes > settings.maxArchiveBytes)
           throw createTooLargeError(path, settings.maxArchiveBytes);
       }
     }
@@ -85,13 +85,13 @@ async function packSmallEntry(
 async function* packLargeFile(
   folder: FolderHandle,
   { name }: TreeEntry,
-  { path, packed }: { path: string; packed: PackTotals },
+  { path, totals }: { path: string; totals: PackTotals },
 ): AsyncGenerator<Buffer, void, undefined> {
   const opened = await openRegularFile(folder, name).catch(ignoreVanished);
   if (!opened) return;
   await using file = opened.file;
   const { size } = opened.stats;
-  packed.bytes += size;
+  totals.bytes += size;
   yield packHeader({ path, type: "file", ...toHeaderFields(opened.stats), size, target: "" });
   yield* readContent(file, size);
 }

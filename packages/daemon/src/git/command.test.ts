@@ -13,16 +13,16 @@ test("a helper that keeps git's pipes open after git exits is ended at the timeo
 
 test("a helper that left git's process group does not block the call either", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-command-"));
-  const helperPid = async () => Number(await readFile(join(folder, "pid"), "utf8"));
+  const readHelperPid = async () => Number(await readFile(join(folder, "pid"), "utf8"));
   try {
     const leaving = `alias.leave=!setsid sh -c 'echo $$ > ${folder}/pid; exec sleep 300' & true`;
     await expect(git(["-c", leaving, "leave"], { cwd, timeoutMs: 1_000 })).rejects.toMatchObject({
       message: expect.stringContaining("it took longer than 1 s"),
     });
     // The helper still runs: the call did not wait for it.
-    await expect.poll(async () => process.kill(await helperPid(), 0)).toBe(true);
+    await expect.poll(async () => process.kill(await readHelperPid(), 0)).toBe(true);
   } finally {
-    process.kill(await helperPid(), "SIGKILL");
+    process.kill(await readHelperPid(), "SIGKILL");
     await rm(folder, { recursive: true, force: true });
   }
 });

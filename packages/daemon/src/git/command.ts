@@ -114,13 +114,13 @@ export async function git(args: readonly string[], options: GitOptions): Promise
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = extractProgress(stderr + text, options.onProgress).slice(-maxErrorCharacters);
     });
-    const [code, ended] = await closed;
+    const [code, signalName] = await closed;
     if (signal.aborted)
       throw new GitFailure(name, options.signal?.aborted ? "it was stopped" : describeTimeout(options));
     const truncated = size > limit;
-    if (memory.hasKilled({ exit_code: code, signal: ended }))
+    if (memory.hasKilled({ exit_code: code, signal: signalName }))
       throw new GitFailure(name, `the runner reached ${describeMemoryLimit()}`);
-    if (code === null && !truncated) throw new GitFailure(name, `it was ended by ${ended}\n${stderr}`);
+    if (code === null && !truncated) throw new GitFailure(name, `it was ended by ${signalName}\n${stderr}`);
     if (code !== 0 && !truncated && !options.accept?.includes(code)) throw new GitFailure(name, stderr);
     // A character cut at the limit is left out.
     const stdout = new StringDecoder(options.binary ? "latin1" : "utf8").write(Buffer.concat(chunks));

@@ -5,10 +5,10 @@ export const manyFilesThreshold = 10_000;
 const maxListedNames = 5;
 
 /** Explains to a person why some of the work was not committed; undefined if all of it was. */
-export function formatOmissions({ refused, large }: StageResult, maxFileBytes: number): string | undefined {
+export function formatOmissions({ refusedPaths, large }: StageResult, maxFileBytes: number): string | undefined {
   const reasons: string[] = [];
-  if (refused.length > 0)
-    reasons.push(`git cannot add ${formatNames(refused)} (rename them, or list them in .gitignore)`);
+  if (refusedPaths.length > 0)
+    reasons.push(`git cannot add ${formatNames(refusedPaths)} (rename them, or list them in .gitignore)`);
   if (large.size > 0) {
     const names = [...large].map(([path, bytes]) => `${path} (${formatMegabytes(bytes)})`);
     const advice = "remove them, list them in .gitignore, or keep them with Git LFS";
@@ -26,8 +26,8 @@ export function formatManyFilesWarning({ added: addedPaths }: StageResult): stri
     folders.set(folder, (folders.get(folder) ?? 0) + 1);
   }
   const [largest] = [...folders].toSorted((a, b) => b[1] - a[1]);
-  const where = largest ? `, ${largest[1]} of them in ${largest[0]}` : "";
-  return `The commit adds ${addedPaths.length} new files${where}. If this is unintended, list them in .gitignore and ask the agent to remove them.`;
+  const location = largest ? `, ${largest[1]} of them in ${largest[0]}` : "";
+  return `The commit adds ${addedPaths.length} new files${location}. If this is unintended, list them in .gitignore and ask the agent to remove them.`;
 }
 
 function formatNames(names: readonly string[]): string {

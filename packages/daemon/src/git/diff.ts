@@ -45,8 +45,8 @@ export async function compareWithCommit(
     const environment = { GIT_INDEX_FILE: index };
     await stageAll(workspace, environment);
     const options = workspace.options({ environment });
-    const listed = await git(["diff", "--raw", "--numstat", "-z", ...diffFormat, base, "--", ...paths], options);
-    const files = parseChanges(listed.stdout);
+    const listing = await git(["diff", "--raw", "--numstat", "-z", ...diffFormat, base, "--", ...paths], options);
+    const files = parseChanges(listing.stdout);
     const patch = stat
       ? { stdout: "", truncated: false }
       : await git(["diff", "--patch", ...diffFormat, base, "--", ...paths], {
@@ -58,7 +58,7 @@ export async function compareWithCommit(
       head,
       files: files.slice(0, maxFiles),
       patch: patch.stdout,
-      truncated: listed.truncated || patch.truncated || files.length > maxFiles,
+      truncated: listing.truncated || patch.truncated || files.length > maxFiles,
     };
   } finally {
     await rm(index, { force: true });
@@ -66,8 +66,8 @@ export async function compareWithCommit(
   }
 }
 
-export const toDiff = ({ files, ...rest }: GitDiff): Diff => ({
-  ...rest,
+export const toDiff = ({ files, ...diff }: GitDiff): Diff => ({
+  ...diff,
   files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
 });
 

@@ -33,8 +33,8 @@ async function fetchBranches(workspace: Workspace, checkout: Checkout): Promise<
     if (sha !== undefined && sha !== (await resolveCommit(workspace, ref))) refspecs.push(`+refs/heads/${name}:${ref}`);
   }
   if (refspecs.length === 0) return;
-  const how = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
-  await git(["fetch", ...how, "--", url, ...refspecs], options).catch((error: unknown) => {
+  const fetchArgs = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"];
+  await git(["fetch", ...fetchArgs, "--", url, ...refspecs], options).catch((error: unknown) => {
     throw toRemoteError(error, checkout.remote_path);
   });
 }

@@ -22,10 +22,10 @@ const environment = {
   GIT_COMMITTER_NAME: "A",
   GIT_COMMITTER_EMAIL: "a@b",
 };
-const gitIn = (cwd: string, ...args: string[]): string =>
+const runGitIn = (cwd: string, ...args: string[]): string =>
   execFileSync("git", args, { cwd, env: environment, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
 /** Runs git in the workspace as the agent does. */
-const agentGit = (...args: string[]): string => gitIn(workspace, ...args);
+const runAgentGit = (...args: string[]): string => runGitIn(workspace, ...args);
 const write = (name: string, text: string): Promise<void> => writeFile(join(workspace, name), text);
 
 const shadow_branch = "shadow/task-1";
@@ -46,23 +46,23 @@ beforeEach(async () => {
   await mkdir(join(folder, "git"), { recursive: true });
   await mkdir(workspace);
   await mkdir(state);
-  gitIn(folder, "init", "-q", "-b", "main", source);
+  runGitIn(folder, "init", "-q", "-b", "main", source);
   await writeFile(join(source, "a.txt"), "one\ntwo\n");
-  gitIn(source, "add", ".");
-  gitIn(source, "commit", "-q", "-m", "first");
-  gitIn(folder, "clone", "-q", "--bare", source, bare);
+  runGitIn(source, "add", ".");
+  runGitIn(source, "commit", "-q", "-m", "first");
+  runGitIn(folder, "clone", "-q", "--bare", source, bare);
   daemonGit = open();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (): GitService =>
   new GitService({ workspace, state, remoteBase: `file://${folder}`, protocols: ["file"] });
-const remoteHas = (branch: string): string => gitIn(bare, "rev-parse", branch);
+const getRemoteCommit = (branch: string): string => runGitIn(bare, "rev-parse", branch);
 
 // S-056, S-060
 test("a clone checks out the shadow branch at the base, and cloning again changes nothing", async () => {
   const cloned = await daemonGit.clone(cloneInput);
-  const main = remoteHas("main");
+  const main = getRemoteCommit("main");
   expect(cloned).toEqual({ base_branch: "main", base_commit_sha: main, head: main, resumed: false });
   await write("mine.txt", "kept");
   expect(await open().clone(cloneInput)).toEqual(cloned);
@@ -88,7 +88,7 @@ test("an interrupted clone is removed and repeated; files that belong to no clon
 
 // S-066
 test("an existing shadow branch on the remote is continued, and the base is where it began", async () => {
-  const main = remoteHas("main");
+  const main = getRemoteCommit("main");
   await daemonGit.clone(cloneInput);
   await write("b.txt", "b");
   const commitEvent = await daemonGit.commit(turn);
@@ -104,7 +104,7 @@ test("an existing shadow branch on the remote is continued, and the base is wher
 });
 
 test("an empty, a missing and a branchless remote each get their own error", async () => {
-  gitIn(folder, "init", "-q", "--bare", join(folder, "git/empty.git"));
+  runGitIn(folder, "init", "-q", "--bare", join(folder, "git/empty.git"));
   await expect(daemonGit.clone({ ...cloneInput, remote_path: "/git/empty.git" })).rejects.toMatchObject({
     code: "repository_empty",
   });
@@ -118,8 +118,8 @@ test("an empty, a missing and a branchless remote each get their own error", asy
   await expect(daemonGit.clone(cloneInput)).rejects.toMatchObject({ code: "workspace_occupied" });
   expect(await readdir(workspace)).toEqual(["mine.txt"]);
   await rm(join(workspace, "mine.txt"));
-  const refused = new GitService({ workspace, state, remoteBase: "http://127.0.0.1:1" });
-  await expect(refused.clone(cloneInput)).rejects.toMatchObject({ code: "repository_unreachable" });
+  const refusedPaths = new GitService({ workspace, state, remoteBase: "http://127.0.0.1:1" });
+  await expect(refusedPaths.clone(cloneInput)).rejects.toMatchObject({ code: "repository_unreachable" });
   expect(await daemonGit.clone(cloneInput)).toMatchObject({ resumed: false });
 });
 
@@ -131,7 +131,7 @@ test("a turn's changes become one commit with author and co-author, and a push d
   const commitEvent = await daemonGit.commit(turn);
   expect(commitEvent).toEqual({
     kind: "commit",
-    sha: agentGit("rev-parse", "HEAD"),
+    sha: runAgentGit("rev-parse", "HEAD"),
     parent: head,
     branch: shadow_branch,
     message: "Do the thing",
@@ -139,65 +139,65 @@ test("a turn's changes become one commit with author and co-author, and a push d
     additions: 3,
     deletions: 1,
   });
-  expect(agentGit("log", "-1", "--format=%an <%ae>|%(trailers:key=Co-authored-by)")).toBe(
+  expect(runAgentGit("log", "-1", "--format=%an <%ae>|%(trailers:key=Co-authored-by)")).toBe(
     "Ann <ann@example.com>|Co-authored-by: Wharf <wharf@localhost>",
   );
   expect(await daemonGit.commit(turn)).toBeUndefined();
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
-  expect(remoteHas(shadow_branch)).toBe(commitEvent?.sha);
+  expect(getRemoteCommit(shadow_branch)).toBe(commitEvent?.sha);
   await expect(daemonGit.push({ shadow_branch: "other" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("commits that the agent made itself are reported as one step", async () => {
   const { head } = await daemonGit.clone(cloneInput);
   await write("b.txt", "b\n");
-  agentGit("add", ".");
-  agentGit("commit", "-qm", "own one");
+  runAgentGit("add", ".");
+  runAgentGit("commit", "-qm", "own one");
   await write("c.txt", "c\n");
-  agentGit("add", ".");
-  agentGit("commit", "-qm", "own two");
+  runAgentGit("add", ".");
+  runAgentGit("commit", "-qm", "own two");
   expect(await daemonGit.commit(turn)).toMatchObject({
     parent: head,
     message: "own two",
     files: 2,
-    sha: agentGit("rev-parse", shadow_branch),
+    sha: runAgentGit("rev-parse", shadow_branch),
   });
 });
 
 test("work on the agent's own branch or on a detached HEAD ends on the shadow branch", async () => {
   await daemonGit.clone(cloneInput);
-  agentGit("checkout", "-q", "-b", "feature");
+  runAgentGit("checkout", "-q", "-b", "feature");
   await write("b.txt", "b");
-  agentGit("add", ".");
-  agentGit("commit", "-qm", "on feature");
+  runAgentGit("add", ".");
+  runAgentGit("commit", "-qm", "on feature");
   await write("c.txt", "c");
   const commitEvent = await daemonGit.commit(turn);
-  expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
-  expect(agentGit("ls-files")).toBe("a.txt\nb.txt\nc.txt");
-  agentGit("checkout", "-q", "--detach");
+  expect(runAgentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
+  expect(runAgentGit("ls-files")).toBe("a.txt\nb.txt\nc.txt");
+  runAgentGit("checkout", "-q", "--detach");
   await write("d.txt", "d");
   const next = await daemonGit.commit(turn);
   expect(next).toMatchObject({ parent: commitEvent?.sha, branch: shadow_branch, files: 1 });
-  expect(agentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
+  expect(runAgentGit("symbolic-ref", "--short", "HEAD")).toBe(shadow_branch);
 });
 
 test("an agent that switched to the base branch loses nothing of the shadow branch", async () => {
   await daemonGit.clone(cloneInput);
   await write("b.txt", "b");
   const commitEvent = await daemonGit.commit(turn);
-  agentGit("checkout", "-q", "origin/main");
+  runAgentGit("checkout", "-q", "origin/main");
   expect(await daemonGit.commit(turn)).toBeUndefined();
-  expect(agentGit("rev-parse", "HEAD")).toBe(commitEvent?.sha);
+  expect(runAgentGit("rev-parse", "HEAD")).toBe(commitEvent?.sha);
 
-  agentGit("checkout", "-q", "origin/main");
+  runAgentGit("checkout", "-q", "origin/main");
   await write("b.txt", "another b");
   await write("e.txt", "e");
   const merged = await daemonGit.commit(turn);
   expect(merged).toMatchObject({ parent: commitEvent?.sha, branch: shadow_branch });
-  expect(agentGit("ls-files")).toBe("a.txt\nb.txt\ne.txt");
+  expect(runAgentGit("ls-files")).toBe("a.txt\nb.txt\ne.txt");
   expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("another b");
-  agentGit("merge-base", "--is-ancestor", String(commitEvent?.sha), "HEAD");
+  runAgentGit("merge-base", "--is-ancestor", String(commitEvent?.sha), "HEAD");
 });
 
 test("the shadow branch only grows after an amended, reset or half-rebased history", async () => {
@@ -207,22 +207,22 @@ test("the shadow branch only grows after an amended, reset or half-rebased histo
     await daemonGit.commit(turn);
   }
   await daemonGit.push({ shadow_branch });
-  agentGit("reset", "-q", "--hard", "HEAD~1");
+  runAgentGit("reset", "-q", "--hard", "HEAD~1");
   await write("b.txt", "3");
-  agentGit("commit", "-qa", "--amend", "-m", "rewritten");
+  runAgentGit("commit", "-qa", "--amend", "-m", "rewritten");
   const commitEvent = await daemonGit.commit(turn);
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: commitEvent?.sha });
   expect(await readFile(join(workspace, "b.txt"), "utf8")).toBe("3");
 
-  agentGit("checkout", "-q", "-b", "side", "origin/main");
+  runAgentGit("checkout", "-q", "-b", "side", "origin/main");
   await write("b.txt", "side");
-  agentGit("add", ".");
-  agentGit("commit", "-qm", "side");
-  expect(() => agentGit("rebase", shadow_branch)).toThrow();
+  runAgentGit("add", ".");
+  runAgentGit("commit", "-qm", "side");
+  expect(() => runAgentGit("rebase", shadow_branch)).toThrow();
   const rebased = await daemonGit.commit(turn);
   expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: rebased?.sha });
-  expect(agentGit("status", "--porcelain")).toBe("");
-  expect(agentGit("status")).not.toMatch(/rebas/);
+  expect(runAgentGit("status", "--porcelain")).toBe("");
+  expect(runAgentGit("status")).not.toMatch(/rebas/);
 });
 
 test("the agent's hooks and configuration are not run, and its signing and locks do not prevent the commit", async () => {
@@ -243,8 +243,8 @@ test("the agent's hooks and configuration are not run, and its signing and locks
     await symlink(trap, join(workspace, ".git/hooks", hook));
   }
   for (const name of ["core.fsmonitor", "gpg.program", "diff.external", "core.editor", "core.pager", "core.sshCommand"])
-    agentGit("config", name, trap);
-  agentGit("config", "commit.gpgSign", "true");
+    runAgentGit("config", name, trap);
+  runAgentGit("config", "commit.gpgSign", "true");
   await write("b.txt", "b");
   await writeFile(join(workspace, ".git/index.lock"), "");
   const commitEvent = await daemonGit.commit(turn);
@@ -259,9 +259,9 @@ test("the agent's hooks and configuration are not run, and its signing and locks
 
 test("a push onto a branch that someone else moved is refused, not forced", async () => {
   await daemonGit.clone(cloneInput);
-  gitIn(join(folder, "source"), "checkout", "-qb", shadow_branch);
-  gitIn(join(folder, "source"), "commit", "-q", "--allow-empty", "-m", "theirs");
-  gitIn(join(folder, "source"), "push", "-q", bare, shadow_branch);
+  runGitIn(join(folder, "source"), "checkout", "-qb", shadow_branch);
+  runGitIn(join(folder, "source"), "commit", "-q", "--allow-empty", "-m", "theirs");
+  runGitIn(join(folder, "source"), "push", "-q", bare, shadow_branch);
   await write("b.txt", "b");
   await daemonGit.commit(turn);
   await expect(daemonGit.push({ shadow_branch })).rejects.toMatchObject({ code: "push_rejected" });
@@ -275,28 +275,28 @@ test("the diff contains staged, unstaged and untracked work and does not touch t
   await write("a.txt", "one\n");
   await write("c.txt", "c\n");
   await write("staged.txt", "s\n");
-  agentGit("add", "staged.txt");
-  const before = agentGit("status", "--porcelain");
-  const found = await daemonGit.diff({ base: base.slice(0, 10) });
-  expect(found.files).toEqual([
+  runAgentGit("add", "staged.txt");
+  const before = runAgentGit("status", "--porcelain");
+  const diff = await daemonGit.diff({ base: base.slice(0, 10) });
+  expect(diff.files).toEqual([
     { path: "a.txt", additions: 0, deletions: 1 },
     { path: "b.txt", additions: 1, deletions: 0 },
     { path: "c.txt", additions: 1, deletions: 0 },
     { path: "staged.txt", additions: 1, deletions: 0 },
   ]);
-  expect(found.patch).toContain("+c");
-  expect(found).toMatchObject({ base, truncated: false });
-  expect(agentGit("status", "--porcelain")).toBe(before);
+  expect(diff.patch).toContain("+c");
+  expect(diff).toMatchObject({ base, truncated: false });
+  expect(runAgentGit("status", "--porcelain")).toBe(before);
   await expect(daemonGit.diff({ base: "0123456789" })).rejects.toMatchObject({ code: "revision_not_found" });
 });
 
 test("a diff over its limit is cut and marked", async () => {
   const { base_commit_sha: base } = await daemonGit.clone(cloneInput);
   await write("big.txt", "0123456789 line\n".repeat(500_000));
-  const found = await daemonGit.diff({ base });
-  expect(found.truncated).toBe(true);
-  expect(Buffer.byteLength(found.patch)).toBeLessThanOrEqual(5 * 1024 * 1024);
-  expect(found.files).toEqual([{ path: "big.txt", additions: 500_000, deletions: 0 }]);
+  const diff = await daemonGit.diff({ base });
+  expect(diff.truncated).toBe(true);
+  expect(Buffer.byteLength(diff.patch)).toBeLessThanOrEqual(5 * 1024 * 1024);
+  expect(diff.files).toEqual([{ path: "big.txt", additions: 500_000, deletions: 0 }]);
 });
 
 test("a commit that was made but not reported before a restart is reported afterwards", async () => {
@@ -315,11 +315,11 @@ test("a damaged clone record is read from its copy; without either, the error sa
   await writeFile(join(state, "git-view"), "no folder");
   const next = open();
   expect(await next.commit(turn)).toMatchObject({ files: 1 });
-  expect(await next.push({ shadow_branch })).toEqual({ sha: agentGit("rev-parse", "HEAD") });
+  expect(await next.push({ shadow_branch })).toEqual({ sha: runAgentGit("rev-parse", "HEAD") });
   for (const file of files) await writeFile(file, "");
   const last = open();
   expect(await last.status()).toEqual({ cloned: false });
   for (const attempt of [last.clone(cloneInput), last.commit(turn)])
     await expect(attempt).rejects.toMatchObject({ code: "git_failed", message: expect.stringContaining("damaged") });
-  expect(agentGit("show", "HEAD:a.txt")).toBe("mine");
+  expect(runAgentGit("show", "HEAD:a.txt")).toBe("mine");
 });

@@ -57,7 +57,7 @@ const defaultProgressDelayMs = 5_000;
 const progressIntervalMs = 30_000;
 
 /**
- * GitWorkspace is the daemon's git: it clones, commits, compares and pushes the workspace, one
+ * GitService is the daemon's git: it clones, commits, compares and pushes the workspace, one
  * operation at a time.
  */
 export class GitService {
@@ -306,10 +306,10 @@ export class GitService {
 
   /** Reports work that takes longer than a few seconds, so that it does not seem stuck. */
   async #withProgress<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const began = performance.now();
+    const startedAt = performance.now();
     let reports: Promise<unknown> = Promise.resolve();
     const reportProgress = () => {
-      const seconds = Math.round((performance.now() - began) / 1_000);
+      const seconds = Math.round((performance.now() - startedAt) / 1_000);
       reports = reports
         .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take time.`))
         .catch(() => {});

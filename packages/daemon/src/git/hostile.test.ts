@@ -29,7 +29,7 @@ const wasSprung = (): Promise<boolean> =>
   );
 
 /** Runs once every operation that may start a program or read content. */
-async function everything(): Promise<void> {
+async function runEveryOperation(): Promise<void> {
   await daemonGit.treeStatus();
   await daemonGit.compare({});
   await daemonGit.compareWithBase({ stat: true });
@@ -54,7 +54,7 @@ test("the daemon's git does not run the agent's filters, diff and merge drivers 
   repository.runAsAgent("config", "merge.evil.driver", `${trap} %O %A %B`);
   await repository.write("b.txt", "b\n");
   await repository.write("a.txt", "mine\n");
-  await everything();
+  await runEveryOperation();
   expect(await wasSprung()).toBe(false);
   expect(repository.runGit(repository.bare, "show", `${cloneInput.shadow_branch}:b.txt`)).toBe("b");
   // The trap is a real one: the agent's own git runs it.
@@ -73,7 +73,7 @@ test("included, worktree and late configurations change nothing", async () => {
   await mkdir(join(repository.workspace, ".git/info"), { recursive: true });
   await writeFile(join(repository.workspace, ".git/info/attributes"), "* filter=evil\n");
   await repository.write("b.txt", "b\n");
-  await everything();
+  await runEveryOperation();
   expect(await wasSprung()).toBe(false);
 });
 
@@ -91,7 +91,7 @@ test("addresses, proxies, protocols and helpers that the agent configured are no
   repository.runAsAgent("config", "core.worktree", repository.source);
   await writeFile(join(repository.workspace, ".git/objects/info/alternates"), `${repository.source}/.git/objects\n`);
   await repository.write("b.txt", "b\n");
-  await everything();
+  await runEveryOperation();
   expect(await wasSprung()).toBe(false);
   expect(repository.runGit(repository.bare, "ls-tree", "--name-only", cloneInput.shadow_branch)).toBe("a.txt\nb.txt");
 });
@@ -108,7 +108,7 @@ test("submodules are recorded by their commit, and no git runs inside them", asy
   await writeFile(join(sub, "a.txt"), "changed inside\n");
   await repository.write(".gitmodules", '[submodule "sub"]\n\tpath = sub\n\turl = ./x\n\tignore = none\n');
   await repository.write("b.txt", "b\n");
-  await everything();
+  await runEveryOperation();
   expect(await wasSprung()).toBe(false);
   expect(repository.runGit(repository.bare, "ls-tree", cloneInput.shadow_branch, "sub")).toMatch(/^160000 commit/);
 });

@@ -25,13 +25,13 @@ beforeEach(() => {
 });
 afterEach(() => repository[Symbol.dispose]());
 
-const theirs = (...args: string[]): string => repository.runGit(repository.source, ...args);
-async function theyPush(branch: string, name: string): Promise<string> {
+const runTheirGit = (...args: string[]): string => repository.runGit(repository.source, ...args);
+async function pushTheirChange(branch: string, name: string): Promise<string> {
   await writeFile(join(repository.source, name), "theirs\n");
-  theirs("add", ".");
-  theirs("commit", "-qm", `add ${name}`);
-  theirs("push", "-q", repository.bare, `HEAD:refs/heads/${branch}`);
-  return theirs("rev-parse", "HEAD");
+  runTheirGit("add", ".");
+  runTheirGit("commit", "-qm", `add ${name}`);
+  runTheirGit("push", "-q", repository.bare, `HEAD:refs/heads/${branch}`);
+  return runTheirGit("rev-parse", "HEAD");
 }
 
 // S-022
@@ -47,22 +47,22 @@ test("a clone reports its progress as it happens and ends with its result or its
     resumed: false,
   });
   expect(events.slice(0, -1).map((event) => event.type === "progress" && event.phase)).toContain("receiving");
-  const other = { ...body, remote_path: "/git/other.git" };
-  expect(await Array.fromAsync(await api.gitClone({ body: other }, signal))).toEqual([
+  const otherBody = { ...body, remote_path: "/git/other.git" };
+  expect(await Array.fromAsync(await api.gitClone({ body: otherBody }, signal))).toEqual([
     { type: "failed", code: "workspace_occupied", message: expect.any(String), next: expect.any(String) },
   ]);
 });
 
 // S-022
 test("a clone of a given depth has that many commits, and is deepened if the base is older", async () => {
-  for (const name of ["b", "c", "d"]) await theyPush("main", name);
+  for (const name of ["b", "c", "d"]) await pushTheirChange("main", name);
   await git.clone({ ...cloneInput, depth: 1 });
   expect(repository.runAsAgent("rev-list", "--count", "HEAD")).toBe("1");
   await repository.write("mine", "x");
   const commitEvent = await git.commit(turn);
   expect(await git.push({ shadow_branch: cloneInput.shadow_branch })).toEqual({ sha: commitEvent?.sha });
-  const base = theirs("rev-parse", "HEAD");
-  for (const name of ["e", "f"]) await theyPush("main", name);
+  const base = runTheirGit("rev-parse", "HEAD");
+  for (const name of ["e", "f"]) await pushTheirChange("main", name);
   await rm(repository.workspace, { recursive: true });
   await rm(join(repository.state, "checkout.json"));
   expect(await repository.open().clone({ ...cloneInput, depth: 1 })).toMatchObject({
@@ -75,19 +75,19 @@ test("a clone of a given depth has that many commits, and is deepened if the bas
 test("an existing clone advances to newer commits of its branch, unless work would be lost or the remote is silent", async () => {
   await git.clone(cloneInput);
   await repository.write("mine", "x");
-  const mine = await git.commit(turn);
+  const ownCommit = await git.commit(turn);
   await git.push({ shadow_branch: cloneInput.shadow_branch });
-  theirs("fetch", "-q", repository.bare, cloneInput.shadow_branch);
-  theirs("checkout", "-q", "FETCH_HEAD");
-  const newer = await theyPush(cloneInput.shadow_branch, "review.txt");
+  runTheirGit("fetch", "-q", repository.bare, cloneInput.shadow_branch);
+  runTheirGit("checkout", "-q", "FETCH_HEAD");
+  const newer = await pushTheirChange(cloneInput.shadow_branch, "review.txt");
   await repository.write("a.txt", "not committed\n");
-  expect(await git.clone(cloneInput)).toMatchObject({ head: mine?.sha });
+  expect(await git.clone(cloneInput)).toMatchObject({ head: ownCommit?.sha });
   repository.runAsAgent("checkout", "-q", "--", "a.txt");
   expect(await repository.open().clone(cloneInput)).toMatchObject({ head: newer });
   expect(await readFile(join(repository.workspace, "review.txt"), "utf8")).toBe("theirs\n");
   expect(await repository.open().commit(turn)).toBeUndefined();
-  const gone = repository.bare;
-  await rm(gone, { recursive: true });
+  const remoteFolder = repository.bare;
+  await rm(remoteFolder, { recursive: true });
   await expect(git.clone(cloneInput)).rejects.toMatchObject({ code: "repository_missing" });
 });
 
@@ -113,7 +113,7 @@ test("the status lists staged, changed, conflicting, moved and untracked files, 
   repository.runAsAgent("reset", "-q", "--hard");
   await repository.write("a.txt", "mine\n");
   repository.runAsAgent("commit", "-qam", "mine");
-  await theyPush("main", "a.txt");
+  await pushTheirChange("main", "a.txt");
   repository.runAsAgent("fetch", "-q", "origin");
   expect(() => repository.runAsAgent("merge", "-q", "origin/main")).toThrow();
   expect((await git.treeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });

@@ -69,15 +69,15 @@ test("a commit of very many new files is made, with a warning that names their f
 });
 
 test("a long push reports that it is still running", async () => {
-  const told = Promise.withResolvers<string>();
-  const daemonGit = repository.open({ progressDelayMs: 1, notice: async (message) => told.resolve(message) });
+  const firstNotice = Promise.withResolvers<string>();
+  const daemonGit = repository.open({ progressDelayMs: 1, notice: async (message) => firstNotice.resolve(message) });
   await daemonGit.clone(cloneInput);
   const release = join(repository.folder, "release");
   const hook = join(repository.bare, "hooks/pre-receive");
   await writeFile(hook, `#!/bin/sh\nwhile [ ! -e ${release} ]; do sleep 0.05; done\n`);
   await chmod(hook, 0o755);
   const pushing = daemonGit.push({ shadow_branch: cloneInput.shadow_branch });
-  expect(await told.promise).toMatch(/^Still pushing the work to the server \(\d+ s\)/);
+  expect(await firstNotice.promise).toMatch(/^Still pushing the work to the server \(\d+ s\)/);
   await writeFile(release, "");
   await pushing;
 });

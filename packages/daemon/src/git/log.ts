@@ -25,11 +25,18 @@ export async function readLog(
 ): Promise<{ commits: GitLogEntry[]; more: boolean }> {
   const start = input.revision === undefined ? "HEAD" : (await resolveRevision(workspace, input.revision)).sha;
   const range = input.since === undefined ? [start] : [start, `^${input.since}`];
-  const how = ["-z", "--no-show-signature", "--no-notes", "--no-mailmap", "--encoding=UTF-8", `--format=${logFormat}`];
+  const formatOptions = [
+    "-z",
+    "--no-show-signature",
+    "--no-notes",
+    "--no-mailmap",
+    "--encoding=UTF-8",
+    `--format=${logFormat}`,
+  ];
   const bounds = [`--max-count=${input.limit + 1}`, `--skip=${input.skip ?? 0}`];
   const paths = input.path === undefined ? [] : [input.path];
   const { stdout, truncated } = await git(
-    ["log", ...how, ...bounds, ...range, "--", ...paths],
+    ["log", ...formatOptions, ...bounds, ...range, "--", ...paths],
     workspace.options({ maxOutputBytes: maxOutputBytes }),
   );
   const commits = parseLog(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);

@@ -46,12 +46,12 @@ test("for any output of git, its parsers return what the contract allows", () =>
 });
 
 test("progress lines are reported in steps, and no other lines are", () => {
-  const seen: GitProgress[] = [];
-  const read = createProgressReader((progress) => seen.push(GitProgress.parse(progress)));
+  const reports: GitProgress[] = [];
+  const read = createProgressReader((progress) => reports.push(GitProgress.parse(progress)));
   for (let done = 0; done <= 1_000; done++)
     read(`Receiving objects: ${String(Math.floor(done / 10)).padStart(3)}% (${done}/1000), 1.00 MiB | 2.00 MiB/s`);
-  expect(seen).toHaveLength(21);
-  expect(seen[3]).toEqual({ type: "progress", phase: "receiving", percent: 15, done: 150, total: 1_000 });
+  expect(reports).toHaveLength(21);
+  expect(reports[3]).toEqual({ type: "progress", phase: "receiving", percent: 15, done: 150, total: 1_000 });
   fc.assert(
     fc.property(
       fc.oneof(
@@ -92,7 +92,7 @@ test("answers about ignored paths are the same however the bytes are split", () 
 
 test("names, addresses, branches, messages and paths are refused if they are too long or ambiguous", () => {
   const accepted = ["shadow/task-1", "main", "a.b_c-D/9", "x".repeat(250)];
-  const refused = [
+  const refusedPaths = [
     "",
     "x".repeat(251),
     "-f",
@@ -109,7 +109,7 @@ test("names, addresses, branches, messages and paths are refused if they are too
     "a~1",
   ];
   for (const name of accepted) expect(GitBranchName.safeParse(name).success, name).toBe(true);
-  for (const name of refused) expect(GitBranchName.safeParse(name).success, name).toBe(false);
+  for (const name of refusedPaths) expect(GitBranchName.safeParse(name).success, name).toBe(false);
   for (const name of ["", " ", "x".repeat(101), "a\nb", "a <b>"])
     expect(GitUserName.safeParse(name).success).toBe(false);
   for (const email of ["", "a", `${"x".repeat(251)}@b.c`, "a@b>\n", "a b@c"])

@@ -15,22 +15,22 @@ beforeEach(async () => {
 });
 afterEach(() => repository[Symbol.dispose]());
 
-const inGit = (...path: string[]) => join(repository.workspace, ".git", ...path);
+const getGitPath = (...path: string[]) => join(repository.workspace, ".git", ...path);
 const { shadow_branch } = cloneInput;
-const pushed = (path: string) => repository.runGit(repository.bare, "show", `${shadow_branch}:${path}`);
+const readPushedFile = (path: string) => repository.runGit(repository.bare, "show", `${shadow_branch}:${path}`);
 
 const damages: Record<string, () => Promise<unknown>> = {
-  "removed .git": () => rm(inGit(), { recursive: true }),
-  "replaced .git by a file": () => rm(inGit(), { recursive: true }).then(() => writeFile(inGit(), "gone")),
+  "removed .git": () => rm(getGitPath(), { recursive: true }),
+  "replaced .git by a file": () => rm(getGitPath(), { recursive: true }).then(() => writeFile(getGitPath(), "gone")),
   "began a repository of its own": async () => {
-    await rm(inGit(), { recursive: true });
+    await rm(getGitPath(), { recursive: true });
     repository.runAsAgent("init", "-q", ".");
   },
-  "garbled HEAD": () => writeFile(inGit("HEAD"), "garbage\n"),
-  "removed HEAD": () => rm(inGit("HEAD")),
-  "removed the objects": () => rm(inGit("objects"), { recursive: true }).then(() => mkdir(inGit("objects"))),
-  "removed the branches": () => rm(inGit("refs"), { recursive: true }).then(() => mkdir(inGit("refs"))),
-  "garbled the index": () => writeFile(inGit("index"), "garbage"),
+  "garbled HEAD": () => writeFile(getGitPath("HEAD"), "garbage\n"),
+  "removed HEAD": () => rm(getGitPath("HEAD")),
+  "removed the objects": () => rm(getGitPath("objects"), { recursive: true }).then(() => mkdir(getGitPath("objects"))),
+  "removed the branches": () => rm(getGitPath("refs"), { recursive: true }).then(() => mkdir(getGitPath("refs"))),
+  "garbled the index": () => writeFile(getGitPath("index"), "garbage"),
 };
 
 for (const [name, damage] of Object.entries(damages))
@@ -47,9 +47,9 @@ for (const [name, damage] of Object.entries(damages))
       expect(second).toMatchObject({ branch: shadow_branch });
       if (isPushed) expect(second?.parent).toBe(first?.sha);
       expect(await daemonGit.push({ shadow_branch })).toEqual({ sha: second?.sha });
-      expect(pushed("first.txt")).toBe("first");
-      expect(pushed("second.txt")).toBe("second");
-      expect(() => pushed("a.txt")).toThrow();
+      expect(readPushedFile("first.txt")).toBe("first");
+      expect(readPushedFile("second.txt")).toBe("second");
+      expect(() => readPushedFile("a.txt")).toThrow();
       // The next turn is normal.
       await repository.write("third.txt", "third\n");
       expect(await repository.open().commit(turn)).toMatchObject({ files: 1, parent: second?.sha });
@@ -57,8 +57,8 @@ for (const [name, damage] of Object.entries(damages))
     });
 
 test("the replaced repository is kept for a person, and the log says so", async () => {
-  await writeFile(inGit("mine"), "kept");
-  await rm(inGit("objects"), { recursive: true });
+  await writeFile(getGitPath("mine"), "kept");
+  await rm(getGitPath("objects"), { recursive: true });
   await repository.write("b.txt", "b\n");
   await daemonGit.commit(turn);
   expect(notices).toEqual([expect.stringMatching(/repository .* was damaged.* rebuilt/)]);
@@ -66,11 +66,11 @@ test("the replaced repository is kept for a person, and the log says so", async 
 });
 
 test("if the remote does not respond, nothing changes, and the error says that nothing was committed", async () => {
-  await rm(inGit("objects"), { recursive: true });
+  await rm(getGitPath("objects"), { recursive: true });
   await repository.write("b.txt", "b\n");
   await rename(repository.bare, `${repository.bare}.away`);
   await expect(daemonGit.commit(turn)).rejects.toMatchObject({ code: "work_not_committed" });
-  expect(await readdir(inGit())).toContain("HEAD");
+  expect(await readdir(getGitPath())).toContain("HEAD");
   await rename(`${repository.bare}.away`, repository.bare);
   expect(await daemonGit.commit(turn)).toMatchObject({ files: 1 });
 });

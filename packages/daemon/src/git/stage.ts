@@ -11,14 +11,14 @@ import type { Workspace } from "./workspace.ts";
  * clone permanently.
  */
 export async function stageAll(workspace: Workspace, environment: Record<string, string> = {}): Promise<StageResult> {
-  const refused = new Set<string>();
+  const refusedPaths = new Set<string>();
   const large = new Map<string, number>();
   const addedPaths = new Set<string>();
-  const how = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
+  const statusOptions = ["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty", "--no-renames"];
   for (let hasMore = true; hasMore;) {
     // Names that are not UTF-8 stay unchanged.
     const options = workspace.options({ environment, binary: true });
-    const { stdout, truncated } = await git(["status", ...how], options);
+    const { stdout, truncated } = await git(["status", ...statusOptions], options);
     const changes = parseChangedPaths(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
     if (changes.deleted.length > 0) {
       // Without force, git refuses paths in a folder that became a link.
@@ -29,8 +29,8 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
     for (const [path, bytes] of sizes) large.set(toText(path), bytes);
     for (const path of changes.added) addedPaths.add(path);
     const present = changes.present.filter((path) => !sizes.has(path));
-    const { stagedCount, refused: newlyRefused } = await stagePaths(present, options);
-    for (const path of newlyRefused) refused.add(toText(path));
+    const { stagedCount, refusedPaths: newlyRefused } = await stagePaths(present, options);
+    for (const path of newlyRefused) refusedPaths.add(toText(path));
     for (const path of changes.nested) {
       // A repository without a commit has nothing to record.
       const args = ["update-index", "-z", "--add", "--replace", "--stdin"];
@@ -38,12 +38,12 @@ export async function stageAll(workspace: Workspace, environment: Record<string,
     }
     hasMore = truncated && changes.deleted.length + stagedCount > 0;
   }
-  return { refused: [...refused], large, added: [...addedPaths].map(toText) };
+  return { refusedPaths: [...refusedPaths], large, added: [...addedPaths].map(toText) };
 }
 
 export interface StageResult {
   /** git refuses these files for their name, or because they are unreadable. */
-  readonly refused: readonly string[];
+  readonly refusedPaths: readonly string[];
   /** Files over the limit were left out; the values are their sizes in bytes. */
   readonly large: ReadonlyMap<string, number>;
   /** These files are new to git. */
@@ -77,24 +77,27 @@ const toText = (path: string): string => Buffer.from(path, "latin1").toString("u
 async function stagePaths(
   paths: readonly string[],
   options: GitOptions,
-): Promise<{ stagedCount: number; refused: string[] }> {
-  if (paths.length === 0) return { stagedCount: 0, refused: [] };
+): Promise<{ stagedCount: number; refusedPaths: string[] }> {
+  if (paths.length === 0) return { stagedCount: 0, refusedPaths: [] };
   try {
     const args = ["update-index", "-z", "--add", "--remove", "--replace", "--stdin"];
     const { stderr } = await git(args, { ...options, input: formatPathList(paths) });
     // git ignores names such as `git~1`, which would be `.git` elsewhere, with a message and
     // continues.
-    const refused = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
-    return { stagedCount: paths.length - refused.length, refused };
+    const refusedPaths = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
+    return { stagedCount: paths.length - refusedPaths.length, refusedPaths };
   } catch (error) {
     if (!(error instanceof GitFailure) || !error.stderr.includes("Unable to process path")) throw error;
-    if (paths.length === 1) return { stagedCount: 0, refused: [...paths] };
+    if (paths.length === 1) return { stagedCount: 0, refusedPaths: [...paths] };
     const half = Math.ceil(paths.length / 2);
     const [first, second] = [
       await stagePaths(paths.slice(0, half), options),
       await stagePaths(paths.slice(half), options),
     ];
-    return { stagedCount: first.stagedCount + second.stagedCount, refused: [...first.refused, ...second.refused] };
+    return {
+      stagedCount: first.stagedCount + second.stagedCount,
+      refusedPaths: [...first.refusedPaths, ...second.refusedPaths],
+    };
   }
 }
 

@@ -10,7 +10,7 @@ const maxFiles = 10_000;
  * compared by commit only.
  */
 export async function readStatus(workspace: Workspace): Promise<GitStatus> {
-  const how = [
+  const statusOptions = [
     "--porcelain=v2",
     "-z",
     "--branch",
@@ -18,7 +18,10 @@ export async function readStatus(workspace: Workspace): Promise<GitStatus> {
     "--ignore-submodules=dirty",
     "--find-renames",
   ];
-  const { stdout, truncated } = await git(["status", ...how], workspace.options({ maxOutputBytes: maxOutputBytes }));
+  const { stdout, truncated } = await git(
+    ["status", ...statusOptions],
+    workspace.options({ maxOutputBytes: maxOutputBytes }),
+  );
   const parsed = parseStatus(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
   return {
     ...parsed,

@@ -11,21 +11,21 @@ import { parseTarget } from "./target.ts";
  * like a firewall.
  */
 let silent: string;
-let held: ChildProcess;
+let fullListener: ChildProcess;
 const queued: Socket[] = [];
 beforeAll(async () => {
   const program = `require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () { console.log(this.address().port) })`;
-  held = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-  const [said] = await once(held.stdout!, "data");
-  held.kill("SIGSTOP");
-  const port = Number(said);
+  fullListener = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [output] = await once(fullListener.stdout!, "data");
+  fullListener.kill("SIGSTOP");
+  const port = Number(output);
   for (let i = 0; i < 8; i++) queued.push(connect({ port, host: "127.0.0.1" }).on("error", () => undefined));
   silent = `127.0.0.1:${port}`;
   while (await isReachable({ host: "127.0.0.1", port }, 200));
 });
 afterAll(() => {
   for (const socket of queued) socket.destroy();
-  held.kill("SIGKILL");
+  fullListener.kill("SIGKILL");
 });
 
 const checks: IsolationCheck[] = [];
@@ -35,7 +35,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) server.close();
 });
 
-async function listener(): Promise<number> {
+async function startListener(): Promise<number> {
   const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
   servers.push(server);
   await once(server, "listening");
@@ -50,13 +50,13 @@ function check(targets: string[], environment: Record<string, string> = {}, ever
   return one;
 }
 
-async function settled(one: IsolationCheck): Promise<void> {
+async function waitForResult(one: IsolationCheck): Promise<void> {
   await expect.poll(() => one.state().isolation_check?.state, { timeout: 10_000 }).not.toBe("under_way");
 }
 
 // G-056
 test("a connection or a refusal proves that packets pass, and silence does not", async () => {
-  const port = await listener();
+  const port = await startListener();
   expect(await isReachable({ host: "127.0.0.1", port }, 1_000)).toBe(true);
   servers.pop()?.close();
   expect(await isReachable({ host: "127.0.0.1", port }, 1_000)).toBe(true);
@@ -65,10 +65,10 @@ test("a connection or a refusal proves that packets pass, and silence does not",
 
 // G-053, G-056
 test("a runner that gets a response reports unenforced isolation and the target that responded", async () => {
-  const port = await listener();
+  const port = await startListener();
   const one = check([silent, "${PLACE}:" + String(port)], { PLACE: "127.0.0.1" });
   expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "under_way" } });
-  await settled(one);
+  await waitForResult(one);
   expect(one.state()).toEqual({
     isolation: "unenforced",
     isolation_check: { state: "unenforced", reason: `127.0.0.1:${port} is reachable from inside the runner` },
@@ -77,7 +77,7 @@ test("a runner that gets a response reports unenforced isolation and the target 
 
 test("if all targets are silent, isolation is enforced; without targets, nothing is reported", async () => {
   const one = check([silent]);
-  await settled(one);
+  await waitForResult(one);
   expect(one.state()).toEqual({ isolation: "container", isolation_check: { state: "held" } });
   expect(check(["${NOT_SET}:80"]).state()).toEqual({ isolation: "container" });
 });
@@ -92,8 +92,8 @@ test("targets are addresses with variables of the environment", () => {
 
 test("isolation that is removed later is noticed", async () => {
   const one = check([silent], {}, 50);
-  await settled(one);
+  await waitForResult(one);
   expect(one.state().isolation).toBe("container");
-  held.kill("SIGCONT");
+  fullListener.kill("SIGCONT");
   await expect.poll(() => one.state().isolation, { timeout: 10_000 }).toBe("unenforced");
 });

@@ -59,10 +59,13 @@ export class IsolationCheck {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const open = await this.#getReachableTarget();
+      const reachableTarget = await this.#getReachableTarget();
       if (signal.aborted) return;
-      this.#check = open
-        ? { state: "unenforced", reason: `${open.host}:${open.port} is reachable from inside the runner` }
+      this.#check = reachableTarget
+        ? {
+            state: "unenforced",
+            reason: `${reachableTarget.host}:${reachableTarget.port} is reachable from inside the runner`,
+          }
         : { state: "held" };
       await this.#wait(this.#options.checkIntervalMs ?? checkIntervalMs);
     }

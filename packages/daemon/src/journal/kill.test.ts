@@ -28,7 +28,7 @@ test("a journal killed at random moments loses no flushed record and has no gaps
   const folder = await mkdtemp(join(tmpdir(), "wharf-journal-kill-"));
   try {
     let epoch: string | undefined;
-    let told = 0;
+    let reportedSeq = 0;
     for (let round = 0; round < roundCount; round++) {
       const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", appender(folder)], {
         stdio: ["ignore", "pipe", "inherit"],
@@ -37,7 +37,7 @@ test("a journal killed at random moments loses no flushed record and has no gaps
       const delay = Math.random() * 120; // ms
       let timer: NodeJS.Timeout | undefined;
       for await (const line of createInterface({ input: child.stdout })) {
-        told = Math.max(told, Number(line));
+        reportedSeq = Math.max(reportedSeq, Number(line));
         timer ??= setTimeout(() => child.kill("SIGKILL"), delay);
       }
       await ended;
@@ -46,12 +46,12 @@ test("a journal killed at random moments loses no flushed record and has no gaps
       const state = journal.state();
       epoch ??= state.epoch;
       expect(state.epoch).toBe(epoch);
-      expect(state.last).toBeGreaterThanOrEqual(told);
+      expect(state.last).toBeGreaterThanOrEqual(reportedSeq);
       const seen = await Array.fromAsync(journal.read({ after: state.first - 1 }), ({ seq }) => seq);
       expect(seen).toEqual(Array.from({ length: state.last - state.first + 1 }, (_, i) => state.first + i));
-      told = state.last;
+      reportedSeq = state.last;
     }
-    expect(told).toBeGreaterThan(roundCount * 5);
+    expect(reportedSeq).toBeGreaterThan(roundCount * 5);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

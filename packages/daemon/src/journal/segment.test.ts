@@ -21,13 +21,13 @@ test("a line with any text is read back unchanged", () => {
 
 test("scanning any bytes ends, and the bytes it calls intact are intact", () => {
   fc.assert(
-    fc.property(records, fc.uint8Array({ maxLength: 200 }), fc.nat(), (written, garbage, at) => {
-      const clean = Buffer.concat(written.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup)));
-      const position = at % (clean.length + 1);
+    fc.property(records, fc.uint8Array({ maxLength: 200 }), fc.nat(), (entries, garbage, index) => {
+      const clean = Buffer.concat(entries.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup)));
+      const position = index % (clean.length + 1);
       const bytes = Buffer.concat([clean.subarray(0, position), garbage, clean.subarray(position)]);
       const scan = parseSegment(bytes, 1);
-      const again = parseSegment(bytes.subarray(0, scan.length), 1);
-      expect(again).toEqual({ ...scan, end: "clean" });
+      const rescan = parseSegment(bytes.subarray(0, scan.length), 1);
+      expect(rescan).toEqual({ ...scan, end: "clean" });
       expect(scan.length).toBeLessThanOrEqual(bytes.length);
       const wholeBefore = clean.subarray(0, position).lastIndexOf(0x0a) + 1;
       expect(scan.length).toBeGreaterThanOrEqual(wholeBefore);
@@ -38,11 +38,11 @@ test("scanning any bytes ends, and the bytes it calls intact are intact", () => 
 
 test("one changed byte never passes as a record, and counts as damage exactly if a later group follows it", () => {
   fc.assert(
-    fc.property(records, fc.nat(), fc.integer({ min: 1, max: 255 }), (written, at, change) => {
-      const lines = written.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup));
+    fc.property(records, fc.nat(), fc.integer({ min: 1, max: 255 }), (entries, index, change) => {
+      const lines = entries.map(({ text, opensGroup }, i) => line(i + 1, text, opensGroup));
       const bytes = Buffer.concat(lines);
       if (bytes.length === 0) return;
-      const position = at % bytes.length;
+      const position = index % bytes.length;
       let hit = 0;
       for (let end = 0; hit < lines.length; hit++) if (position < (end += lines[hit]?.length ?? 0)) break;
       bytes[position] = (bytes[position] ?? 0) ^ change;
@@ -50,7 +50,7 @@ test("one changed byte never passes as a record, and counts as damage exactly if
       expect(scan.count).toBe(hit);
       // A lost line feed joins the next record to the bad one.
       const lostFeed = position === lines.slice(0, hit + 1).reduce((sum, { length }) => sum + length, 0) - 1;
-      const later = written.slice(hit + (lostFeed ? 2 : 1)).some(({ opensGroup }) => opensGroup);
+      const later = entries.slice(hit + (lostFeed ? 2 : 1)).some(({ opensGroup }) => opensGroup);
       expect(scan.end).toBe(later ? "damaged" : "torn");
     }),
     { numRuns: Number(process.env["FUZZ_CASES"] ?? 500) },

@@ -70,7 +70,7 @@ async function ask(options: RequestOptions, body: string | Buffer = ""): Promise
   request.on("error", () => undefined);
   return response;
 }
-const json = async (response: IncomingMessage): Promise<unknown> => JSON.parse(await text(response));
+const readJson = async (response: IncomingMessage): Promise<unknown> => JSON.parse(await text(response));
 
 test("a request reaches the gateway and its response is returned unchanged, without connection headers", async () => {
   await start();
@@ -135,33 +135,33 @@ test("both directions stream: the first piece of a response arrives before its e
 
 test("a request waits for a wire, and fails if none opens", async () => {
   await start(400);
-  const waiting = ask({ path: "/models/a" });
+  const pendingRequest = ask({ path: "/models/a" });
   await sleep(100);
   wire.connect((_, response) => response.end("late but here"));
-  expect(await text(await waiting)).toBe("late but here");
+  expect(await text(await pendingRequest)).toBe("late but here");
   wire.cut();
   const refused = await ask({ path: "/models/a" });
   expect(refused.statusCode).toBe(503);
   expect(refused.headers["content-type"]).toBe("application/problem+json");
-  expect(await json(refused)).toMatchObject({ code: "server_unreachable" });
+  expect(await readJson(refused)).toMatchObject({ code: "server_unreachable" });
 });
 
 test("a model request without a response byte is sent once more under the same id when the wire closes", async () => {
   await start();
-  const got: { id: unknown; body: string }[] = [];
+  const requests: { id: unknown; body: string }[] = [];
   wire.connect(async (request) => {
-    got.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
+    requests.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
     wire.cut();
   });
   const answer = ask({ method: "POST", path: "/models/gemini/v1beta" }, "prompt".repeat(100_000));
-  while (got.length === 0) await sleep(5);
+  while (requests.length === 0) await sleep(5);
   wire.connect(async (request, response) => {
-    got.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
+    requests.push({ id: request.headers["x-wharf-request-id"], body: await text(request) });
     response.end("done");
   });
   expect(await text(await answer)).toBe("done");
-  expect(got).toHaveLength(2);
-  expect(got[0]).toEqual(got[1]);
+  expect(requests).toHaveLength(2);
+  expect(requests[0]).toEqual(requests[1]);
 });
 
 test("a model request is not sent a third time, and requests that change other things are not sent twice", async () => {
@@ -175,7 +175,7 @@ test("a model request is not sent a third time, and requests that change other t
   const model = ask({ method: "POST", path: "/models/a" }, "x");
   while (sent < 1) await sleep(5);
   wire.connect(cutAll);
-  expect(await json(await model)).toMatchObject({ code: "server_unreachable" });
+  expect(await readJson(await model)).toMatchObject({ code: "server_unreachable" });
   expect(sent).toBe(2);
 
   wire.connect(cutAll);
@@ -227,14 +227,14 @@ test("a cut response is a reset also for a client that reads until the connectio
 
 test("the gateway learns that the client left", async () => {
   await start();
-  const left = Promise.withResolvers<void>();
+  const leavingRequest = Promise.withResolvers<void>();
   wire.connect((_request, response) => {
-    response.on("close", () => left.resolve());
+    response.on("close", () => leavingRequest.resolve());
     response.write("x");
   });
   const response = await ask({ path: "/models/a" });
   response.destroy();
-  await left.promise;
+  await leavingRequest.promise;
 });
 
 test("a tunnel and another host are refused and reported once; the relay itself may be addressed as a proxy", async () => {
@@ -243,7 +243,7 @@ test("a tunnel and another host are refused and reported once; the relay itself 
   for (let i = 0; i < 2; i++) {
     const response = await ask({ path: "http://user@Example.com:8080/path" });
     expect(response.statusCode).toBe(403);
-    expect(await json(response)).toMatchObject({ code: "egress_denied", context: { host: "example.com" } });
+    expect(await readJson(response)).toMatchObject({ code: "egress_denied", context: { host: "example.com" } });
   }
   expect(await text(await ask({ path: `http://127.0.0.1:${relay?.port}/models/a?b` }))).toBe("gateway /models/a?b");
 
@@ -259,10 +259,10 @@ test("a port in use is left alone and another one is used", async () => {
   const other = createTcpServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const address = other.address();
-  const taken = typeof address === "object" && address ? address.port : 0;
-  relay = await startRelay({ port: taken, wire, onDenied: () => undefined });
+  const takenPort = typeof address === "object" && address ? address.port : 0;
+  relay = await startRelay({ port: takenPort, wire, onDenied: () => undefined });
   expect(relay.port).toBeGreaterThan(0);
-  expect(relay.port).not.toBe(taken);
+  expect(relay.port).not.toBe(takenPort);
   other.close();
 });
 
@@ -271,13 +271,13 @@ test("while the model gate is closed, model requests wait indefinitely and other
   const { models } = await start(200);
   wire.connect((request, response) => response.end(`gateway ${request.url}`));
   models.close();
-  const held = ask({ method: "POST", path: "/models/a" }, "x");
+  const heldRequest = ask({ method: "POST", path: "/models/a" }, "x");
   const twice = ask({ path: "//models/b" });
   expect(await text(await ask({ path: "/git/a.git/info/refs" }))).toBe("gateway /git/a.git/info/refs");
-  const first = await Promise.race([held, twice, sleep(500, "held")]);
+  const first = await Promise.race([heldRequest, twice, sleep(500, "held")]);
   expect(first).toBe("held");
   models.open();
-  expect(await text(await held)).toBe("gateway /models/a");
+  expect(await text(await heldRequest)).toBe("gateway /models/a");
   await twice;
 });
 
@@ -288,17 +288,17 @@ test("an open model request is waited for until its response ends, and one whose
     response.write("half");
     open.push(response);
   });
-  const out = await ask({ path: "/models/a" });
+  const openRequest = await ask({ path: "/models/a" });
   models.close();
   const never = new AbortController().signal;
   expect(await models.waitForDrain(50, never)).toBe(1);
-  const left = httpRequest({ host: "127.0.0.1", port: relay?.port, path: "/models/b", agent: false });
-  left.on("error", () => undefined).end();
+  const leavingRequest = httpRequest({ host: "127.0.0.1", port: relay?.port, path: "/models/b", agent: false });
+  leavingRequest.on("error", () => undefined).end();
   await sleep(50);
-  left.destroy();
+  leavingRequest.destroy();
   const drained = models.waitForDrain(5_000, never);
   open[0]?.end(" and half");
-  expect(await text(out)).toBe("half and half");
+  expect(await text(openRequest)).toBe("half and half");
   expect(await drained).toBe(0);
   await sleep(50);
   models.open();

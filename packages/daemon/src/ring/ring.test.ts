@@ -20,11 +20,13 @@ const open = async (maxEntries = 10_000, maxBytes = 50 * megabyte, onFault?: (er
 async function readAll(ring: Ring, from = 0): Promise<RingPiece[]> {
   const cursor = ring.createCursor(from);
   const all: RingPiece[] = [];
-  for (let some = await cursor.readNext(); some.length > 0; some = await cursor.readNext()) all.push(...some);
+  for (let pieces = await cursor.readNext(); pieces.length > 0; pieces = await cursor.readNext()) all.push(...pieces);
   return all;
 }
-const show = (pieces: readonly RingPiece[]): string[] =>
-  pieces.map((piece) => ("gap" in piece ? `gap ${piece.gap.from}-${piece.gap.to}` : piece.entry.data.toString()));
+const describePieces = (pieces: readonly RingPiece[]): string[] =>
+  pieces.map((createPiece) =>
+    "gap" in createPiece ? `gap ${createPiece.gap.from}-${createPiece.gap.to}` : createPiece.entry.data.toString(),
+  );
 
 // S-067, X-018
 test("the newest 10,000 entries stay, the oldest are overwritten, and a reader behind them gets a gap", async () => {
@@ -34,17 +36,17 @@ test("the newest 10,000 entries stay, the oldest are overwritten, and a reader b
   const [gap, ...entries] = await readAll(ring);
   expect(gap).toEqual({ gap: { from: 0, to: 150_000 } });
   expect(entries).toHaveLength(10_000);
-  expect(show(entries.slice(0, 1))).toEqual(["000015000\n"]);
-  expect(show(entries.slice(-1))).toEqual(["000024999\n"]);
+  expect(describePieces(entries.slice(0, 1))).toEqual(["000015000\n"]);
+  expect(describePieces(entries.slice(-1))).toEqual(["000024999\n"]);
   await ring.close();
 });
 
 // S-068
 test("the byte limit holds in memory and on disk, and entries read from disk equal those written", async () => {
   const { ring } = await open(10_000, 2 * megabyte);
-  const piece = (n: number) => Buffer.alloc(10_000, String(n % 10));
+  const createPiece = (n: number) => Buffer.alloc(10_000, String(n % 10));
   for (let n = 0; n < 1000; n++) {
-    ring.append(1, piece(n));
+    ring.append(1, createPiece(n));
     if (ring.isBehind) await ring.waitForDisk();
   }
   await ring.flush();
@@ -56,7 +58,7 @@ test("the byte limit holds in memory and on disk, and entries read from disk equ
   expect(onDisk).toBeLessThan(2.6 * megabyte);
   const entries = (await readAll(ring, ring.first)).flatMap((one) => ("entry" in one ? [one.entry] : []));
   expect(entries).toHaveLength(ring.entries);
-  for (const { offset, data } of entries) expect(data.equals(piece(offset / 10_000))).toBe(true);
+  for (const { offset, data } of entries) expect(data.equals(createPiece(offset / 10_000))).toBe(true);
   await ring.close();
 });
 
@@ -65,11 +67,11 @@ test("replay begins at any offset, also within an entry, and never within a char
   ring.append(1, Buffer.from("abc€def"));
   ring.append(4, Buffer.alloc(0));
   ring.append(1, Buffer.from("end"));
-  expect(show(await readAll(ring, 2))).toEqual(["c€def", "", "end"]);
-  expect(show(await readAll(ring, 4))).toEqual(["€def", "", "end"]);
-  expect(show(await readAll(ring, 10))).toEqual(["end"]);
-  expect(show(await readAll(ring, 12))).toEqual(["d"]);
-  expect(show(await readAll(ring, 999))).toEqual([]);
+  expect(describePieces(await readAll(ring, 2))).toEqual(["c€def", "", "end"]);
+  expect(describePieces(await readAll(ring, 4))).toEqual(["€def", "", "end"]);
+  expect(describePieces(await readAll(ring, 10))).toEqual(["end"]);
+  expect(describePieces(await readAll(ring, 12))).toEqual(["d"]);
+  expect(describePieces(await readAll(ring, 999))).toEqual([]);
   await ring.close();
 });
 
@@ -108,7 +110,7 @@ test("all entries are present after the ring is reopened, and offsets continue",
   ]);
   expect(await readAll(ring)).toEqual(before);
   ring.append(1, Buffer.from("more"));
-  expect(show(await readAll(ring, first.ring.end))).toEqual(["more"]);
+  expect(describePieces(await readAll(ring, first.ring.end))).toEqual(["more"]);
   await Promise.all([ring.close(), first.ring.close()]);
 });
 
@@ -130,16 +132,16 @@ test("a damaged file loses only what follows the damage, a killed write only its
 
   const { ring, damaged } = await open(800);
   expect(damaged).toBe(true);
-  const shown = show(await readAll(ring));
-  expect(shown.filter((text) => text.startsWith("gap"))).toEqual(["gap 750-1000"]);
-  expect(shown).toHaveLength(800 - 50 - 1 + 1);
-  expect(shown.at(-1)).toBe("0798\n");
+  const described = describePieces(await readAll(ring));
+  expect(described.filter((text) => text.startsWith("gap"))).toEqual(["gap 750-1000"]);
+  expect(described).toHaveLength(800 - 50 - 1 + 1);
+  expect(described.at(-1)).toBe("0798\n");
   ring.append(1, Buffer.from("new\n"));
   await ring.close();
-  const again = await open(800);
-  expect(again.damaged).toBe(false);
-  expect(show(await readAll(again.ring)).at(-1)).toBe("new\n");
-  await again.ring.close();
+  const reopened = await open(800);
+  expect(reopened.damaged).toBe(false);
+  expect(describePieces(await readAll(reopened.ring)).at(-1)).toBe("new\n");
+  await reopened.ring.close();
 });
 
 test("cleared entries are gone from disk at once and never return", async () => {
@@ -147,11 +149,11 @@ test("cleared entries are gone from disk at once and never return", async () => 
   for (let n = 0; n < 100; n++) ring.append(1, Buffer.from("secret\n"));
   await ring.clear(4, Buffer.from("cleared"));
   ring.append(1, Buffer.from("after"));
-  expect(show(await readAll(ring))).toEqual(["gap 0-700", "cleared", "after"]);
+  expect(describePieces(await readAll(ring))).toEqual(["gap 0-700", "cleared", "after"]);
   await ring.flush();
-  const again = await open();
-  expect(show(await readAll(again.ring))).toEqual(["gap 0-700", "cleared", "after"]);
-  await Promise.all([ring.close(), again.ring.close()]);
+  const reopened = await open();
+  expect(describePieces(await readAll(reopened.ring))).toEqual(["gap 0-700", "cleared", "after"]);
+  await Promise.all([ring.close(), reopened.ring.close()]);
 });
 
 test("a failing disk is reported once and marked as a gap; later entries are kept", async () => {
@@ -164,9 +166,9 @@ test("a failing disk is reported once and marked as a gap; later entries are kep
   await mkdir(join(folder, "ring"));
   ring.append(1, Buffer.from("kept"));
   await ring.flush();
-  const shown = await readAll(ring);
-  expect(shown[0]).toMatchObject({ gap: { from: 0 } });
-  expect(show(shown).at(-1)).toBe("kept");
+  const described = await readAll(ring);
+  expect(described[0]).toMatchObject({ gap: { from: 0 } });
+  expect(describePieces(described).at(-1)).toBe("kept");
   await ring.close();
 });
 
@@ -177,11 +179,11 @@ test("a waiting reader gets new entries, independent of slower readers, until th
     const cursor = ring.createCursor(0);
     let text = "";
     for (
-      let some = await cursor.waitForNext(stop.signal);
-      some.length > 0;
-      some = await cursor.waitForNext(stop.signal)
+      let pieces = await cursor.waitForNext(stop.signal);
+      pieces.length > 0;
+      pieces = await cursor.waitForNext(stop.signal)
     )
-      text += show(some).join("");
+      text += describePieces(pieces).join("");
     return text;
   };
   const readers = Array.from({ length: 20 }, read);
@@ -208,9 +210,9 @@ test("any bytes in place of a segment yield whole consecutive entries, or none, 
   );
   fc.assert(
     fc.property(segment, damage, (texts, changes) => {
-      const whole = bytesOf(texts);
+      const whole = encodeTexts(texts);
       const bytes = Buffer.from(whole);
-      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      for (const [index, value] of changes) if (index < bytes.length) bytes[index] = value;
       const { entries } = parseEntries(bytes, { end: 0, sequence: -1 });
       const good = parseEntries(whole, { end: 0, sequence: -1 }).entries;
       expect(good).toHaveLength(texts.length);
@@ -220,7 +222,7 @@ test("any bytes in place of a segment yield whole consecutive entries, or none, 
   );
 });
 
-function bytesOf(texts: readonly Uint8Array[]): Buffer {
+function encodeTexts(texts: readonly Uint8Array[]): Buffer {
   let offset = 0;
   return Buffer.concat(
     texts.flatMap((text, sequence) => {

@@ -20,20 +20,20 @@ test("invalid UTF-8 is returned unchanged, all but three bytes of it at once", (
   fc.assert(
     fc.property(fc.uint8Array(), fc.array(fc.nat(60), { maxLength: 8 }), (bytes, cuts) => {
       const edge = new Utf8Splitter();
-      let written = 0;
-      const out: Buffer[] = [];
+      let writtenBytes = 0;
+      const pieces: Buffer[] = [];
       for (const piece of cutAt(Buffer.from(bytes), cuts)) {
-        written += piece.length;
-        out.push(edge.write(piece));
-        expect(written - Buffer.concat(out).length).toBeLessThanOrEqual(3);
+        writtenBytes += piece.length;
+        pieces.push(edge.write(piece));
+        expect(writtenBytes - Buffer.concat(pieces).length).toBeLessThanOrEqual(3);
       }
-      expect(Buffer.concat([...out, edge.end()]).equals(Buffer.from(bytes))).toBe(true);
+      expect(Buffer.concat([...pieces, edge.end()]).equals(Buffer.from(bytes))).toBe(true);
     }),
     runs,
   );
 });
 
 function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
-  const at = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length].toSorted((a, b) => a - b);
-  return at.slice(1).map((end, n) => bytes.subarray(at[n], end));
+  const cutOffsets = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length].toSorted((a, b) => a - b);
+  return cutOffsets.slice(1).map((end, n) => bytes.subarray(cutOffsets[n], end));
 }

@@ -11,9 +11,9 @@ export class Utf8Splitter {
 
   write(chunk: Buffer): Buffer {
     const bytes = this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk;
-    const open = getIncompleteLength(bytes);
-    this.#pending = open > 0 ? Buffer.from(bytes.subarray(bytes.length - open)) : undefined;
-    return open > 0 ? bytes.subarray(0, bytes.length - open) : bytes;
+    const incompleteBytes = getIncompleteLength(bytes);
+    this.#pending = incompleteBytes > 0 ? Buffer.from(bytes.subarray(bytes.length - incompleteBytes)) : undefined;
+    return incompleteBytes > 0 ? bytes.subarray(0, bytes.length - incompleteBytes) : bytes;
   }
 
   /** Returns the waiting bytes, complete or not. */

@@ -11,7 +11,7 @@ import { findRipgrep, searchContents, searchNames } from "./index.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 1_000);
 
-async function tree(files: Record<string, string | Buffer>): Promise<TestFolder> {
+async function createTree(files: Record<string, string | Buffer>): Promise<TestFolder> {
   const folder = await TestFolder.make();
   for (const [path, content] of Object.entries(files)) {
     await mkdir(join(folder.at(path), ".."), { recursive: true });
@@ -27,7 +27,7 @@ const engines = [{ engine: "its own reading", program: undefined as string | und
 if (ripgrep !== undefined) engines.push({ engine: "ripgrep", program: ripgrep });
 
 test("ripgrep is found on the search path, and only in absolute folders", async () => {
-  await using folder = await tree({ "bin/rg": "#!/bin/sh\n" });
+  await using folder = await createTree({ "bin/rg": "#!/bin/sh\n" });
   expect(findRipgrep(folder.at("bin"))).toBeUndefined();
   await chmod(folder.at("bin/rg"), 0o755);
   expect(findRipgrep(`relative:${folder.at("bin")}`)).toBe(folder.at("bin/rg"));
@@ -47,7 +47,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   };
 
   test("matching lines are returned with position, ranges and context", async () => {
-    await using folder = await tree({ "src/a.ts": "one\r\ntwo ä foo, foo\nthree\nfour\n", "b.txt": "nothing\n" });
+    await using folder = await createTree({ "src/a.ts": "one\r\ntwo ä foo, foo\nthree\nfour\n", "b.txt": "nothing\n" });
     const { matches, end } = await search(folder, "foo", { context: 1 });
     const ranges = [
       { start: 6, end: 9 },
@@ -69,21 +69,22 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   });
 
   test("literals match exactly, regular expressions by their meaning, and case as requested", async () => {
-    await using folder = await tree({ f: "a.b\naxb\nA.B\nfoobar foo\n(x) [y] -{1}/^$|\\q\n" });
-    const at = async (pattern: string, options: SearchOptions) => (await search(folder, pattern, options)).places;
-    expect(await at("a.b", {})).toEqual(["f:1"]);
-    expect(await at("a.b", { mode: "regex" })).toEqual(["f:1", "f:2"]);
-    expect(await at("a.b", { case: "insensitive" })).toEqual(["f:1", "f:3"]);
-    expect(await at("a.b", { case: "smart" })).toEqual(["f:1", "f:3"]);
-    expect(await at("A.b", { case: "smart" })).toEqual([]);
-    expect(await at("(x) [y] -{1}/^$|\\q", {})).toEqual(["f:5"]);
-    expect(await at("^a\\.b$", { mode: "regex" })).toEqual(["f:1"]);
+    await using folder = await createTree({ f: "a.b\naxb\nA.B\nfoobar foo\n(x) [y] -{1}/^$|\\q\n" });
+    const findPlaces = async (pattern: string, options: SearchOptions) =>
+      (await search(folder, pattern, options)).places;
+    expect(await findPlaces("a.b", {})).toEqual(["f:1"]);
+    expect(await findPlaces("a.b", { mode: "regex" })).toEqual(["f:1", "f:2"]);
+    expect(await findPlaces("a.b", { case: "insensitive" })).toEqual(["f:1", "f:3"]);
+    expect(await findPlaces("a.b", { case: "smart" })).toEqual(["f:1", "f:3"]);
+    expect(await findPlaces("A.b", { case: "smart" })).toEqual([]);
+    expect(await findPlaces("(x) [y] -{1}/^$|\\q", {})).toEqual(["f:5"]);
+    expect(await findPlaces("^a\\.b$", { mode: "regex" })).toEqual(["f:1"]);
     const [match] = (await search(folder, "foo", { whole_word: true })).matches;
     expect(match?.ranges).toEqual([{ start: 7, end: 10 }]);
   });
 
   test("paths that git ignores, .git, links and binary files are left out; hidden files are not", async () => {
-    await using folder = await tree({
+    await using folder = await createTree({
       ".gitignore": "*.log\n/build/\n!keep.log\n/deep/skip\n",
       ".git/config": "needle",
       "a.log": "needle",
@@ -123,19 +124,25 @@ describe.each(engines)("contents by $engine", ({ program }) => {
 
   test("globs select files, and a folder's glob covers its contents", async () => {
     const files = ["a.ts", "a.tsx", "a.js", "src/b.ts", "src/gen/c.ts", "lib/d.ts", "x.ts/inner"];
-    await using folder = await tree(Object.fromEntries(files.map((path) => [path, "needle"])));
-    const at = async (options: SearchOptions) =>
+    await using folder = await createTree(Object.fromEntries(files.map((path) => [path, "needle"])));
+    const findPlaces = async (options: SearchOptions) =>
       (await search(folder, "needle", options)).places.map((place) => place.slice(0, -2));
-    expect(await at({ include: ["*.{ts,tsx}"] })).toEqual(["a.ts", "a.tsx", "lib/d.ts", "src/b.ts", "src/gen/c.ts"]);
-    expect(await at({ include: ["src/"], exclude: ["gen"] })).toEqual(["src/b.ts"]);
-    expect(await at({ include: ["src/*.ts"] })).toEqual(["src/b.ts"]);
-    expect(await at({ include: ["**/gen/**"] })).toEqual(["src/gen/c.ts"]);
-    expect(await at({ path: "src", include: ["gen/*.ts"] })).toEqual(["src/gen/c.ts"]);
-    expect(await at({ exclude: ["/src", "*.js", "x.ts", "[ab].ts*"] })).toEqual(["lib/d.ts"]);
+    expect(await findPlaces({ include: ["*.{ts,tsx}"] })).toEqual([
+      "a.ts",
+      "a.tsx",
+      "lib/d.ts",
+      "src/b.ts",
+      "src/gen/c.ts",
+    ]);
+    expect(await findPlaces({ include: ["src/"], exclude: ["gen"] })).toEqual(["src/b.ts"]);
+    expect(await findPlaces({ include: ["src/*.ts"] })).toEqual(["src/b.ts"]);
+    expect(await findPlaces({ include: ["**/gen/**"] })).toEqual(["src/gen/c.ts"]);
+    expect(await findPlaces({ path: "src", include: ["gen/*.ts"] })).toEqual(["src/gen/c.ts"]);
+    expect(await findPlaces({ exclude: ["/src", "*.js", "x.ts", "[ab].ts*"] })).toEqual(["lib/d.ts"]);
   });
 
   test("results are limited, and the last line says so", async () => {
-    await using folder = await tree({ a: "x\n".repeat(50), b: "x\n".repeat(50) });
+    await using folder = await createTree({ a: "x\n".repeat(50), b: "x\n".repeat(50) });
     const bounded = await search(folder, "x", { limit: 60 });
     expect(bounded.matches).toHaveLength(60);
     expect(bounded.end).toMatchObject({ matches: 60, truncated: "limit" });
@@ -146,7 +153,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
 
   test("a very long line is shown around its match; a line or file that is too large is reported", async () => {
     const long = `${"ä".repeat(5_000)}needle${"b".repeat(5_000)}\n`;
-    await using folder = await tree({ "min.js": long, huge: `${"y".repeat(17 * 1024 * 1024)}\nneedle-2\n` });
+    await using folder = await createTree({ "min.js": long, huge: `${"y".repeat(17 * 1024 * 1024)}\nneedle-2\n` });
     const { matches } = await search(folder, "needle");
     expect(matches[0]?.text).toHaveLength(1_000);
     const [range] = matches[0]?.ranges ?? [];
@@ -155,7 +162,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   });
 
   test("an invalid pattern is a bad request before anything is answered", async () => {
-    await using folder = await tree({ a: "x" });
+    await using folder = await createTree({ a: "x" });
     for (const pattern of ["(", "[z-a]", "a{2,1}", "*a"]) {
       const refused = begin(folder, pattern, { mode: "regex" });
       await expect(refused, pattern).rejects.toMatchObject({ code: "bad_request" });
@@ -166,23 +173,23 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   });
 
   test("a client that leaves ends the search at once, with all its processes", async () => {
-    await using folder = await tree({ a: `${"x\n".repeat(200_000)}` });
+    await using folder = await createTree({ a: `${"x\n".repeat(200_000)}` });
     const leaving = new AbortController();
-    const before = await descriptors();
+    const before = await countDescriptors();
     const lines = await begin(folder, "x", { limit: 10_000 }, leaving.signal);
     expect((await lines.next()).value).toMatchObject({ type: "match" });
     leaving.abort(new Error("left"));
     await expect(Array.fromAsync(lines)).rejects.toThrow("left");
-    const early = await begin(folder, "x", {});
-    await early.next();
-    await early.return();
-    await expect.poll(descriptors).toBe(before);
+    const matches = await begin(folder, "x", {});
+    await matches.next();
+    await matches.return();
+    await expect.poll(countDescriptors).toBe(before);
   });
 
   test.runIf(process.platform === "linux")(
     "a folder that is flipped to a link cannot be used to read outside",
     async () => {
-      await using folder = await tree({ "flip/a/file": "needle inside\n" });
+      await using folder = await createTree({ "flip/a/file": "needle inside\n" });
       await mkdir(join(folder.outside, "a"));
       await writeFile(join(folder.outside, "a/file"), "needle outside\n");
       const seen = new Set<string>();
@@ -198,16 +205,16 @@ describe.each(engines)("contents by $engine", ({ program }) => {
   );
 
   test("a line after invalid UTF-8 is found, for every kind of broken character", async () => {
-    await using folder = await tree({});
+    await using folder = await createTree({});
     const broken = [[0xfc], [0xe2, 0x82], [0xe2, 0x28], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80], [0xc0, 0x80], [0xf5]];
     const lines = broken.map((bytes) => Buffer.from([...bytes, 0x61, 0x62, 0x0a]));
     await writeFile(folder.at("f"), Buffer.concat(lines));
     const { matches } = await search(folder, "ab");
-    expect(matches.map(({ line }) => line)).toEqual(broken.map((_, at) => at + 1));
+    expect(matches.map(({ line }) => line)).toEqual(broken.map((_, index) => index + 1));
   });
 
   test("no file and no pattern breaks the search, and each match is at its reported position", async () => {
-    await using folder = await tree({});
+    await using folder = await createTree({});
     const piece = fc.constantFrom("a", "b", "ab", "ä", "😀", "\n", "\r\n", "\r", " ", "\u2028", "\uFEFF");
     const bytes = fc.oneof(
       fc.array(piece, { maxLength: 30 }).map((pieces) => Buffer.from(pieces.join(""))),
@@ -241,8 +248,8 @@ describe.each(engines)("contents by $engine", ({ program }) => {
         const lines = bytes.toString().split("\n");
         for (const { line, text } of matches) expect(text).toBe(lines[line - 1]?.replace(/\r$/, ""));
         if (!regex && !bytes.includes(0)) {
-          const theirs = lines.flatMap((line, at) => (line.includes(pattern) ? [at + 1] : []));
-          expect(matches.map(({ line }) => line)).toEqual(theirs);
+          const expectedLines = lines.flatMap((line, index) => (line.includes(pattern) ? [index + 1] : []));
+          expect(matches.map(({ line }) => line)).toEqual(expectedLines);
         }
       }),
       { numRuns: fuzzCases / 40 },
@@ -251,7 +258,7 @@ describe.each(engines)("contents by $engine", ({ program }) => {
 });
 
 test("a regular expression that never finishes is ended, and the daemon keeps responding", async () => {
-  await using folder = await tree({ a: `${"a".repeat(40)}!\n` });
+  await using folder = await createTree({ a: `${"a".repeat(40)}!\n` });
   const input = ContentSearch.parse({ pattern: "^(a+)+$", mode: "regex", timeout_s: 0.3 });
   let beats = 0;
   const beat = setInterval(() => (beats += 1), 10);
@@ -275,7 +282,7 @@ test("names are found by a few characters, best first, without ignored ones", as
     "node_modules/main.ts",
     "README",
   ];
-  await using folder = await tree({
+  await using folder = await createTree({
     ...Object.fromEntries(paths.map((path) => [path, ""])),
     ".gitignore": "node_modules\n",
   });
@@ -305,20 +312,20 @@ test("a fuzzy match has its characters in order at the reported positions, for a
     fc.property(text, text, (query, path) => {
       const parsed = parseQuery(query);
       const found = matchPath(parsed, path);
-      const folded = (text: string): string =>
+      const foldCase = (text: string): string =>
         parsed.exactCase || text.toLowerCase().length !== text.length ? text : text.toLowerCase();
       if (found) {
         const chars = Array.from(parsed.text);
         expect(found.positions).toEqual(found.positions.toSorted((a, b) => a - b));
-        for (const [at, position] of found.positions.entries())
-          expect(folded(path).startsWith(chars[at] ?? "?", position)).toBe(true);
+        for (const [index, position] of found.positions.entries())
+          expect(foldCase(path).startsWith(chars[index] ?? "?", position)).toBe(true);
         expect(new Set(found.positions).size).toBe(chars.length);
         expect(Number.isFinite(found.score)).toBe(true);
       } else {
-        let at = 0;
+        let index = 0;
         const fits = Array.from(parsed.text).every((char) => {
-          const next = folded(path).indexOf(char, at);
-          at = next + char.length;
+          const next = foldCase(path).indexOf(char, index);
+          index = next + char.length;
           return next !== -1;
         });
         expect(fits).toBe(false);
@@ -328,7 +335,7 @@ test("a fuzzy match has its characters in order at the reported positions, for a
   );
 });
 
-async function descriptors(): Promise<number> {
+async function countDescriptors(): Promise<number> {
   await sleep(5);
   return (await readdir("/proc/self/fd")).length;
 }

@@ -20,9 +20,9 @@ async function git(args: string[], input = ""): Promise<string> {
   return (await output).toString();
 }
 
-const ignored = (rules: IgnoreRules, path: string): boolean => {
+const isIgnored = (rules: IgnoreRules, path: string): boolean => {
   const names = path.split("/");
-  return names.some((_, at) => rules.isIgnored(names.slice(0, at + 1).join("/"), at < names.length - 1));
+  return names.some((_, index) => rules.isIgnored(names.slice(0, index + 1).join("/"), index < names.length - 1));
 };
 
 test("any .gitignore is read as git reads it", async () => {
@@ -61,10 +61,10 @@ test("any .gitignore is read as git reads it", async () => {
       fc.asyncProperty(lines, fc.array(path, { minLength: 1, maxLength: 40 }), async (lines, paths) => {
         await writeFile(exclude, lines.join("\n"));
         const rules = IgnoreRules.parse(lines.join("\n"));
-        const said = await git(["-C", folder, "check-ignore", "--no-index", "-z", "--stdin"], paths.join("\0"));
-        const theirs = new Set(said.split("\0"));
+        const output = await git(["-C", folder, "check-ignore", "--no-index", "-z", "--stdin"], paths.join("\0"));
+        const ignoredPaths = new Set(output.split("\0"));
         for (const path of paths)
-          expect({ path, ignored: ignored(rules, path) }).toEqual({ path, ignored: theirs.has(path) });
+          expect({ path, ignored: isIgnored(rules, path) }).toEqual({ path, ignored: ignoredPaths.has(path) });
       }),
       { numRuns: fuzzCases },
     );
@@ -91,7 +91,7 @@ test.each([
   { what: "folders in a path", unit: "**/a/", path: (length: number) => Array(length).fill("a").join("/") },
 ])("twice as many $what cost no more than pattern length times path length", ({ unit, path }) => {
   /** Returns the shortest of many times in ms, which excludes other work of the machine. */
-  const shortest = (count: number): number => {
+  const measureShortest = (count: number): number => {
     const { matches } = parseGlob(`${unit.repeat(count)}b`);
     const text = path(4 * count);
     const times = Array.from({ length: 30 }, () => {
@@ -101,9 +101,9 @@ test.each([
     });
     return Math.min(...times);
   };
-  shortest(3);
+  measureShortest(3);
   // Exhaustive backtracking takes a thousand times as long.
-  expect(shortest(6) / shortest(3)).toBeLessThan(100);
+  expect(measureShortest(6) / measureShortest(3)).toBeLessThan(100);
 });
 
 test("a pattern with too many alternatives is not expanded", () => {

@@ -35,10 +35,10 @@ test("of many simultaneous callers, one gets the folder, also if a dead process 
   try {
     for (let round = 0; round < 10; round++) {
       const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
-      const held = tries.filter((one) => one.status === "fulfilled");
-      expect(held).toHaveLength(1);
+      const holders = tries.filter((one) => one.status === "fulfilled");
+      expect(holders).toHaveLength(1);
       // The socket's name stays after the release, but no process answers on it.
-      for (const { value } of held) await value[Symbol.asyncDispose]();
+      for (const { value } of holders) await value[Symbol.asyncDispose]();
       expect(await readdir(folder)).toEqual([`lock-${round + 1}`]);
     }
   } finally {

@@ -50,13 +50,13 @@ test("many viewers see all output once, from the beginning, from an offset or fr
   const others = await Promise.all(Array.from({ length: 20 }, () => bench.watch(id)));
   const after = first.events.find((event) => event.type === "stdout" && event.data.includes("line 1"));
   const offset = after?.type === "stdout" ? after.offset + 10 : 0;
-  const late = await bench.watch(id, { after: offset });
-  const now = await bench.watch(id, { history: false });
+  const lateViewer = await bench.watch(id, { after: offset });
+  const liveViewer = await bench.watch(id, { history: false });
   bench.terminals.get(id).writeInput("typist", { data: "\r", take: false });
-  await Promise.all([first, late, now, ...others].map(({ done }) => done));
+  await Promise.all([first, lateViewer, liveViewer, ...others].map(({ done }) => done));
   for (const other of others) expect(other.text).toBe(first.text);
-  expect(late.text).toBe(first.text.slice(10));
-  expect(now.text).toBe("\r\nlast\r\n");
+  expect(lateViewer.text).toBe(first.text.slice(10));
+  expect(liveViewer.text).toBe("\r\nlast\r\n");
   expect(await bench.terminals.getStats(id)).toMatchObject({
     attached: 23,
     detached: 0,
@@ -102,9 +102,9 @@ test("a program is paused while the fastest viewer is 100,000 characters behind,
   await readOnce();
   bench.terminals.get(id).writeInput("ann", { data: "\r", take: false });
   await expect.poll(async () => (await bench.terminals.getStats(id)).paused).toBe(true);
-  const held = await bench.terminals.getStats(id);
-  expect(held.end - viewer.seenOffset).toBeGreaterThan(100_000);
-  expect(held.end - viewer.seenOffset).toBeLessThan(200_000);
+  const pausedStats = await bench.terminals.getStats(id);
+  expect(pausedStats.end - viewer.seenOffset).toBeGreaterThan(100_000);
+  expect(pausedStats.end - viewer.seenOffset).toBeLessThan(200_000);
   for (let done = await readOnce(); !done; done = await readOnce()) viewer.acknowledge(seen);
   expect((await bench.terminals.getStats(id)).end).toBeGreaterThan(5_000_000);
   expect((await bench.terminals.getStats(id)).dropped_bytes).toBe(0);
@@ -127,14 +127,15 @@ test("a slow viewer is detached with its offset, slows no other viewer, and can 
   bench.terminals.get(id).writeInput("fast", { data: "\r", take: false });
   await fast.until(() => fast.bytes >= 8_000_000);
   await pending;
-  const rest: TerminalEvent[] = [];
-  for await (const some of lines) rest.push(...some.map((line) => TerminalEvent.parse(JSON.parse(line.toString()))));
-  const last = rest.at(-1);
+  const remainingEvents: TerminalEvent[] = [];
+  for await (const some of lines)
+    remainingEvents.push(...some.map((line) => TerminalEvent.parse(JSON.parse(line.toString()))));
+  const last = remainingEvents.at(-1);
   expect(last).toMatchObject({ type: "detached", reason: "slow" });
   expect(await bench.terminals.getStats(id)).toMatchObject({ detached: 1, viewers: 1 });
-  const again = await bench.watch(id, { after: last?.type === "detached" ? last.offset : 0 });
-  await again.sees("end\r\n");
-  expect(again.events[1]).toMatchObject({ type: "gap", from: last?.type === "detached" ? last.offset : -1 });
+  const returned = await bench.watch(id, { after: last?.type === "detached" ? last.offset : 0 });
+  await returned.sees("end\r\n");
+  expect(returned.events[1]).toMatchObject({ type: "gap", from: last?.type === "detached" ? last.offset : -1 });
 });
 
 test("the only viewer is detached if it never acknowledges, and the program continues", async () => {

@@ -137,9 +137,9 @@ export class Terminals {
   }
 
   async #removeOldest(): Promise<void> {
-    const ended = [...this.#terminals.values()].filter(({ isRunning }) => !isRunning);
-    const oldest = ended.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-    for (const terminal of oldest.slice(0, Math.max(0, ended.length - maxEnded))) {
+    const endedTerminals = [...this.#terminals.values()].filter(({ isRunning }) => !isRunning);
+    const oldest = endedTerminals.toSorted((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+    for (const terminal of oldest.slice(0, Math.max(0, endedTerminals.length - maxEnded))) {
       this.#terminals.delete(terminal.id);
       await terminal.remove().catch(this.#context.onFault);
     }

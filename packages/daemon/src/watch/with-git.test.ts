@@ -8,27 +8,29 @@ import { Watcher } from "./index.ts";
 test("changes by the daemon's git are one rescan, and all other changes are reported", async () => {
   using repository = new Repository();
   const { workspace, state } = repository;
-  const told: FsChanges[] = [];
-  const tell = (event: FsChanges): Promise<void> => Promise.resolve(void told.push(event));
-  const watcher = new Watcher({ workspace, state, onEvent: tell });
+  const events: FsChanges[] = [];
+  const recordEvent = (event: FsChanges): Promise<void> => Promise.resolve(void events.push(event));
+  const watcher = new Watcher({ workspace, state, onEvent: recordEvent });
   const git = repository.open({ quiet: () => watcher.suspend() });
   await watcher.start();
   try {
     await git.clone(cloneInput);
     await sleep(300);
-    expect(told.splice(0)).toEqual([{ kind: "fs_change", changes: [], rescan: true }]);
+    expect(events.splice(0)).toEqual([{ kind: "fs_change", changes: [], rescan: true }]);
     await repository.write("b.txt", "b");
     await sleep(250);
-    const changes = told.splice(0).flatMap((event) => event.changes);
+    const changes = events.splice(0).flatMap((event) => event.changes);
     expect(changes).toMatchObject([{ type: "file-created", path: "b.txt", is_directory: false, source: "remote" }]);
     await git.commit(turn);
     await git.checkout({ revision: "main", discard: false });
     await sleep(400);
-    expect(told.splice(0)).toEqual(Array.from({ length: 2 }, () => ({ kind: "fs_change", changes: [], rescan: true })));
+    expect(events.splice(0)).toEqual(
+      Array.from({ length: 2 }, () => ({ kind: "fs_change", changes: [], rescan: true })),
+    );
     // Changes by the agent's own git are reported like any other.
     repository.runAsAgent("checkout", "-q", cloneInput.shadow_branch);
     await sleep(250);
-    expect(told.flatMap((event) => event.changes)).toMatchObject([{ type: "file-created", path: "b.txt" }]);
+    expect(events.flatMap((event) => event.changes)).toMatchObject([{ type: "file-created", path: "b.txt" }]);
   } finally {
     await watcher.stop();
   }

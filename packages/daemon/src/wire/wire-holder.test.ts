@@ -11,14 +11,14 @@ test("a server of an earlier epoch is refused while the later epoch is still bei
   const holder = new WireHolder({ key, runnerId, onEpoch: () => written.promise, onStream: () => undefined });
   const dial = (epoch: number) => {
     const [server, daemon] = duplexPair();
-    const taken = holder.acceptWire(daemon);
-    taken.catch(() => undefined);
-    return { taken, accepted: acceptWire(server, { key, runnerId, epoch }) };
+    const daemonEnd = holder.acceptWire(daemon);
+    daemonEnd.catch(() => undefined);
+    return { daemonEnd, serverEnd: acceptWire(server, { key, runnerId, epoch }) };
   };
   const later = dial(6);
-  await later.accepted;
-  await expect(dial(3).accepted).rejects.toMatchObject({ code: "wire_superseded" });
+  await later.serverEnd;
+  await expect(dial(3).serverEnd).rejects.toMatchObject({ code: "wire_superseded" });
   written.resolve();
-  await later.taken;
+  await later.daemonEnd;
   holder.stop();
 });

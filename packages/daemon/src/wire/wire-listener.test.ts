@@ -28,7 +28,7 @@ afterEach(async () => {
 
 const open = () => WireKeeper.open({ by: "listen", path }, { key, runnerId, onStream: (stream) => stream.destroy() });
 
-async function connected(): Promise<Socket> {
+async function connectToListener(): Promise<Socket> {
   const socket = connect(path);
   socket.on("error", () => undefined);
   sockets.push(socket);
@@ -37,40 +37,40 @@ async function connected(): Promise<Socket> {
 }
 
 /** Connects a server with this epoch and completes its proof. */
-async function served(epoch: number, ownKey = key): Promise<Mux> {
-  const socket = await connected();
+async function serveWire(epoch: number, ownKey = key): Promise<Mux> {
+  const socket = await connectToListener();
   await acceptWire(socket, { key: ownKey, runnerId, epoch });
   return new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
 }
 
-const soon = () => AbortSignal.timeout(5_000);
+const createTimeout = () => AbortSignal.timeout(5_000);
 
 test("a server that connects gets the wire; one with a later lease replaces it, and the earlier one stays out", async () => {
-  const first = await served(1);
-  const held = await keeper.waitForMux(soon());
-  const second = await served(2);
+  const first = await serveWire(1);
+  const mux = await keeper.waitForMux(createTimeout());
+  const second = await serveWire(2);
   await first.closed;
-  expect(held.ended).toBeDefined();
-  expect((await keeper.waitForMux(soon(), held)).ended).toBeUndefined();
-  await expect(served(1)).rejects.toMatchObject({ code: "wire_superseded" });
+  expect(mux.ended).toBeDefined();
+  expect((await keeper.waitForMux(createTimeout(), mux)).ended).toBeUndefined();
+  await expect(serveWire(1)).rejects.toMatchObject({ code: "wire_superseded" });
   expect(second.ended).toBeUndefined();
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
 test("clients without a key never affect the open wire, however many connect", async () => {
-  const real = await served(3);
-  const held = await keeper.waitForMux(soon());
-  await expect(served(9, randomBytes(32).toString("hex"))).rejects.toMatchObject({
+  const real = await serveWire(3);
+  const mux = await keeper.waitForMux(createTimeout());
+  await expect(serveWire(9, randomBytes(32).toString("hex"))).rejects.toMatchObject({
     code: expect.stringMatching(/^runner_(hostile|unavailable)$/),
   });
-  const crowd = await Promise.all(Array.from({ length: 200 }, connected));
+  const crowd = await Promise.all(Array.from({ length: 200 }, connectToListener));
   for (const socket of crowd) socket.resume();
   for (const socket of crowd.slice(0, 100)) socket.write("GET / HTTP/1.1\r\n\r\n");
   await expect.poll(() => crowd.filter((socket) => !socket.closed).length, { timeout: 10_000 }).toBeLessThanOrEqual(64);
-  expect(held.ended).toBeUndefined();
+  expect(mux.ended).toBeUndefined();
   await expect(real.ping()).resolves.toBeGreaterThan(0);
   // The listener accepts the next server in the middle of the flood.
-  const next = await served(4);
+  const next = await serveWire(4);
   await expect(next.ping()).resolves.toBeGreaterThan(0);
 });
 
@@ -78,9 +78,9 @@ test("a killed daemon's socket does not block the next; if no socket is possible
   await keeper.close();
   writeFileSync(path, "");
   keeper = await open();
-  await served(1);
-  const there = { by: "listen", path: join(path, "beneath-a-file") } as const;
-  await expect(WireKeeper.open(there, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
+  await serveWire(1);
+  const config = { by: "listen", path: join(path, "beneath-a-file") } as const;
+  await expect(WireKeeper.open(config, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
 });
 
 test("a port on the runner's own network works too, on all its addresses and only for encrypted streams", async () => {
@@ -106,7 +106,7 @@ test("a port on the runner's own network works too, on all its addresses and onl
     await expect(mux.ping()).resolves.toBeGreaterThan(0);
   }
   await expect(acceptWire(await dial("127.0.0.1"), { key, runnerId, epoch: 9, timeoutMs: 300 })).rejects.toThrow();
-  expect((await keeper.waitForMux(soon())).ended).toBeUndefined();
+  expect((await keeper.waitForMux(createTimeout())).ended).toBeUndefined();
 });
 
 const hasIpv6 = () =>

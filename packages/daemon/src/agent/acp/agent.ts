@@ -233,7 +233,7 @@ export class AcpAgent implements AgentDriver {
 
   async #recordExit(exit: ProcessExit): Promise<void> {
     const { recorder } = this.#options;
-    const how = formatExit(exit);
+    const exitText = formatExit(exit);
     const failure = this.#getFailure(exit);
     if (failure) {
       const { code, message, next } = failure;
@@ -242,8 +242,8 @@ export class AcpAgent implements AgentDriver {
     const reason = this.#brokenBy ?? this.#endReason;
     const message =
       reason === undefined
-        ? [`The agent exited unexpectedly (${how}).`, this.#stderr?.tail].filter(Boolean).join("\n")
-        : `The agent was stopped: ${reason} (${how}).`;
+        ? [`The agent exited unexpectedly (${exitText}).`, this.#stderr?.tail].filter(Boolean).join("\n")
+        : `The agent was stopped: ${reason} (${exitText}).`;
     await recorder.record(
       { kind: "agent_exit", ...exit, message },
       this.#brokenBy === undefined && reason !== undefined ? "status" : "error",
@@ -380,7 +380,7 @@ export class AcpAgent implements AgentDriver {
 
   #getStartFailureReason(error: unknown, exit: ProcessExit | undefined): string {
     const stderrTail = this.#stderr?.tail;
-    const what =
+    const cause =
       this.#brokenBy ??
       (error instanceof RequestError
         ? getRefusalReason(error)
@@ -389,7 +389,7 @@ export class AcpAgent implements AgentDriver {
           : error instanceof Error
             ? error.message
             : "unknown");
-    return stderrTail ? `${what}\n${stderrTail}` : what;
+    return stderrTail ? `${cause}\n${stderrTail}` : cause;
   }
 }
 

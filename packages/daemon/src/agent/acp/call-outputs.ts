@@ -71,9 +71,9 @@ export class CallOutputs {
       if (part.type === "terminal") output.push(Buffer.from(this.#readTerminal(part.terminal_id) ?? ""));
     }
     const text = output.getText();
-    const cut = output.truncated ? "…" : "";
+    const ellipsis = output.truncated ? "…" : "";
     const exit = exitCode === undefined || exitCode === 0 ? [] : [`exit code ${exitCode}`];
-    return [cut + text.trimEnd(), ...exit].filter(Boolean).join("\n");
+    return [ellipsis + text.trimEnd(), ...exit].filter(Boolean).join("\n");
   }
 }
 

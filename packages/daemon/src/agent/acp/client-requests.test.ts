@@ -9,19 +9,19 @@ test("a missing file reads as empty, and lines are read by number", async () => 
   await using bench = await Bench.open();
   await bench.start();
   await writeFile(join(bench.workspace, "five"), "1\n2\n3\n4\n5");
-  const said = async (prompt: string): Promise<string> => {
+  const runAndRead = async (prompt: string): Promise<string> => {
     bench.journal.records.length = 0;
     await bench.runTurn(prompt);
     return bench.journal.messageText;
   };
-  expect(await said(`read ${bench.workspace}/missing`)).toBe('{"content":""}');
-  expect(await said(`read ${bench.workspace}/no/such/folder/x`)).toBe('{"content":""}');
-  expect(await said(`read ${bench.workspace}/five`)).toBe('{"content":"1\\n2\\n3\\n4\\n5"}');
-  expect(await said(`read ${bench.workspace}/five 2 2`)).toBe('{"content":"2\\n3\\n"}');
-  expect(await said(`read ${bench.workspace}/five 4`)).toBe('{"content":"4\\n5"}');
-  expect(await said(`read ${bench.workspace}/five 4 9`)).toBe('{"content":"4\\n5"}');
-  expect(await said(`read ${bench.workspace}/five 9`)).toBe('{"content":""}');
-  expect(await said(`read ${bench.workspace}`)).toContain("is not a regular file");
+  expect(await runAndRead(`read ${bench.workspace}/missing`)).toBe('{"content":""}');
+  expect(await runAndRead(`read ${bench.workspace}/no/such/folder/x`)).toBe('{"content":""}');
+  expect(await runAndRead(`read ${bench.workspace}/five`)).toBe('{"content":"1\\n2\\n3\\n4\\n5"}');
+  expect(await runAndRead(`read ${bench.workspace}/five 2 2`)).toBe('{"content":"2\\n3\\n"}');
+  expect(await runAndRead(`read ${bench.workspace}/five 4`)).toBe('{"content":"4\\n5"}');
+  expect(await runAndRead(`read ${bench.workspace}/five 4 9`)).toBe('{"content":"4\\n5"}');
+  expect(await runAndRead(`read ${bench.workspace}/five 9`)).toBe('{"content":""}');
+  expect(await runAndRead(`read ${bench.workspace}`)).toContain("is not a regular file");
 });
 
 test("a file is replaced as a whole, keeps its mode, and missing folders are created", async () => {

@@ -8,14 +8,14 @@ const Blocks = z.array(z.looseObject({ type: z.string(), text: z.string().option
 const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff, 0xfe]);
 const image = { name: "shot.png", mime_type: "image/png", data: png.toString("base64") };
 const notes = { name: "notes ä.md", mime_type: "text/markdown", data: Buffer.from("# Größe\n").toString("base64") };
-const blocksOf = (bench: Bench) => Blocks.parse(JSON.parse(bench.journal.messageText));
+const readBlocks = (bench: Bench) => Blocks.parse(JSON.parse(bench.journal.messageText));
 
 test("files go into the prompt of an agent that accepts them there", async () => {
   await using bench = await Bench.open();
   await bench.start("rich");
   const binary = { ...image, name: "a.bin", mime_type: "application/octet-stream" };
   await bench.runTurn("blocks", { attachments: [image, notes, binary] });
-  const [first, second, third, last] = blocksOf(bench);
+  const [first, second, third, last] = readBlocks(bench);
   expect(first).toEqual({ type: "image", mimeType: "image/png", data: image.data });
   expect(second).toEqual({
     type: "resource",
@@ -29,9 +29,9 @@ test("for all other agents, files are written to the home byte for byte, and the
   await using bench = await Bench.open();
   await bench.start();
   await bench.runTurn("blocks", { attachments: [image, { ...image, data: notes.data }, notes] });
-  const [told, last] = blocksOf(bench);
+  const [note, last] = readBlocks(bench);
   expect(last).toEqual({ type: "text", text: "blocks" });
-  const paths = [...(told?.text ?? "").matchAll(/^- (.+) \(/gm)].map(([, path = ""]) => path);
+  const paths = [...(note?.text ?? "").matchAll(/^- (.+) \(/gm)].map(([, path = ""]) => path);
   expect(paths.map((path) => path.split("/").at(-1))).toEqual(["shot.png", "shot-2.png", "notes ä.md"]);
   expect(await readFile(paths[0] ?? "")).toEqual(png);
   expect(await readFile(paths[1] ?? "", "utf8")).toBe("# Größe\n");
@@ -41,7 +41,7 @@ test("a turn's id never leads out of the attachments folder", async () => {
   await using bench = await Bench.open();
   await bench.start();
   await bench.runTurn("blocks", { turn_id: "../..", attachments: [image] });
-  expect(blocksOf(bench)[0]?.text).toContain(`${bench.options.home}/attachments/%2E%2E%2F%2E%2E/shot.png`);
+  expect(readBlocks(bench)[0]?.text).toContain(`${bench.options.home}/attachments/%2E%2E%2F%2E%2E/shot.png`);
 });
 
 test("the prompt of a printing agent lists the files", async () => {
@@ -55,7 +55,7 @@ test("the earlier conversation precedes the prompt, marked as a summary", async 
   await using bench = await Bench.open();
   expect(await bench.start("plain", { session_id: "an-old-one" })).toMatchObject({ loaded: false });
   await bench.runTurn("blocks", { context: "Person:\n> mend the sum" });
-  const [summary, last] = blocksOf(bench);
+  const [summary, last] = readBlocks(bench);
   expect(summary?.text).toMatch(
     /^<earlier-conversation>\n[^]*summary[^]*Person:\n> mend the sum\n<\/earlier-conversation>$/,
   );

@@ -5,7 +5,7 @@ import { Recorder } from "../events/recorder.ts";
 import { SessionUpdates } from "./session-updates.ts";
 import { ToolCalls } from "../turn/tool-calls.ts";
 
-const saying = (text: string) => ({
+const createUpdate = (text: string) => ({
   sessionId: "s",
   update: { sessionUpdate: "agent_message_chunk", content: { type: "text", text } },
 });
@@ -15,7 +15,7 @@ test("updates that precede the session are kept up to a limit, and a notice name
   const recorder = new Recorder(journal, "run-1", 10);
   const outputs = new CallOutputs(() => undefined);
   const updates = new SessionUpdates({ recorder, toolCalls: new ToolCalls(), outputs });
-  for (let i = 0; i < 20; i++) await updates.take(saying("x".repeat(200_000)));
+  for (let i = 0; i < 20; i++) await updates.take(createUpdate("x".repeat(200_000)));
   await updates.setSession("s");
   await recorder.flush();
   expect(journal.messageText).toHaveLength(1_000_000);

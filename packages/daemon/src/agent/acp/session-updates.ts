@@ -72,7 +72,7 @@ export class SessionUpdates {
    */
   async endReplay(): Promise<void> {
     if (this.#replay !== "loaded") return;
-    for (const began = performance.now(); performance.now() - began < maxReplayMs;) {
+    for (const startedAt = performance.now(); performance.now() - startedAt < maxReplayMs;) {
       const quietMs = performance.now() - this.#replayedAt;
       if (quietMs >= replayQuietMs) break;
       await sleep(replayQuietMs - quietMs);

@@ -98,14 +98,14 @@ export class Recorder {
 
   #sendJoined(): void {
     clearTimeout(this.#timer);
-    const joined = this.#joined;
-    if (!joined) return;
+    const joinedText = this.#joined;
+    if (!joinedText) return;
     this.#joined = undefined;
-    for (const text of splitText(joined.text)) {
+    for (const text of splitText(joinedText.text)) {
       const data: EventData =
-        joined.like.kind === "output"
-          ? { kind: "output", stream: joined.like.stream, text }
-          : joined.like.kind === "message"
+        joinedText.like.kind === "output"
+          ? { kind: "output", stream: joinedText.like.stream, text }
+          : joinedText.like.kind === "message"
             ? { kind: "message", role: "agent", text }
             : { kind: "thought", text };
       void this.#append({ run_id: this.#runId, type: eventTypeByKind[data.kind], data });

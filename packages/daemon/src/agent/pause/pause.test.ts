@@ -14,7 +14,7 @@ const open = (timing: Partial<Timing> = {}): Promise<Bench> => Bench.open({ runI
 const never = new AbortController().signal;
 
 /** Returns how often each of the agent's processes has counted. */
-async function counts(bench: Bench): Promise<number[]> {
+async function readCounts(bench: Bench): Promise<number[]> {
   const names = ["agent", "child", "terminal", "daemon"];
   return await Promise.all(
     names.map((name) =>
@@ -27,20 +27,20 @@ async function counts(bench: Bench): Promise<number[]> {
 }
 
 /** Waits for the freeze, which on a busy machine may follow the answer. */
-async function paused(bench: Bench): Promise<void> {
+async function pauseAndWait(bench: Bench): Promise<void> {
   await bench.host.pause();
   await until(() => bench.host.state().paused === true);
 }
 
-async function counting(bench: Bench): Promise<string> {
+async function startCounting(bench: Bench): Promise<string> {
   await bench.start();
   const turn = await bench.prompt("count background", { idle_timeout_s: 0.6 });
-  for (let now = [0]; now.some((n) => n === 0); now = await counts(bench)) await sleep(20);
+  for (let counts = [0]; counts.some((n) => n === 0); counts = await readCounts(bench)) await sleep(20);
   return turn;
 }
 
 /** Finds the processes that carry the run's variable, and the state of each. */
-function marked(bench: Bench): { pid: number; state: string }[] {
+function findMarkedProcesses(bench: Bench): { pid: number; state: string }[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((pid) => {
     try {
@@ -53,9 +53,9 @@ function marked(bench: Bench): { pid: number; state: string }[] {
   });
 }
 
-async function endMarked(bench: Bench): Promise<void> {
-  for (let left = marked(bench); left.length > 0; left = marked(bench)) {
-    for (const { pid, state } of left) {
+async function endMarkedProcesses(bench: Bench): Promise<void> {
+  for (let remaining = findMarkedProcesses(bench); remaining.length > 0; remaining = findMarkedProcesses(bench)) {
+    for (const { pid, state } of remaining) {
       try {
         if (state !== "Z") process.kill(pid, "SIGKILL");
       } catch {
@@ -70,22 +70,23 @@ async function endMarked(bench: Bench): Promise<void> {
 test("a pause freezes the agent and all its descendants in any group, and a resume continues the same turn", async () => {
   await using bench = await open();
   // Only this test ends the process that left the group, even if the test fails.
-  await using _ = { [Symbol.asyncDispose]: () => endMarked(bench) };
-  const turn = await counting(bench);
-  await paused(bench);
+  await using _ = { [Symbol.asyncDispose]: () => endMarkedProcesses(bench) };
+  const turn = await startCounting(bench);
+  await pauseAndWait(bench);
   expect(bench.host.state()).toMatchObject({ status: "busy", turn_id: turn, paused: true });
   // A process whose child was stopped between vfork and exec is in state D until it continues.
   const isFrozen = ({ state }: { state: string }) => state === "T" || state === "D";
-  await expect.poll(() => marked(bench).filter((one) => !isFrozen(one)), { timeout: 10_000 }).toEqual([]);
-  const before = await counts(bench);
+  await expect.poll(() => findMarkedProcesses(bench).filter((one) => !isFrozen(one)), { timeout: 10_000 }).toEqual([]);
+  const before = await readCounts(bench);
   // The sleep exceeds the turn's idle timeout: the idle clock stops with the agent.
   await sleep(1_200);
-  expect(await counts(bench)).toEqual(before);
+  expect(await readCounts(bench)).toEqual(before);
   expect(bench.host.state()).toMatchObject({ turn_id: turn, paused: true });
   expect(await bench.host.pause()).toEqual({ pausing: false, paused: true });
 
   expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
-  for (let now = before; now.some((n, i) => n <= (before[i] ?? 0)); now = await counts(bench)) await sleep(20);
+  for (let counts = before; counts.some((n, i) => n <= (before[i] ?? 0)); counts = await readCounts(bench))
+    await sleep(20);
   expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
   await bench.host.cancel(turn);
   expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
@@ -102,14 +103,14 @@ test("a pause waits for open model requests, holds new ones, and logs a notice a
   const answer = await bench.host.pause();
   expect(answer).toEqual({ pausing: true, paused: false });
   expect(bench.host.state()).toMatchObject({ status: "ready", pausing: true });
-  let held = true;
+  let isHeld = true;
   const second = bench.models.enter(never).then((pass) => {
-    held = false;
+    isHeld = false;
     return pass;
   });
   first[Symbol.dispose]();
   await until(() => bench.host.state().paused === true);
-  expect(held).toBe(true);
+  expect(isHeld).toBe(true);
   await bench.host.resume();
   const pass = await second;
 
@@ -129,7 +130,7 @@ test("a pause waits for open model requests, holds new ones, and logs a notice a
 test("a paused agent refuses prompts, starts and mode changes with a reason", async () => {
   await using bench = await open();
   await bench.start();
-  await paused(bench);
+  await pauseAndWait(bench);
   const refusal = { code: "agent_paused" };
   await expect(bench.prompt("talk")).rejects.toMatchObject(refusal);
   await expect(bench.start("plain", { run_id: "run-2" })).rejects.toMatchObject(refusal);
@@ -141,10 +142,10 @@ test("a paused agent refuses prompts, starts and mode changes with a reason", as
 test("an agent keeps working while its pause is pending, and a resume before the freeze leaves nothing frozen", async () => {
   await using bench = await open({ pauseAnswerMs: 20 });
   await bench.start();
-  const out = await bench.models.enter(never);
+  const openPass = await bench.models.enter(never);
   await bench.host.pause();
   expect(await bench.host.resume()).toEqual({ pausing: false, paused: false });
-  out[Symbol.dispose]();
+  openPass[Symbol.dispose]();
   expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });
 
@@ -156,15 +157,15 @@ test("stopping a paused agent ends its turn properly, and holds model requests u
     await until(() => bench.journal.messageText.includes("working"));
     return id;
   })();
-  await paused(bench);
-  let left = false;
-  const held = bench.models.enter(never).then((pass) => {
-    left = bench.host.state().status !== "exited";
+  await pauseAndWait(bench);
+  let wasReleasedEarly = false;
+  const heldRequest = bench.models.enter(never).then((pass) => {
+    wasReleasedEarly = bench.host.state().status !== "exited";
     pass[Symbol.dispose]();
   });
   await bench.host.stop("enough");
-  await held;
-  expect(left).toBe(false);
+  await heldRequest;
+  expect(wasReleasedEarly).toBe(false);
   expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
   expect(bench.journal.getEvents("agent_exit")).toHaveLength(1);
   expect(bench.host.state()).toEqual({ run_id: bench.runId, status: "exited", session_id: expect.any(String) });
@@ -176,7 +177,7 @@ test("a printing agent is frozen and resumed as well", async () => {
   await bench.start("", { protocol: "text", command: ["/bin/sh", "-c", script] });
   const turn = await bench.prompt("go");
   await until(() => bench.journal.messageText.includes("one"));
-  await paused(bench);
+  await pauseAndWait(bench);
   writeFileSync(join(bench.workspace, "released"), "");
   await sleep(500);
   expect(bench.journal.messageText).toBe("one\n");
@@ -193,11 +194,12 @@ test.runIf(process.arch === "x64")("a parent that waits in vfork for a stopped c
   await bench.start("", { protocol: "text", command: ["/usr/bin/perl", "-e", script] });
   const turn = await bench.prompt("go");
   // Starting the program may itself use vfork, so the parent counts only once the program runs.
-  const isWaiting = () => bench.journal.words === "one\n" && marked(bench).some(({ state }) => state === "D");
+  const isWaiting = () =>
+    bench.journal.messageText === "one\n" && findMarkedProcesses(bench).some(({ state }) => state === "D");
   await vi.waitUntil(isWaiting, { timeout: 10_000 });
-  await paused(bench);
+  await pauseAndWait(bench);
   writeFileSync(join(bench.workspace, "released"), "");
-  expect(new Set(marked(bench).map(({ state }) => state))).toEqual(new Set(["T", "D"]));
+  expect(new Set(findMarkedProcesses(bench).map(({ state }) => state))).toEqual(new Set(["T", "D"]));
   await bench.host.resume();
   expect(await bench.waitForEnd(turn)).toMatchObject({ stop_reason: "end_turn" });
   expect(bench.journal.messageText).toBe("one\ntwo\n");

@@ -7,18 +7,18 @@ import { PrintingAgent } from "./agent.ts";
 import { Recorder } from "../events/recorder.ts";
 import { defaultTiming } from "../timing.ts";
 
-const command = (what: string): string[] => [process.execPath, getAgentPath("printing-agent.mjs"), what];
+const createCommand = (what: string): string[] => [process.execPath, getAgentPath("printing-agent.mjs"), what];
 
 // K-007 K-009 K-010 K-011 K-012
 test("each JSON line of the six types becomes an event of that type with its data; other lines become output", async () => {
   await using bench = await Bench.open();
-  expect(await bench.start("", { protocol: "json-lines", command: command("six") })).toEqual({ loaded: false });
+  expect(await bench.start("", { protocol: "json-lines", command: createCommand("six") })).toEqual({ loaded: false });
   expect(await bench.runTurn("do it")).toMatchObject({ status: "ended", stop_reason: "end_turn" });
-  const said = bench.journal.records.slice(1, -1).map(({ type, data }) => ({ type, ...data }));
-  const at = { kind: "report", reported_at: "2026-01-02T03:04:05Z" };
-  expect(said).toEqual([
+  const events = bench.journal.records.slice(1, -1).map(({ type, data }) => ({ type, ...data }));
+  const report = { kind: "report", reported_at: "2026-01-02T03:04:05Z" };
+  expect(events).toEqual([
     {
-      ...at,
+      ...report,
       type: "progress",
       progress: 40,
       message: "halfway",
@@ -26,23 +26,29 @@ test("each JSON line of the six types becomes an event of that type with its dat
       files_processed: 2,
       total_files: 5,
     },
-    { ...at, type: "log", level: "info", message: "do it", metadata: { a: 1 } },
-    { ...at, type: "status", status: "thinking", reported_kind: "mood" },
-    { ...at, type: "heartbeat" },
+    { ...report, type: "log", level: "info", message: "do it", metadata: { a: 1 } },
+    { ...report, type: "status", status: "thinking", reported_kind: "mood" },
+    { ...report, type: "heartbeat" },
     {
       kind: "output",
       type: "log",
       stream: "stdout",
       text: expect.stringMatching(/^Just a line\n\{broken json\n.*a type that is none/),
     },
-    { ...at, type: "error", message: "bad", stack: "at x" },
-    { ...at, type: "result", status: "completed", summary: "all done", artifacts: [{ type: "file", path: "a.ts" }] },
+    { ...report, type: "error", message: "bad", stack: "at x" },
+    {
+      ...report,
+      type: "result",
+      status: "completed",
+      summary: "all done",
+      artifacts: [{ type: "file", path: "a.ts" }],
+    },
   ]);
 });
 
 test("the prompt arrives on stdin, and in WHARF_PROMPT if it fits", async () => {
   await using bench = await Bench.open();
-  await bench.start("", { protocol: "json-lines", command: command("env") });
+  await bench.start("", { protocol: "json-lines", command: createCommand("env") });
   await bench.runTurn("short");
   expect(bench.journal.getEvents("report")[0]).toMatchObject({
     prompt: "short",
@@ -55,7 +61,7 @@ test("the prompt arrives on stdin, and in WHARF_PROMPT if it fits", async () => 
 
 test("a program that fails ends its turn with an error and still gets the next prompt", async () => {
   await using bench = await Bench.open();
-  await bench.start("", { protocol: "text", command: command("fail") });
+  await bench.start("", { protocol: "text", command: createCommand("fail") });
   expect(await bench.runTurn("x")).toMatchObject({ status: "ended", stop_reason: "error" });
   expect(bench.journal.getEvents("failure")).toEqual([
     {
@@ -71,7 +77,7 @@ test("a program that fails ends its turn with an error and still gets the next p
 
 test("plain text becomes the agent's message, in whole characters however the bytes are split", async () => {
   await using bench = await Bench.open();
-  await bench.start("", { protocol: "text", command: command("text") });
+  await bench.start("", { protocol: "text", command: createCommand("text") });
   await bench.runTurn("hi");
   expect(bench.journal.messageText).toBe("You said: hi – färdig ✓");
 });
@@ -88,7 +94,7 @@ test("a missing program is reported at the start", async () => {
 
 test("a program that does not exit can be cancelled, and is stopped after a time without output", async () => {
   await using bench = await Bench.open();
-  await bench.start("", { protocol: "text", command: command("hang") });
+  await bench.start("", { protocol: "text", command: createCommand("hang") });
   const turn = await bench.prompt("x");
   await until(() => bench.journal.messageText.includes("here"));
   await bench.host.cancel(turn);
@@ -101,7 +107,7 @@ test("a program that does not exit can be cancelled, and is stopped after a time
 
 test("100 MB of lines are recorded completely and joined, and a full journal makes the program wait", async () => {
   await using bench = await Bench.open();
-  await bench.start("", { protocol: "json-lines", command: command("flood") });
+  await bench.start("", { protocol: "json-lines", command: createCommand("flood") });
   let bytes = 0;
   let largest = 0;
   let wasFull = false;

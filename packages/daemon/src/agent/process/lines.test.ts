@@ -6,7 +6,7 @@ import { readLines } from "./lines.ts";
 
 const numRuns = Number(process.env["FUZZ_CASES"] ?? 100);
 
-const linesOf = (chunks: Buffer[], maxBytes = 1_000, overlong: "split" | "fail" = "split"): Promise<string[]> =>
+const collectLines = (chunks: Buffer[], maxBytes = 1_000, overlong: "split" | "fail" = "split"): Promise<string[]> =>
   Array.fromAsync(readLines(Readable.from(chunks), { maxBytes, overlong }));
 
 test("lines are the same however the bytes are split", async () => {
@@ -22,7 +22,7 @@ test("lines are the same however the bytes are split", async () => {
           chunks.push(all.subarray(at, at + size));
           at += size;
         }
-        expect(await linesOf(chunks)).toEqual(lines);
+        expect(await collectLines(chunks)).toEqual(lines);
       },
     ),
     { numRuns },
@@ -30,12 +30,14 @@ test("lines are the same however the bytes are split", async () => {
 });
 
 test("a last line needs no line end, and CRLF is one line end", async () => {
-  expect(await linesOf([Buffer.from("a\r\n\r\nb")])).toEqual(["a", "", "b"]);
+  expect(await collectLines([Buffer.from("a\r\n\r\nb")])).toEqual(["a", "", "b"]);
 });
 
 test("a line that is too long is cut between characters, or refused", async () => {
-  expect(await linesOf([Buffer.from("ab€€€€cd\nx")], 6)).toEqual(["ab€", "€€", "€cd", "x"]);
-  await expect(linesOf([Buffer.from("ab"), Buffer.from("cdefg")], 6, "fail")).rejects.toThrow("longer than 6 bytes");
+  expect(await collectLines([Buffer.from("ab€€€€cd\nx")], 6)).toEqual(["ab€", "€€", "€cd", "x"]);
+  await expect(collectLines([Buffer.from("ab"), Buffer.from("cdefg")], 6, "fail")).rejects.toThrow(
+    "longer than 6 bytes",
+  );
 });
 
 test("the pieces of a text join to the text, and none is too large", () => {

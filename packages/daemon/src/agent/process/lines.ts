@@ -38,10 +38,10 @@ export async function* readLines(
       while (bytes > limit.maxBytes) {
         if (limit.overlong === "fail") throw new LineTooLongError(limit.maxBytes);
         const all = Buffer.concat(pieces);
-        const cut = getCharacterEnd(all, limit.maxBytes);
-        yield all.toString("utf8", 0, cut);
-        pieces = [all.subarray(cut)];
-        bytes = all.length - cut;
+        const cutIndex = getCharacterEnd(all, limit.maxBytes);
+        yield all.toString("utf8", 0, cutIndex);
+        pieces = [all.subarray(cutIndex)];
+        bytes = all.length - cutIndex;
       }
       if (newline !== -1) yield takeLine();
       start = end + 1;

@@ -5,7 +5,7 @@ import { getAgentPath, until } from "../fixtures/bench.ts";
 import { ProcessGroup } from "./process-group.ts";
 import { defaultTiming } from "../timing.ts";
 
-const lives = (group: number): boolean => {
+const isRunning = (group: number): boolean => {
   try {
     return process.kill(-group, 0);
   } catch {
@@ -17,12 +17,12 @@ const start = (line: string): Promise<ProcessGroup> =>
 const timing = { ...defaultTiming, stdinGraceMs: 100, termGraceMs: 100 };
 
 test("a daemon that exits ends its programs and their descendants", async () => {
-  const said = await new Promise<string>(
+  const output = await new Promise<string>(
     (resolve) => void execFile(process.execPath, [getAgentPath("dies-with-agent.ts")], (_, stdout) => resolve(stdout)),
   );
-  const group = Number(said);
+  const group = Number(output);
   expect(group).toBeGreaterThan(1);
-  await until(() => !lives(group), 2_000);
+  await until(() => !isRunning(group), 2_000);
 });
 
 test("a program is ended by the mildest sufficient signal", async () => {
@@ -31,7 +31,7 @@ test("a program is ended by the mildest sufficient signal", async () => {
   const stubborn = await start("trap '' TERM; echo up; sleep 300 & while :; do sleep 0.05; done");
   await new Promise((resolve) => stubborn.stdout.once("data", resolve));
   expect(await stubborn.end(timing)).toEqual({ signal: "SIGKILL" });
-  await until(() => !lives(stubborn.pid), 2_000);
+  await until(() => !isRunning(stubborn.pid), 2_000);
 });
 
 test("a program that cannot be started is reported", async () => {

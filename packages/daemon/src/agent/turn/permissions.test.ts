@@ -2,7 +2,7 @@ import type { EventDataByKind } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 
-const asked = async (bench: Bench): Promise<EventDataByKind<"permission">> => {
+const waitForRequest = async (bench: Bench): Promise<EventDataByKind<"permission">> => {
   await until(() => bench.journal.getEvents("permission").some(({ status }) => status === "asked"));
   return bench.journal.getEvents("permission").find(({ status }) => status === "asked") ?? expect.fail();
 };
@@ -48,7 +48,7 @@ test("allow-edits allows edits, also of a tool call whose kind was sent earlier,
   for (const kind of ["execute", "fetch", "other", "none"]) {
     bench.journal.records.length = 0;
     const turn = await bench.prompt(`ask ${kind} id-${kind}`);
-    const { permission_id } = await asked(bench);
+    const { permission_id } = await waitForRequest(bench);
     await bench.host.answerPermission({ permission_id, option_id: "no", by: "ann" });
     await bench.waitForEnd(turn);
     expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
@@ -59,7 +59,7 @@ test("a person is asked, and the answer is in the journal before the agent recei
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 90 * 86_400 });
   const turn = await bench.prompt("ask edit");
-  const request = await asked(bench);
+  const request = await waitForRequest(bench);
   expect(Date.parse(request.expires_at ?? "") - Date.now()).toBeGreaterThan(20 * 86_400_000);
   const { permission_id } = request;
   await expect(bench.host.answerPermission({ permission_id, option_id: "never", by: "ann" })).rejects.toMatchObject({
@@ -89,7 +89,7 @@ test("an answer without an option rejects the request", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask" });
   const turn = await bench.prompt("ask edit");
-  const { permission_id } = await asked(bench);
+  const { permission_id } = await waitForRequest(bench);
   await bench.host.answerPermission({ permission_id, by: "ann" });
   await bench.waitForEnd(turn);
   expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
@@ -102,7 +102,7 @@ test("an unanswered request is rejected after its timeout, and the idle clock is
   expect(end).toMatchObject({ status: "ended", stop_reason: "end_turn" });
   expect(bench.journal.getEvents("permission").at(-1)).toMatchObject({ status: "timed_out", option_id: "no" });
   expect(bench.journal.messageText).toBe('{"outcome":"selected","optionId":"no"}');
-  const { permission_id } = await asked(bench);
+  const { permission_id } = await waitForRequest(bench);
   await expect(bench.host.answerPermission({ permission_id, by: "ann" })).rejects.toMatchObject({
     code: "permission_request_closed",
     message: expect.stringContaining("timed out"),
@@ -113,7 +113,7 @@ test("cancelling the turn cancels its open requests", async () => {
   await using bench = await Bench.open();
   await bench.start("plain", { permission_policy: "ask", permission_timeout_s: 60 });
   const turn = await bench.prompt("ask edit");
-  await asked(bench);
+  await waitForRequest(bench);
   await bench.host.cancel(turn);
   expect(await bench.waitForEnd(turn)).toMatchObject({ status: "cancelled" });
   expect(bench.journal.getEvents("permission").at(-1)).toMatchObject({ status: "cancelled" });

@@ -25,8 +25,8 @@ export class ToolCalls {
 
   /** Ends the calls that the agent left open and returns their events. */
   closeAll(status: "completed" | "failed"): EventDataByKind<"tool_call">[] {
-    const open = [...this.#calls].filter(([, call]) => call.open).map(([id]) => id);
-    return open.map((tool_call_id) => {
+    const openIds = [...this.#calls].filter(([, call]) => call.open).map(([id]) => id);
+    return openIds.map((tool_call_id) => {
       const event: EventDataByKind<"tool_call"> = { kind: "tool_call", tool_call_id, status };
       this.update(event);
       return event;

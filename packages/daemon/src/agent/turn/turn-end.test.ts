@@ -26,7 +26,7 @@ interface Scene extends AsyncDisposable {
   open(): Promise<{ journal: MemoryJournal; log: TurnLog; recorder: Recorder; disk: StateDisk }>;
 }
 
-async function scene(): Promise<Scene> {
+async function createScene(): Promise<Scene> {
   const folder = await mkdtemp(join(tmpdir(), "wharf-turn-"));
   const path = join(folder, "turns.log");
   const journal = new MemoryJournal();
@@ -44,19 +44,19 @@ async function scene(): Promise<Scene> {
 }
 
 /** Opens and settles the state of a dead daemon. */
-async function recovered(at: Scene): Promise<string[]> {
-  const places = await at.open();
+async function recover(scene: Scene): Promise<string[]> {
+  const places = await scene.open();
   for (const turn of places.log.getOpenTurns()) await recoverTurn(places, turn);
   expect(places.log.getOpenTurns()).toEqual([]);
-  return at.journal.getEvents("turn").map(({ status }) => status);
+  return scene.journal.getEvents("turn").map(({ status }) => status);
 }
 
 test("a turn's end is in the journal exactly once, wherever the daemon dies", async () => {
   // Each stop leaves the log and the journal as a crash at that moment would.
   const stops = ["before the intent", "after the intent", "after the append", "after the flush", "after done"] as const;
   for (const stop of stops) {
-    await using at = await scene();
-    const places = await at.open();
+    await using scene = await createScene();
+    const places = await scene.open();
     const { journal, log, recorder, disk } = places;
     await log.recordRunning({ turn_id: "t", run_id: "run-1" });
     await recorder.record({ kind: "notice", message: "before" });
@@ -92,15 +92,15 @@ test("a turn's end is in the journal exactly once, wherever the daemon dies", as
     await reached.promise;
     journal.loseUnflushed();
 
-    expect(await recovered(at), stop).toEqual([stop === "before the intent" ? "interrupted" : "ended"]);
-    expect(await recovered(at), `${stop}, twice`).toHaveLength(1);
+    expect(await recover(scene), stop).toEqual([stop === "before the intent" ? "interrupted" : "ended"]);
+    expect(await recover(scene), `${stop}, twice`).toHaveLength(1);
   }
 });
 
 test("a turn's end has the sequence that the turn log names, whatever else is recorded concurrently", async () => {
-  await using at = await scene();
-  const { log, disk } = await at.open();
-  await using journal = await openJournal({ folder: join(dirname(at.path), "journal"), segmentBytes: 1 });
+  await using scene = await createScene();
+  const { log, disk } = await scene.open();
+  await using journal = await openJournal({ folder: join(dirname(scene.path), "journal"), segmentBytes: 1 });
   const recorder = new Recorder(journal, "run-1", 10);
   await log.recordRunning({ turn_id: "t", run_id: "run-1" });
   const keepEnding = log.recordEnding.bind(log);
@@ -124,8 +124,8 @@ test("an end that was read and trimmed is not repeated, and an end that was lost
     ["epoch-1", 50, 0],
     ["epoch-2", 1, 1],
   ] as const) {
-    await using at = await scene();
-    const { log, journal, recorder, disk } = await at.open();
+    await using scene = await createScene();
+    const { log, journal, recorder, disk } = await scene.open();
     await log.recordRunning({ turn_id: "t", run_id: "run-1" });
     await log.recordEnding({ turn_id: "t", state: "ENDED", epoch: "epoch-1", seq: 7, type: "result", data: ended });
     const state = { epoch, first, last: first === 50 ? 60 : 0, acked: 0 };
@@ -145,14 +145,14 @@ test("an end that was read and trimmed is not repeated, and an end that was lost
 });
 
 test("a line cut by a crash is discarded, and later lines are readable", async () => {
-  await using at = await scene();
-  const { log } = await at.open();
+  await using scene = await createScene();
+  const { log } = await scene.open();
   await log.recordRunning({ turn_id: "whole", run_id: "run-1" });
-  await appendFile(at.path, '{"step":"running","turn_id":"cut","run');
-  const again = await TurnLog.open(at.path);
-  expect([again.get("whole")?.isDone, again.get("cut")]).toEqual([false, undefined]);
-  await again.recordRunning({ turn_id: "next", run_id: "run-1" });
-  const third = await TurnLog.open(at.path);
+  await appendFile(scene.path, '{"step":"running","turn_id":"cut","run');
+  const reopenedLog = await TurnLog.open(scene.path);
+  expect([reopenedLog.get("whole")?.isDone, reopenedLog.get("cut")]).toEqual([false, undefined]);
+  await reopenedLog.recordRunning({ turn_id: "next", run_id: "run-1" });
+  const third = await TurnLog.open(scene.path);
   expect(third.getOpenTurns().map(({ turn_id }) => turn_id)).toEqual(["whole", "next"]);
 });
 

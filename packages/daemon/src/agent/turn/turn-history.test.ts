@@ -10,7 +10,7 @@ const commit = { message: "m", author_name: "a", author_email: "e" };
 const prompt = (turn_id: string) => ({ run_id: "run-1", turn_id, text: "talk", idle_timeout_s: 5, commit });
 
 /** Creates the state of a daemon that died during turn `second`, after it ended turn `first`. */
-async function deadDaemon(journal: MemoryJournal): Promise<Bench> {
+async function createDeadDaemon(journal: MemoryJournal): Promise<Bench> {
   const bench = await Bench.open({ journal });
   await bench.start();
   await bench.runTurn("order", { turn_id: "first" });
@@ -27,15 +27,15 @@ async function deadDaemon(journal: MemoryJournal): Promise<Bench> {
 
 const flipByte = async (path: string, position: (size: number) => number) => {
   const bytes = await readFile(path);
-  const at = position(bytes.length);
-  bytes[at] = (bytes[at] ?? 0) ^ 0x15;
+  const offset = position(bytes.length);
+  bytes[offset] = (bytes[offset] ?? 0) ^ 0x15;
   await writeFile(path, bytes);
 };
 const replaceByFolder = async (path: string) => {
   await rm(path);
   await mkdir(join(path, "inside"), { recursive: true });
 };
-const turnsAndSession = (paths: Paths, damage: (path: string) => Promise<unknown>) =>
+const damageTurnsAndSession = (paths: Paths, damage: (path: string) => Promise<unknown>) =>
   Promise.all([damage(paths.turns), damage(paths.session)]);
 
 interface Paths {
@@ -54,15 +54,15 @@ const damages: Record<string, (paths: Paths) => Promise<unknown>> = {
   "the steps of an older format": ({ turns }) => writeFile(turns, '{"step":"running","turn_id":"x","run_id":"y"}\n'),
   "turns a folder": ({ turns }) => replaceByFolder(turns),
   "turns far too large": ({ turns }) => truncate(turns, 10e9),
-  "both files missing": (paths) => turnsAndSession(paths, (path) => rm(path)),
-  "both files empty": (paths) => turnsAndSession(paths, (path) => truncate(path)),
-  "both files folders": (paths) => turnsAndSession(paths, replaceByFolder),
+  "both files missing": (paths) => damageTurnsAndSession(paths, (path) => rm(path)),
+  "both files empty": (paths) => damageTurnsAndSession(paths, (path) => truncate(path)),
+  "both files folders": (paths) => damageTurnsAndSession(paths, replaceByFolder),
 };
 
 for (const [name, damage] of Object.entries(damages)) {
   test(`a turn is interrupted and not executed again after a restart with ${name}`, async () => {
     const journal = new MemoryJournal();
-    await using first = await deadDaemon(journal);
+    await using first = await createDeadDaemon(journal);
     await damage({ turns: join(first.options.state, "turns.log"), session: join(first.options.state, "agent.json") });
 
     for (const round of ["first start", "second start"]) {
@@ -76,8 +76,8 @@ for (const [name, damage] of Object.entries(damages)) {
       expect(await next.runTurn("order", { turn_id: round }), round).toMatchObject({ stop_reason: "end_turn" });
       await next.host.stop("the next start");
     }
-    const told = journal.getEvents("turn").filter(({ turn_id }) => turn_id === "second" || turn_id === "first");
-    expect(told.map(({ turn_id, status }) => `${turn_id} ${status}`)).toEqual([
+    const turnEvents = journal.getEvents("turn").filter(({ turn_id }) => turn_id === "second" || turn_id === "first");
+    expect(turnEvents.map(({ turn_id, status }) => `${turn_id} ${status}`)).toEqual([
       "first started",
       "first ended",
       "second started",
@@ -88,7 +88,7 @@ for (const [name, damage] of Object.entries(damages)) {
 
 test("a turn whose first records were trimmed from the journal is interrupted too", async () => {
   const journal = new MemoryJournal();
-  await using first = await deadDaemon(journal);
+  await using first = await createDeadDaemon(journal);
   await rm(join(first.options.state, "turns.log"));
   await rm(join(first.options.state, "agent.json"));
   journal.trim(journal.records.length - 1);
