@@ -2,7 +2,8 @@ import { WharfError } from "@wharf/contract";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { getForkPoint } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
-import { getCurrentBranch, resolveCommit, getHeadCommit, resolveRevision, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, getHeadCommit, resolveRevision } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** A checkout may write every file of the repository. */
 const minCheckoutTimeoutMs = 10 * 60 * 1000;

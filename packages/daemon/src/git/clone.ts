@@ -8,7 +8,8 @@ import { writeUser } from "./user-config.ts";
 import { fetchUpdates } from "./fetch-updates.ts";
 import { createProgressReader } from "./progress.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { resolveCommit, getHeadCommit, type Workspace } from "./workspace.ts";
+import { resolveCommit, getHeadCommit } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 const cloneTimeoutMs = 30 * 60 * 1000; // a slow remote is noticed much earlier
 

@@ -5,7 +5,9 @@ import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { stageAll, type StageResult } from "./stage.ts";
-import { getHeadCommit, isAncestor, parseNumstat, type Workspace } from "./workspace.ts";
+import { parseNumstat } from "./diff.ts";
+import { getHeadCommit, isAncestor } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 /**
  * Committing a turn's changes puts them on the shadow branch, regardless of what the agent did with

@@ -5,7 +5,8 @@ import { isSystemError } from "../support/files.ts";
 import { git } from "./command.ts";
 import { stageAll } from "./stage.ts";
 import { getFileState } from "./status.ts";
-import { getHeadCommit, type Workspace } from "./workspace.ts";
+import { getHeadCommit } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxFiles = 10_000;
@@ -70,6 +71,21 @@ export const toDiff = ({ files, ...diff }: GitDiff): Diff => ({
   ...diff,
   files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
 });
+
+/** Parses added and removed lines per file from `--numstat -z`; binary files count none. */
+export function parseNumstat(text: string): { path: string; additions: number; deletions: number }[] {
+  return text
+    .split("\0")
+    .filter((entry) => entry !== "")
+    .map((entry) => {
+      const [additions = "", deletions = "", ...path] = entry.split("\t");
+      return {
+        path: path.join("\t"),
+        additions: Number.parseInt(additions, 10) || 0,
+        deletions: Number.parseInt(deletions, 10) || 0,
+      };
+    });
+}
 
 /**
  * Parses `--raw --numstat -z` output: first each file's state, then its figures; binary files have

@@ -2,7 +2,8 @@ import { WharfError } from "@wharf/contract";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git, type GitOptions } from "./command.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { getCurrentBranch, resolveCommit, getHeadCommit, isAncestor, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, getHeadCommit, isAncestor } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 const fetchTimeoutMs = 10 * 60 * 1000;
 const listTimeoutMs = 60 * 1000;

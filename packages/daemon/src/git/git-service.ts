@@ -19,13 +19,14 @@ import { formatOmissions, formatManyFilesWarning } from "./commit-notices.ts";
 import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
 import { writeUser } from "./user-config.ts";
 import { compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
-import { readHead } from "./head.ts";
+import { readHead } from "./read-head.ts";
 import { getCurrentCommit, readLog, type LogInput } from "./log.ts";
 import { pushBranch } from "./push.ts";
 import { isDamaged, repairRepository } from "./repair.ts";
 import { retryWhileLocked } from "./stale-locks.ts";
 import { readStatus } from "./status.ts";
-import { getCurrentBranch, resolveCommit, resolveRevision, type Workspace } from "./workspace.ts";
+import { getCurrentBranch, resolveCommit, resolveRevision } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 import { IsolatedConfig } from "./isolated-config.ts";
 
 interface GitServiceOptions {

@@ -1,6 +1,7 @@
 import { type GitLogEntry, WharfError } from "@wharf/contract";
 import { git } from "./command.ts";
-import { resolveRevision, type Workspace } from "./workspace.ts";
+import { resolveRevision } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 const maxOutputBytes = 4 * 1024 * 1024;
 const maxBodyCharacters = 8 * 1024; // the body of a longer message is cut

@@ -18,7 +18,7 @@ import { parseChanges } from "./diff.ts";
 import { parseLog } from "./log.ts";
 import { createProgressReader } from "./progress.ts";
 import { parseStatus } from "./status.ts";
-import { parseNumstat } from "./workspace.ts";
+import { parseNumstat } from "./diff.ts";
 
 const numRuns = Number(process.env["FUZZ_CASES"] ?? 1_000);
 /** The text starts like git's output. */

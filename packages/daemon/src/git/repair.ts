@@ -5,7 +5,8 @@ import { type Checkout, writeCheckout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { writeUser } from "./user-config.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
-import { resolveCommit, getHeadCommit, type Workspace } from "./workspace.ts";
+import { resolveCommit, getHeadCommit } from "./revisions.ts";
+import type { Workspace } from "./workspace.ts";
 
 /**
  * Repairs make a repository that the agent damaged usable again, so that the work in the working
