@@ -5,7 +5,6 @@
 export { removeLeftovers } from "./remove-leftovers.ts";
 export { deletePath } from "./delete.ts";
 export { openDownload } from "./download.ts";
-export { IgnoreLookup } from "./ignore-lookup.ts";
 export { listFolder } from "./list.ts";
 export { packFolder } from "./pack.ts";
 export { readFile } from "./read.ts";

@@ -1,10 +1,9 @@
 import type { Dirent } from "node:fs";
 import { opendir } from "node:fs/promises";
 import type { FileType } from "@wharf/contract";
-import { openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
+import type { FolderHandle } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
-import { IgnoreRules } from "../support/ignore-rules.ts";
-import { readWholeFile } from "../support/read-bounded.ts";
+import { type IgnoreRules, readRules } from "../ignore/index.ts";
 import { isTemporary } from "../support/temporary-name.ts";
 import { getFileType } from "./stats.ts";
 
@@ -43,8 +42,6 @@ export interface WalkOptions {
 /** A walk holds this many folders open at once. */
 export const maxWalkDepth = 128;
 const maxEntries = 200_000; // the limit applies to each folder
-const maxRuleBytes = 1024 * 1024;
-
 /**
  * Yields a folder, then its subfolders, and so on. Links are reported but not followed. Entries
  * that disappear meanwhile are left out.
@@ -65,23 +62,6 @@ export async function* walkTree(
     if (!entered) continue;
     await using folder = entered;
     yield* walkTree(folder, { ...options, path: child.path, ignore, maxDepth: maxDepth - 1 });
-  }
-}
-
-/** Returns a folder's rules: its .gitignore takes precedence over the parents' rules. */
-export async function readRules(folder: FolderHandle, path: string, parentRules: IgnoreRules): Promise<IgnoreRules> {
-  const text = await readText(folder, ".gitignore");
-  return text === undefined ? parentRules : IgnoreRules.parse(text, path, parentRules);
-}
-
-export async function readText(folder: FolderHandle, name: string): Promise<string | undefined> {
-  try {
-    const { file } = await openRegularFile(folder, name);
-    await using _ = file;
-    return (await readWholeFile(file, maxRuleBytes))?.toString();
-  } catch {
-    // A missing or unreadable file contains no rules.
-    return undefined;
   }
 }
 

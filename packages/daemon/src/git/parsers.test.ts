@@ -13,7 +13,7 @@ import {
   GitUserEmail,
   GitUserName,
 } from "@wharf/contract";
-import { CheckIgnoreParser } from "../watch/check-ignore-parser.ts";
+import { CheckIgnoreParser } from "../ignore/check-ignore-parser.ts";
 import { parseChanges } from "./diff.ts";
 import { parseLog } from "./log.ts";
 import { createProgressReader } from "./progress.ts";

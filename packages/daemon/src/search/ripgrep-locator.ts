@@ -5,7 +5,7 @@ import { delimiter, isAbsolute, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import type { ContentSearch } from "@wharf/contract";
-import { IgnoreLookup } from "../files/index.ts";
+import { IgnoreLookup } from "../ignore/index.ts";
 import { openFolder } from "../support/rooted-path.ts";
 import { expandBraces } from "../support/glob.ts";
 import { readBoundedLines } from "./bounded-lines.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import type { FsChangeType } from "@wharf/contract";
 import { isSystemError } from "../support/files.ts";
-import type { GitIgnoreRules } from "./git-ignore-rules.ts";
+import type { GitIgnoredPaths } from "../ignore/index.ts";
 import type { WatchedTree } from "./watched-tree.ts";
 
 // The event loop gets a turn after this many paths.
@@ -20,7 +20,7 @@ export interface TreeChange {
 interface ScanContext {
   readonly root: string;
   readonly tree: WatchedTree;
-  readonly rules: GitIgnoreRules;
+  readonly rules: GitIgnoredPaths;
 }
 
 /** Finds out what happened to the touched paths by checking each of them, and updates the tree. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import { isSystemError } from "../support/files.ts";
 import { isTemporary } from "../support/temporary-name.ts";
-import type { GitIgnoreRules } from "./git-ignore-rules.ts";
+import type { GitIgnoredPaths } from "../ignore/index.ts";
 
 /**
  * Watches each directory of the workspace that is not ignored, and keeps the names in it. A
@@ -34,7 +34,7 @@ interface TreeEntry {
 
 interface TreeOptions {
   readonly root: string;
-  readonly rules: GitIgnoreRules;
+  readonly rules: GitIgnoredPaths;
   /**
    * Runs when something happened to this path; `isRename` means that the path may have come or
    * gone.

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { maxFsChanges, type FsChange, type FsChanges, type WatcherStatus } from "@wharf/contract";
 import { TokenBucket } from "./token-bucket.ts";
 import { collectChanges } from "./changes.ts";
-import { GitIgnoreRules } from "./git-ignore-rules.ts";
+import { GitIgnoredPaths } from "../ignore/index.ts";
 import { OverflowDetector } from "./overflow-detector.ts";
 import { WatchedTree } from "./watched-tree.ts";
 
@@ -53,7 +53,7 @@ export interface WatcherOptions {
 
 export class Watcher {
   readonly #options: WatcherOptions;
-  readonly #rules: GitIgnoreRules;
+  readonly #rules: GitIgnoredPaths;
   readonly #budget: TokenBucket;
   readonly #ticks: OverflowDetector;
   #tree: WatchedTree | undefined;
@@ -75,7 +75,7 @@ export class Watcher {
 
   constructor(options: WatcherOptions) {
     this.#options = options;
-    this.#rules = new GitIgnoreRules(options);
+    this.#rules = new GitIgnoredPaths(options);
     this.#budget = new TokenBucket(options.budget ?? changeBudget);
     this.#ticks = new OverflowDetector(options.queueLimit);
   }

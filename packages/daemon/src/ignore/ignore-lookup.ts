@@ -1,6 +1,6 @@
 import { openFolder } from "../support/rooted-path.ts";
-import { IgnoreRules } from "../support/ignore-rules.ts";
-import { readRules, readText } from "./walk.ts";
+import { IgnoreRules } from "./ignore-rules.ts";
+import { readRuleFile, readRules } from "./read-rules.ts";
 
 /**
  * IgnoreLookup checks which paths git ignores in a workspace. Each folder's rules are read once.
@@ -49,7 +49,7 @@ export class IgnoreLookup {
   async #readExcludeFile(): Promise<IgnoreRules> {
     try {
       await using info = await openFolder(this.#workspace, ".git/info");
-      return IgnoreRules.parse((await readText(info, "exclude")) ?? "");
+      return IgnoreRules.parse((await readRuleFile(info, "exclude")) ?? "");
     } catch {
       return IgnoreRules.parse("");
     }

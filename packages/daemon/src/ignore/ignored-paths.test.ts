@@ -3,11 +3,11 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ContentSearch, NameSearch, TreeList } from "@wharf/contract";
 import { expect, test } from "vitest";
-import { TestFolder } from "./files/fixtures/folder.ts";
-import { listTree } from "./files/index.ts";
-import { getGitEnvironment } from "./git/command.ts";
-import { findRipgrep, searchContents, searchNames } from "./search/index.ts";
-import { GitIgnoreRules } from "./watch/git-ignore-rules.ts";
+import { TestFolder } from "../files/fixtures/folder.ts";
+import { listTree } from "../files/index.ts";
+import { getGitEnvironment } from "../git/command.ts";
+import { findRipgrep, searchContents, searchNames } from "../search/index.ts";
+import { GitIgnoredPaths } from "./git-ignored-paths.ts";
 
 const rules: Readonly<Record<string, string>> = {
   ".gitignore": `\uFEFF# a comment
@@ -147,7 +147,7 @@ test.each([
       if (ripgrep !== undefined) byContent.add("tab-at-end");
       expect.soft([...byContent].toSorted(), ripgrep ?? "own reading").toEqual(withoutLinks);
     }
-    const watching = new GitIgnoreRules({ workspace: folder.workspace, state: folder.outside });
+    const watching = new GitIgnoredPaths({ workspace: folder.workspace, state: folder.outside });
     expect
       .soft([...(await watching.getIgnoredPaths(all))].toSorted(), "watching")
       .toEqual(all.filter((path) => ignored.has(path)));

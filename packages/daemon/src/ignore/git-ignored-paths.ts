@@ -12,7 +12,7 @@ const maxTrackedBytes = 16 * 1024 * 1024;
  * .git/info/exclude apply, and tracked files are never ignored. git uses a folder of the daemon as
  * its repository, so that this works before the clone, and without the agent's configuration.
  */
-export class GitIgnoreRules {
+export class GitIgnoredPaths {
   readonly #workspace: string;
   readonly #environment: Record<string, string>;
   readonly #repository: string;

@@ -1,4 +1,4 @@
-import { parseGlob, type Glob } from "./glob.ts";
+import { parseGlob, type Glob } from "../support/glob.ts";
 
 interface IgnoreRule {
   readonly glob: Glob;
