@@ -212,7 +212,7 @@ describe("the stream of many tasks", () => {
     const viewer = await s.open("/stream");
     viewer.socket.send(subscribe([randomUUID(), task.id], { [task.id]: 0 }));
     const messages = await viewer.receive(2);
-    expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["task_not_found", "state"]);
+    expect(messages.map(({ data }) => data.code ?? data.kind).toSorted()).toEqual(["state", "task_not_found"]);
     for (const id of ["\0", `${task.id}\0`, "\ud800"]) viewer.socket.send(subscribe([id]));
     expect((await viewer.receive(5)).slice(2).map(({ data }) => data.code)).toEqual(Array(3).fill("bad_request"));
     viewer.socket.send(subscribe(Array.from({ length: 1_000 }, () => randomUUID())));
