@@ -1,5 +1,4 @@
 import { WharfError } from "@wharf/contract";
-import { parseJson } from "../std/json.ts";
 
 /** Real data is never nested more deeply, and a database's parser does not accept more. */
 const maxDepth = 64;
