@@ -7,9 +7,9 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
 import { kubernetes as overExec, kubernetesPod, kubernetesShort } from "../test/conformance/kubernetes.ts";
-import { Bench } from "../test/conformance/bench.ts";
+import { ConformanceHarness } from "../test/conformance/conformance-harness.ts";
 import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/test-services.ts";
-import type { BackendUnderTest } from "../test/conformance/place.ts";
+import type { BackendUnderTest } from "../test/conformance/backend-under-test.ts";
 import { buildKit } from "../scripts/build.ts";
 import { testServices } from "../scripts/test-services/index.ts";
 import { command, execInside, repeat } from "./support/exec.ts";
@@ -56,7 +56,7 @@ async function figuresOf(
   under: BackendUnderTest,
   started: ReturnType<typeof spreadOf>,
 ): Promise<Figure[]> {
-  await using bench = await Bench.open(under);
+  await using bench = await ConformanceHarness.open(under);
   // The first runner also creates the tenant's namespace.
   await bench.backend.destroy((await bench.runner()).id);
   const first: number[] = [];

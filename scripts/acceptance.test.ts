@@ -14,7 +14,7 @@ describe("the list of proofs", () => {
     ]);
   });
 
-  test("names the test directly below the comment, and refuses a comment that is elsewhere", () => {
+  test("names the test directly below the comment and refuses a comment elsewhere", () => {
     const source = ["// K-056", "// because of this", '  test("stops a run", () => {});'].join("\n");
     expect(findProofs("a.test.ts", source)).toEqual([["K-056", { file: "a.test.ts", test: "stops a run" }]]);
     for (const between of ["", "const run = 1;"]) {
@@ -31,7 +31,7 @@ describe("the list of proofs", () => {
     },
   );
 
-  test("finds the title behind a table of cases", () => {
+  test("finds the title after a table of cases", () => {
     const source = ["// S-037", "test.each(cases)(`is ${name}`, () => {});"].join("\n");
     expect(findProofs("a.test.ts", source)).toHaveLength(1);
   });

@@ -64,7 +64,7 @@ export function findProofs(file: string, source: string): [string, Proof][] {
  * files: each backend runs them.
  */
 export function readProofs(): Map<string, Proof[]> {
-  const parts = ["asked-for.ts", "conformance.ts", "parts"].map((name) => `test/conformance/${name}`);
+  const parts = ["select.ts", "conformance.ts", "parts"].map((name) => `test/conformance/${name}`);
   const files = execFileSync("git", ["ls-files", "*.test.ts", ...parts], { cwd: root, encoding: "utf8" });
   const proofs = new Map<string, Proof[]>();
   for (const file of files.trim().split("\n").toSorted()) {

@@ -53,7 +53,7 @@ describe("documents", () => {
     expect(documents.flatMap(findLinks).filter(leadsNowhere)).toEqual([]);
   });
 
-  test("are all reached from the README", () => {
+  test("are all linked from the README, directly or through others", () => {
     const reached = new Set(["README.md"]);
     for (const from of reached) {
       if (!from.endsWith(".md")) continue;
@@ -93,7 +93,7 @@ test("the workflow runs what a contributor runs", () => {
   expect(list("--stage", ".ci/run")[0]).toMatch(/^100755 /);
 });
 
-test("issue forms have what GitHub requires", () => {
+test("issue forms have the fields that GitHub requires", () => {
   const Form = z.object({
     name: z.string(),
     description: z.string(),

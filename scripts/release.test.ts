@@ -11,7 +11,7 @@ describe("the changelog of a release", () => {
   const changelog = "# Changelog\n\n## Unreleased\n\n### Added\n\n- A thing\n\n## 0.1.0 – 2026-01-01\n\n- Old\n";
   const release = { to: "0.2.0", date: "2026-02-03" };
 
-  test("moves what is unreleased below the version", () => {
+  test("moves the unreleased entries below the version", () => {
     expect(releaseChanges(changelog, release)).toBe(
       changelog.replace("## Unreleased\n", "## Unreleased\n\n## 0.2.0 – 2026-02-03\n"),
     );
@@ -68,7 +68,7 @@ describe("npm run release", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("refuses a tree with changes, and says which", () => {
+  test("refuses a working tree with changes and lists them", () => {
     appendFileSync(join(clone, "README.md"), "changed\n");
     expect(release("99.0.0")).toEqual({ status: 1, out: expect.stringContaining("M README.md") });
     git("checkout", "--", "README.md");

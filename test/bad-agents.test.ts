@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FailureHarness } from "./support/failing-tasks.ts";
-import { failures, settled, wholeLog } from "./support/log.ts";
-import { peakMemory } from "./support/processes.ts";
-import { spoken, type Wharf } from "./support/wharf.ts";
+import { FailureHarness } from "./support/failure-harness.ts";
+import { getFailures, waitUntilSettled, readWholeLog } from "./support/log.ts";
+import { getPeakMemory } from "./support/processes.ts";
+import { getAgentText, type ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Bad agents cause a clear error and no loss: the log keeps its events, and other tasks work as
  * before.
  */
 let harness: FailureHarness;
-let wharf: Wharf;
+let wharf: ServerHarness;
 
 beforeAll(async () => {
   harness = await FailureHarness.start();
@@ -23,18 +23,18 @@ afterAll(() => harness?.[Symbol.asyncDispose]());
 const eat = `perl -e '$x = "x" x (400 * 2 ** 20)'`;
 
 describe.concurrent("an agent that", () => {
-  test("never answers a prompt is ended, its process too", async () => {
+  test("never answers a prompt is stopped with its process", async () => {
     const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: hang deaf",
       code: "agent_timeout",
       message: /did not answer the prompt within 4 s/,
       next: /log/,
     });
-    expect(spoken(events)).toBe("before\n");
+    expect(getAgentText(events)).toBe("before\n");
     expect(events.some(({ data }) => data.kind === "agent_exit" && data.signal === "SIGKILL")).toBe(true);
   });
 
-  test("never answers at its start is given up", async () => {
+  test("never answers at its start is stopped", async () => {
     const agent_type = await harness.createAgentType("mute", ["sh", "-c", "cat > /dev/null"]);
     await harness.expectFailure({
       fields: { agent_type },
@@ -44,7 +44,7 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  test("prints garbage and nothing else is given up, and the garbage can be read", async () => {
+  test("prints only garbage is stopped, and the garbage is in the log", async () => {
     const agent_type = await harness.createAgentType("garbage", [
       "sh",
       "-c",
@@ -59,21 +59,21 @@ describe.concurrent("an agent that", () => {
     expect(events.some(({ data }) => data.kind === "output" && data.text.includes("<<garbage>>"))).toBe(true);
   });
 
-  test("is not installed is refused before anything starts", async () => {
+  test("is not installed is refused before a run starts", async () => {
     const agent_type = await harness.createAgentType("not-there", ["no-such-program"]);
     const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     await expect(wharf.prompt(task, "x")).rejects.toMatchObject({
       code: "agent_type_unavailable",
       message: expect.stringContaining("'no-such-program' is not on the PATH"),
       next: expect.stringContaining("wharf doctor"),
     });
-    expect(await wholeLog(wharf, task)).toEqual(before);
+    expect(await readWholeLog(wharf, task)).toEqual(before);
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
     await harness.bystander.works();
   });
 
-  test("that asks nobody is refused under a policy that wants questions, before there is a task", async () => {
+  test("never asks for permission is refused under a policy that requires questions, before the task exists", async () => {
     const type = { name: "printer", command: ["sh", "-c", "cat"], protocol: "text" as const };
     await wharf.client.call(api.createAgentType, { body: type });
     const fields = { title: "Never there", repository_url: harness.repository, agent_type: "printer" };
@@ -96,7 +96,7 @@ describe.concurrent("an agent that", () => {
     ).rejects.toMatchObject({ code: "policy_unsupported" });
   });
 
-  test("has no such mode or model fails with what it offers, and is not prompted", async () => {
+  test("lacks the chosen mode or model fails with the list that it offers and gets no prompt", async () => {
     for (const choice of [{ agent_mode: "chaos" }, { agent_model: "huge" }]) {
       const [[what, id] = []] = Object.entries(choice);
       const task = await wharf.createTask({ repository_url: harness.repository, ...choice });
@@ -105,12 +105,12 @@ describe.concurrent("an agent that", () => {
       const failure = events.find(({ data }) => data.kind === "failure")?.data;
       expect(failure).toMatchObject({ code: "choice_unavailable", next: expect.stringContaining("--default") });
       expect(JSON.stringify(failure)).toContain(`The agent has no ${what?.slice("agent_".length)} '${id}'; it offers`);
-      expect(spoken(events)).toBe("");
+      expect(getAgentText(events)).toBe("");
     }
     await harness.bystander.works();
   });
 
-  test("does not start leaves its last words", async () => {
+  test("does not start leaves its last output in the error", async () => {
     const agent_type = await harness.createAgentType("no-start", [
       "sh",
       "-c",
@@ -124,7 +124,7 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  test("prints garbage among its messages does its work all the same", async () => {
+  test("prints garbage among its messages completes its turn", async () => {
     const task = await wharf.createTask({ repository_url: harness.repository });
     await wharf.prompt(
       task,
@@ -135,15 +135,15 @@ describe.concurrent("an agent that", () => {
         "demo: say done",
       ].join("\n"),
     );
-    expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
-    const events = await wholeLog(wharf, task);
-    expect(spoken(events)).toBe("wrote a.txt\ndone\n");
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });
+    const events = await readWholeLog(wharf, task);
+    expect(getAgentText(events)).toBe("wrote a.txt\ndone\n");
     expect(events.flatMap(({ data }) => (data.kind === "output" ? [data.text] : [])).join("\n")).toContain(
       '{"jsonrpc": "2.0", broken',
     );
   });
 
-  test("prints what is not JSON, where JSON lines are due, ends with its exit code and all it printed", async () => {
+  test("prints lines that are not JSON under json-lines ends with its exit code and keeps its output", async () => {
     const agent_type = await harness.createAgentType(
       "odd-lines",
       ["sh", "-c", 'echo odd; echo "{}"; echo \'{"type":"log","data":{"message":"even"}}\'; exit 5'],
@@ -160,7 +160,7 @@ describe.concurrent("an agent that", () => {
   });
 
   // G-057 K-073
-  test("is killed for want of memory, or a part of it, fails for that, and works once it has more", async ({
+  test("is killed at the memory limit, or whose child is, fails with that reason and works with more memory", async ({
     skip,
   }) => {
     const { limits } = await wharf.client.call(api.serverInfo, {});
@@ -189,37 +189,37 @@ describe.concurrent("an agent that", () => {
     await withMemory("hungry", "0.25");
     const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
     await wharf.prompt(task, "eat");
-    expect(await settled(wharf, task)).toMatchObject({ state: "FAILED" });
-    expect(failures(await wholeLog(wharf, task)).at(-1)).toMatchObject({
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "FAILED" });
+    expect(getFailures(await readWholeLog(wharf, task)).at(-1)).toMatchObject({
       code: "agent_out_of_memory",
       message: expect.stringContaining("(exit code 1) because the runner reached its memory limit of 256 MiB"),
     });
     await withMemory("hungry", "1");
-    expect(spoken(await wharf.turn(task, "eat"))).toBe("fed\n");
+    expect(getAgentText(await wharf.turn(task, "eat"))).toBe("fed\n");
   });
 
-  test("has a command killed for want of memory goes on, and the task says so", async ({ skip }) => {
+  test("loses a command to the memory limit continues, and the task's log has a notice", async ({ skip }) => {
     const { limits } = await wharf.client.call(api.serverInfo, {});
     skip(!limits?.split("not limited")[0]?.includes("memory"), limits);
     const agent_type = await harness.createAgentType("frugal", ["wharf-demo-agent"]);
     await wharf.cli("agent-types", "set", agent_type, "--memory", "0.25");
     const task = await wharf.createTask({ repository_url: harness.repository, agent_type });
     const events = await wharf.turn(task, `demo: run ${eat}\ndemo: say alive`);
-    expect(spoken(events)).toContain("alive");
+    expect(getAgentText(events)).toContain("alive");
     expect(events.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []))).toContain(
       "The runner reached its memory limit of 256 MiB during this turn: the kernel killed a process in it.",
     );
   });
 
   // K-073
-  test("exits in the middle of its turn leaves what it did and said", async () => {
+  test("exits in the middle of its turn leaves its work and its messages", async () => {
     const events = await harness.expectFailure({
       prompt: "demo: say before\ndemo: stderr my last words\ndemo: exit 7",
       code: "agent_exited",
       message: /exited during its turn \(exit code 7\)/,
       next: /Prompt the task again/,
     });
-    expect(spoken(events)).toBe("before\n");
+    expect(getAgentText(events)).toBe("before\n");
     expect(
       events.some(
         ({ data }) => data.kind === "agent_exit" && data.exit_code === 7 && data.message.includes("my last words"),
@@ -227,7 +227,7 @@ describe.concurrent("an agent that", () => {
     ).toBe(true);
   });
 
-  test("refuses says why", async () => {
+  test("refuses a prompt reports its reason", async () => {
     await harness.expectFailure({
       prompt: "demo: fail I want a login",
       code: "agent_refused",
@@ -236,17 +236,17 @@ describe.concurrent("an agent that", () => {
     });
   });
 
-  test("floods updates loses none of them", async () => {
+  test("floods the log with updates loses none of them", async () => {
     const task = await wharf.createTask({ repository_url: harness.repository });
     await wharf.prompt(task, "demo: flood 50000");
     await harness.bystander.works();
-    expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
-    expect(spoken(await wholeLog(wharf, task))).toBe(
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });
+    expect(getAgentText(await readWholeLog(wharf, task))).toBe(
       Array.from({ length: 50_000 }, (_, i) => `flood ${i + 1}\n`).join(""),
     );
   });
 
-  test("asks to write or read outside the workspace, or through a symlink, gets an error and goes on", async () => {
+  test("reads or writes outside the workspace, or through a symlink, gets an error and continues", async () => {
     const task = await wharf.createTask({ repository_url: harness.repository });
     const attempts = ["/etc/passwd", "../../outside", "link/inside", "file"];
     const prepare = [
@@ -263,30 +263,30 @@ describe.concurrent("an agent that", () => {
         "demo: say done",
       ].join("\n"),
     );
-    expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
-    const events = await wholeLog(wharf, task);
-    const refused = failures(events).map(({ code, next }) => ({ code, next }));
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });
+    const events = await readWholeLog(wharf, task);
+    const refused = getFailures(events).map(({ code, next }) => ({ code, next }));
     expect(refused).toEqual(
       Array.from({ length: attempts.length * 2 }, () => ({
         code: "path_outside",
         next: "Use a path inside the workspace. Links that lead out of it are not followed.",
       })),
     );
-    expect(spoken(events).match(/(write|read) failed: '.*' is outside the workspace/g)).toHaveLength(
+    expect(getAgentText(events).match(/(write|read) failed: '.*' is outside the workspace/g)).toHaveLength(
       attempts.length * 2,
     );
-    expect(spoken(events)).not.toContain("stolen");
-    expect(spoken(events)).toMatch(/done\n$/);
+    expect(getAgentText(events)).not.toContain("stolen");
+    expect(getAgentText(events)).toMatch(/done\n$/);
     expect(readFileSync("/etc/passwd", "utf8")).not.toContain("stolen");
     await harness.bystander.works();
   });
 });
 
-test("an agent that prints 100 MB is heard to the end, in bounded memory", { timeout: 60_000 }, async () => {
+test("an agent that prints 100 MB is read to the end in bounded memory", { timeout: 60_000 }, async () => {
   const task = await wharf.createTask({ repository_url: harness.repository });
   await wharf.prompt(task, "demo: print-bytes 104857600\ndemo: say done");
   await harness.bystander.works();
-  expect(await settled(wharf, task, 60_000)).toMatchObject({ state: "REVIEW" });
+  expect(await waitUntilSettled(wharf, task, 60_000)).toMatchObject({ state: "REVIEW" });
   const { last_seq } = await wharf.client.call(api.listTaskEvents, {
     params: { task_id: task.id },
     query: { limit: 1 },
@@ -295,7 +295,7 @@ test("an agent that prints 100 MB is heard to the end, in bounded memory", { tim
     params: { task_id: task.id },
     query: { after: last_seq - 10 },
   });
-  expect(spoken(events)).toBe("done\n");
+  expect(getAgentText(events)).toBe("done\n");
   expect(last_seq).toBeGreaterThan(10_000);
-  expect(peakMemory(wharf.pid!)).toBeLessThan(700 * 2 ** 20);
+  expect(getPeakMemory(wharf.pid!)).toBeLessThan(700 * 2 ** 20);
 });

@@ -2,15 +2,15 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FailureHarness } from "./support/failing-tasks.ts";
+import { FailureHarness } from "./support/failure-harness.ts";
 import { type GitServer, startGitServer } from "./support/git-server.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, type Wharf } from "./support/wharf.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, type ServerHarness } from "./support/server-harness.ts";
 
 /** Bad repositories cause a clear error, and other tasks work as before. */
 let gitServer: GitServer;
 let harness: FailureHarness;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let folder: string;
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 describe.concurrent("a repository that", () => {
-  test("does not exist is named", async () => {
+  test("does not exist is reported with its address", async () => {
     const at = join(folder, "nowhere");
     await harness.expectFailure({
       fields: { repository_url: at },
@@ -35,7 +35,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  test("is empty has no commit to begin at", async () => {
+  test("is empty fails because it has no commit", async () => {
     mkdirSync(join(folder, "empty"));
     git(join(folder, "empty"), "init", "--quiet");
     await harness.expectFailure({
@@ -46,8 +46,8 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  test("is larger than the limit is not taken, and leaves nothing in the data folder", async () => {
-    const huge = makeRepository(join(folder, "huge"), { "big.bin": randomBytes(3 << 20).toString("latin1") });
+  test("exceeds the size limit is refused and leaves nothing in the data folder", async () => {
+    const huge = createRepository(join(folder, "huge"), { "big.bin": randomBytes(3 << 20).toString("latin1") });
     await harness.expectFailure({
       fields: { repository_url: huge },
       code: "repository_too_large",
@@ -56,7 +56,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  test("needs a password says so, and is fetched and pushed to with a login of the server's own user, which is in no log", async () => {
+  test("needs a password fails with that reason, then works with a login of the server's user, which is in no log", async () => {
     const url = `${gitServer.url}/good/.git`;
     await harness.expectFailure({
       fields: { repository_url: url },
@@ -74,7 +74,7 @@ describe.concurrent("a repository that", () => {
   });
 
   test.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(
-    "whose address holds a login (%s) is refused before anything is written down",
+    "has a login in its address (%s) is refused before anything is stored",
     async (repository_url) => {
       const refused = await wharf.createTask({ repository_url }).catch((error: unknown) => error);
       expect(refused).toMatchObject({ code: "bad_request" });
@@ -82,7 +82,7 @@ describe.concurrent("a repository that", () => {
     },
   );
 
-  test("lacks the branch that was named is called by the name the person gave it", async () => {
+  test("lacks the requested branch is reported under the address that the person gave", async () => {
     await harness.expectFailure({
       fields: { branch: "no-such-branch" },
       code: "branch_missing",
@@ -91,7 +91,7 @@ describe.concurrent("a repository that", () => {
     });
   });
 
-  test("is not an address at all is refused", async () => {
+  test("has an invalid address is refused", async () => {
     await harness.expectFailure({
       fields: { repository_url: "ext::sh -c true" },
       code: "bad_request",

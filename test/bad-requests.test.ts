@@ -9,21 +9,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { readConfig, startServer } from "../packages/server/src/index.ts";
 import { eventually } from "./support/eventually.ts";
-import { Bystander, settled, wholeLog } from "./support/log.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { Bystander, waitUntilSettled, readWholeLog } from "./support/log.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** Invalid requests, and requests at the wrong moment, get a clear error and change nothing. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let good: string;
 let bystander: Bystander;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  good = makeRepository(join(folder, "good"));
-  wharf = new Wharf(folder);
+  folder = createScratchFolder();
+  good = createRepository(join(folder, "good"));
+  wharf = new ServerHarness(folder);
   await wharf.start();
   bystander = await Bystander.at(wharf, good);
 });
@@ -107,7 +107,7 @@ describe("a request that", () => {
       /metadata.*nested/,
     ],
     ["would change every object's prototype", '{"title":"t","description":"d","__proto__":{"x":1}}', /./],
-  ])("%s is told what is wrong with it", async (_, body, detail) => {
+  ])("%s gets an error that says what is wrong", async (_, body, detail) => {
     const count = (await wharf.client.call(api.listTasks, { query: { limit: 1 } })).total;
     expect(await send(await tasksPath(), { body })).toMatchObject(badRequest(detail));
     expect((await wharf.client.call(api.listTasks, { query: { limit: 1 } })).total).toBe(count);
@@ -120,7 +120,7 @@ describe("a request that", () => {
     });
   });
 
-  test("asks for what is not there is told so", async () => {
+  test("names a missing object gets a not-found error", async () => {
     const missing = randomUUID();
     expect(await send(`/api/v1/tasks/${missing}`)).toMatchObject({
       status: 404,
@@ -144,7 +144,7 @@ describe("a request that", () => {
     expect(await wharf.task(task.id)).toMatchObject({ state: "TODO" });
   });
 
-  test("has no token, or a wrong one, does not get in", async () => {
+  test("has no token, or a wrong one, is refused", async () => {
     for (const authorization of ["", "Bearer wrong", `Bearer ${"x".repeat(5_000)}`, "Basic b3duZXI6"]) {
       expect(await send("/api/v1/tasks", { headers: { authorization } })).toMatchObject({
         status: 401,
@@ -154,7 +154,7 @@ describe("a request that", () => {
     expect(await send("/health", { headers: { authorization: "" } })).toMatchObject({ status: 200 });
   });
 
-  test("comes under another name, or from another's page, does not get in", async () => {
+  test("uses another host name, or comes from another site's page, is refused", async () => {
     const { url } = await wharf.client.locate();
     for (const headers of [
       { host: "evil.example" },
@@ -172,7 +172,7 @@ describe("a request that", () => {
   });
 
   // K-066 K-067 S-079
-  test("opens a WebSocket is held to the same, and a message without meaning does not end it", async () => {
+  test("opens a WebSocket follows the same rules, and an invalid message does not close it", async () => {
     const { url, token } = await wharf.client.locate();
     const task = await wharf.createTask({ repository_url: good });
     const address = `${url.replace("http", "ws")}/api/v1/orchestrator`;
@@ -215,46 +215,46 @@ describe("a request that", () => {
 });
 
 describe("a prompt", () => {
-  test("sent again during its turn is the same one, and the turn goes on undisturbed", async () => {
+  test("that is sent again during its turn is the same prompt, and the turn continues undisturbed", async () => {
     const task = await wharf.createTask({ repository_url: good });
     const turnId = randomUUID();
     const first = await wharf.prompt(task, "demo: say one\ndemo: sleep 1s\ndemo: say two", turnId);
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     expect((await wharf.prompt(task, "whatever", turnId)).id).toBe(first.id);
     const other = await wharf.createTask({ repository_url: good });
     await expect(wharf.prompt(other, "x", turnId)).rejects.toMatchObject({ code: "turn_id_taken" });
-    expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
-    expect(spoken(await wholeLog(wharf, task, before))).toBe("one\ntwo\n");
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });
+    expect(getAgentText(await readWholeLog(wharf, task, before))).toBe("one\ntwo\n");
   });
 
   // K-019, X-008: the ends of a task are not the end of its conversation
-  test("after completion begins a new run that knows the conversation", async () => {
+  test("after completion starts a new run that knows the conversation", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.turn(task, "demo: say the first turn");
     await wharf.client.call(api.setTaskState, { params: { task_id: task.id }, body: { state: "COMPLETED" } });
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     const events = await wharf.turn(task, "demo: recall");
-    expect(spoken(events)).toContain("demo: say the first turn");
-    await wholeLog(wharf, task, before);
+    expect(getAgentText(events)).toContain("demo: say the first turn");
+    await readWholeLog(wharf, task, before);
     const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
     expect(agents.map(({ status }) => status)).toEqual(["RUNNING", "COMPLETED"]);
     expect(new Set(agents.map(({ session_id }) => session_id)).size).toBe(1);
   });
 
-  test("after a failure and after a cancellation works, and knows the conversation", async () => {
+  test("after a failure or a cancellation works and knows the conversation", async () => {
     const task = await wharf.createTask({ repository_url: good });
     await wharf.turn(task, "demo: say kept");
     await wharf.turn(task, "demo: fail on purpose");
-    expect(spoken(await wharf.turn(task, "demo: recall"))).toContain("demo: say kept");
+    expect(getAgentText(await wharf.turn(task, "demo: recall"))).toContain("demo: say kept");
     await wharf.prompt(task, "demo: hang");
     await wharf.client.call(api.cancelTask, { params: { task_id: task.id } });
     expect(await wharf.task(task.id)).toMatchObject({ state: "CANCELLED" });
-    expect(spoken(await wharf.turn(task, "demo: recall"))).toContain("demo: say kept");
-    expect(await settled(wharf, task)).toMatchObject({ state: "REVIEW" });
+    expect(getAgentText(await wharf.turn(task, "demo: recall"))).toContain("demo: say kept");
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });
   });
 
-  test("to a task without a repository, and an answer or a stop where there is nothing to answer or stop, say what is missing", async () => {
+  test("to a task without a repository, and an answer or a stop without anything to answer or stop, report what is missing", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const task = await wharf.client.call(api.createTask, {
       params: { board_id: default_board_id },
@@ -276,7 +276,7 @@ describe("a prompt", () => {
   });
 });
 
-describe("what is deleted while its agent works", () => {
+describe("a deletion while the agent works", () => {
   /** A sleep time that identifies the processes that the agent leaves in the background. */
   const mark = String(randomInt(1e8, 1e9));
 
@@ -298,25 +298,25 @@ describe("what is deleted while its agent works", () => {
   }
 
   const isGone = (runner: string) =>
-    eventually(() => ({ folder: existsSync(join(wharf.data, "runners", runner)), ...tracesOf(runner) }), {
+    eventually(() => ({ folder: existsSync(join(wharf.data, "runners", runner)), ...findTraces(runner) }), {
       folder: false,
       ...noTraces,
     });
 
   // K-034
-  test("a task goes with its log, and its runner's folder and processes soon after", async () => {
+  test("removes a task with its log, and soon its runner's folder and processes", async () => {
     const { task, runner } = await atWork();
-    expect(tracesOf(runner).processes.length).toBeGreaterThan(0);
-    expect(tracesOf(mark).processes.length).toBeGreaterThan(0);
+    expect(findTraces(runner).processes.length).toBeGreaterThan(0);
+    expect(findTraces(mark).processes.length).toBeGreaterThan(0);
     await wharf.client.call(api.deleteTask, { params: { task_id: task.id } });
     await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "task_not_found" });
     await isGone(runner);
-    expect(tracesOf(mark)).toEqual(noTraces);
+    expect(findTraces(mark)).toEqual(noTraces);
     await bystander.works();
   });
 
   // K-041
-  test("a board goes with its tasks and their runners", async () => {
+  test("removes a board with its tasks and their runners", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const first = { params: { board_id: default_board_id } };
     await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "board_is_default" });
@@ -338,7 +338,7 @@ describe("a second server", () => {
       environment,
     });
 
-  test("on the same data folder is told who uses it, and the first is unharmed", async () => {
+  test("on the same data folder gets an error that names the first, which is unaffected", async () => {
     await expect(start({})).rejects.toMatchObject({
       code: "data_folder_busy",
       context: { pid: String(wharf.pid), path: wharf.data },
@@ -347,18 +347,18 @@ describe("a second server", () => {
     await bystander.works();
   });
 
-  test("on a port that is taken says so, and leaves no lock and no database behind", async () => {
+  test("on a port that is in use reports it, and leaves no lock and no database behind", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     const elsewhere = join(folder, "elsewhere");
     await expect(start({ WHARF_DATA: elsewhere, WHARF_PORT: String(port) }).catch(codeOf)).resolves.toBe("port_taken");
     other.close();
-    expect(tracesOf(elsewhere)).toEqual(noTraces);
+    expect(findTraces(elsewhere)).toEqual(noTraces);
     const server = await start({ WHARF_DATA: elsewhere, WHARF_PORT: String(port) });
     expect(server.url).toBe(`http://127.0.0.1:${port}`);
     await server.stop();
-    expect(tracesOf(elsewhere)).toEqual(noTraces);
+    expect(findTraces(elsewhere)).toEqual(noTraces);
     await bystander.works();
   });
 });

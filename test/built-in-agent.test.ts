@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ModelServer, type Script, startAnthropic, startGemini, startOpenai } from "./support/models/index.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Reads the file, fixes it, runs the test and reports; the content must really come from the
@@ -35,11 +35,11 @@ const providers = [
 ] as const;
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 const models = new Map<string, ModelServer>();
 
 beforeAll(async () => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   const environment: Record<string, string> = {};
   for (const { name, start } of providers) {
     const model = await start({ key: `real-${name}-key`, script });
@@ -47,7 +47,7 @@ beforeAll(async () => {
     environment[`${name.toUpperCase()}_API_KEY`] = `real-${name}-key`;
     environment[`${name.toUpperCase()}_BASE_URL`] = model.url;
   }
-  wharf = new Wharf(folder, environment);
+  wharf = new ServerHarness(folder, environment);
   await wharf.start();
 });
 
@@ -59,17 +59,17 @@ afterAll(async () => {
 
 describe("Wharf's own agent", () => {
   // The agent uses the run's token at the gateway, and the gateway adds the key outside.
-  test.each(providers)("mends a repository with a $name model through the gateway", async ({ name }) => {
+  test.each(providers)("fixes a repository with a $name model through the gateway", async ({ name }) => {
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "wharf" } });
     const { command, environment_vars } = type;
     await wharf.client.call(api.createAgentType, {
       body: { name: `wharf-${name}`, command, environment_vars, model_route: name },
     });
-    const remote = makeRepository(join(folder, name), files);
+    const remote = createRepository(join(folder, name), files);
     const task = await wharf.createTask({ title: "Mend the sum", repository_url: remote, agent_type: `wharf-${name}` });
     await wharf.prompt(task, "The sum is wrong. Mend it and run the test.");
     const events = await wharf.until(task.id, isPushed);
-    expect(spoken(events)).toContain("The sum is mended and its test passes.");
+    expect(getAgentText(events)).toContain("The sum is mended and its test passes.");
     expect(git(remote, "show", `${task.shadow_branch}:sum.js`)).toBe("module.exports = (a, b) => a + b;");
     const model = models.get(name)!;
     const used = async () =>
@@ -78,11 +78,11 @@ describe("Wharf's own agent", () => {
 
     // A second prompt continues the same conversation.
     const again = await wharf.turn(task, "And what did you do?");
-    expect(spoken(again)).toContain("As I said");
+    expect(getAgentText(again)).toContain("As I said");
     expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Mend it and run the test.");
   });
 
-  test("is refused by the gateway on another route than its own, and the turn says why", async () => {
+  test("is refused by the gateway on another model route, and the turn reports why", async () => {
     const environment_vars = {
       WHARF_MODEL_PROVIDER: "openai",
       WHARF_MODEL_BASE_URL: "${WHARF_GATEWAY}/models/openai",
@@ -102,7 +102,7 @@ describe("Wharf's own agent", () => {
 });
 
 describe("wharf run with a model that fails", () => {
-  beforeAll(() => void makeRepository(join(folder, "failing"), files));
+  beforeAll(() => void createRepository(join(folder, "failing"), files));
 
   const run = async (agent: string, prompt: string) => {
     const options = ["--repo", join(folder, "failing"), "--agent", agent, "--policy", "allow-all"];
@@ -128,7 +128,7 @@ describe("wharf run with a model that fails", () => {
       line: `The model's server returned 500: "As you wish". Agents retry automatically.`,
       next: "The provider has to solve this. Prompt the task again later, or use another agent.",
     },
-  ])("exits 1 and says once that it answers $status, and what to do", async ({ status, line, next }) => {
+  ])("exits 1 and reports once that the model answers $status and what to do", async ({ status, line, next }) => {
     const { code, state, screen, lines } = await run("wharf", `Please answer with ${status}.`);
     expect(screen).toContain(line);
     expect(lines.filter((one) => one.includes(`answers ${status}`))).toHaveLength(1);
@@ -136,7 +136,7 @@ describe("wharf run with a model that fails", () => {
     expect([code, state]).toEqual([1, "FAILED"]);
   });
 
-  test("exits 1 where the agent ends its turn in good order, though no model answered", async () => {
+  test("exits 1 if the agent ends its turn normally although no model answered", async () => {
     const environment_vars = { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" };
     await wharf.client.call(api.createAgentType, {
       body: { name: "content", command: ["wharf-demo-agent"], environment_vars, model_route: "gemini" },
@@ -150,7 +150,7 @@ describe("wharf run with a model that fails", () => {
     expect(good.screen).toContain("The model's server responds again.");
   });
 
-  test("exits 1 where nothing listens at the model's address, and names the setting", async () => {
+  test("exits 1 if nothing listens at the model's address, and names the setting", async () => {
     const { url } = models.get("gemini")!;
     await models.get("gemini")!.close();
     const { code, state, screen } = await run("wharf", "Do something.");

@@ -8,19 +8,19 @@ import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listCommands } from "../packages/cli/src/testing.ts";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** Runs every command of the command line against a server and checks its exit codes. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let repository: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 const covered = new Set<string>();
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  repository = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  repository = createRepository(join(folder, "remote"));
   mkdirSync(join(folder, "bin"));
   writeFileSync(
     join(folder, "bin/lines-agent"),
@@ -35,7 +35,7 @@ printf '{"type":"result","data":{"prompt":"%s","home":"%s"}}\\n' "$prompt" "$(ca
   writeFileSync(join(folder, "bin/helper-program"), "#!/bin/sh\necho helped\n", { mode: 0o755 });
   writeFileSync(join(folder, "bin/auggie"), "#!/bin/sh\n", { mode: 0o755 });
   writeFileSync(join(folder, "home-file"), "from-home");
-  wharf = new Wharf(folder, { PATH: `${join(folder, "bin")}:${process.env["PATH"]}` });
+  wharf = new ServerHarness(folder, { PATH: `${join(folder, "bin")}:${process.env["PATH"]}` });
   await wharf.start();
 });
 afterAll(async () => {
@@ -75,7 +75,7 @@ async function seen(columns: number, ...words: string[]): Promise<string[]> {
   return stripVTControlCharacters(shown).trimEnd().split(/\r?\n/);
 }
 
-test("tables fit the terminal, and are whole with --wide and for programs", async () => {
+test("tables fit the terminal, and are complete with --wide and for programs", async () => {
   const longest = (lines: readonly string[]) => Math.max(...lines.map((line) => line.length));
   const narrow = await seen(60, "agent-types");
   expect(longest(narrow)).toBe(60);
@@ -87,7 +87,7 @@ test("tables fit the terminal, and are whole with --wide and for programs", asyn
   expect(piped.stdout).not.toContain("…");
 });
 
-describe("every command ends with its code", () => {
+describe("exit codes", () => {
   let task: string;
 
   test("of runs: done 0, the agent failed 1, Wharf failed 2", async () => {
@@ -103,10 +103,10 @@ describe("every command ends with its code", () => {
     expect((await wharf.task(task)).description).toBe("demo: write a.txt ä 🙂");
     writeFileSync(join(folder, "prompt.md"), "demo: say from a file");
     expect(await codeOf("task prompt", [task, "--file", join(folder, "prompt.md"), "--follow"])).toBe(0);
-    expect(spoken(await wharf.events(task))).toContain("from a file");
+    expect(getAgentText(await wharf.events(task))).toContain("from a file");
   });
 
-  test("of tasks that are read", async () => {
+  test("of commands that read tasks", async () => {
     const reads = ["show", "logs", "diff", "answer", "mode", "model"].map((name) => codeOf(`task ${name}`, [task]));
     const missing = codeOf("task show", [crypto.randomUUID()]);
     const [ids] = await Promise.all([run("completion ids", ["task"]), codeOf("task ls")]);
@@ -114,7 +114,7 @@ describe("every command ends with its code", () => {
     expect([await Promise.all(reads), await missing]).toEqual([reads.map(() => 0), failed]);
   });
 
-  test("of tasks that change", async () => {
+  test("of commands that change tasks", async () => {
     const created = await run(
       "task create",
       ["later", "--description", "-", "--repo", repository, "--json"],
@@ -133,7 +133,7 @@ describe("every command ends with its code", () => {
   test("of a turn that is paused, resumed and cancelled", async () => {
     const task = await wharf.createTask({ repository_url: repository });
     const turn = await wharf.prompt(task, "demo: say begun\ndemo: hang");
-    await wharf.until(task.id, (event) => spoken([event]).includes("begun"));
+    await wharf.until(task.id, (event) => getAgentText([event]).includes("begun"));
     expect(await codeOf("task pause", [task.id])).toBe(0);
     expect(await codeOf("task resume", [task.id])).toBe(0);
     expect(await codeOf("task cancel-turn", [task.id])).toBe(0);
@@ -201,7 +201,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("agent-types rm", ["mine"])).toEqual(failed);
   });
 
-  test("of an agent with MCP servers, which are read from a file", async () => {
+  test("of an agent with MCP servers that are read from a file", async () => {
     const words = { command: "words", args: ["--all"] };
     const docs = { url: "http://127.0.0.1:9", headers: { Accept: "x" } };
     const mcpServers = { words: { type: "stdio", ...words }, docs: { type: "http", ...docs } };
@@ -234,7 +234,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
   });
 
-  test("that names an agent which has no login is refused, and leaves no task", async () => {
+  test("of an agent without a login, which is refused and leaves no task", async () => {
     const ids = async () => (await wharf.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);
     const before = await ids();
     const refused = await run("run", ["x", "--repo", repository, "--agent", "auggie"]);
@@ -242,7 +242,7 @@ describe("every command ends with its code", () => {
     expect(await ids()).toEqual(before);
   });
 
-  test("of what works without a server", async () => {
+  test("of commands that need no server", async () => {
     expect(await codeOf("config show")).toBe(0);
     for (const shell of ["bash", "zsh", "fish"]) expect(await codeOf(`completion ${shell}`)).toBe(0);
     expect(await codeOf("doctor")).toBe(0);
@@ -252,7 +252,7 @@ describe("every command ends with its code", () => {
     expect(await codeOf("task ls")).toEqual(failed);
   });
 
-  test("and all of them are here but the demonstration, which has a test of its own", () => {
+  test("are tested for every command except the demonstration, which has its own test", () => {
     const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || path === "agent-types");
     expect([...covered, "demo"].toSorted()).toEqual(commands.map(([path]) => path).toSorted());
   });

@@ -6,8 +6,8 @@ import { api, type Event, type Task, type Turn } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGemini, type ModelServer } from "./support/models/index.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { patience, scratchFolder, Wharf } from "./support/wharf.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { patience, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then checks
@@ -20,14 +20,14 @@ const settleTime = 120_000; // ms
 const modelAnswer = "one two three four five six seven eight nine ten";
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let model: ModelServer;
 
 beforeAll(async () => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   // The answers are slow, so that many are in progress when a process dies.
   model = await startGemini({ key: "real-key", script: () => ({ text: modelAnswer, pieceDelayMs: 40 }) });
-  wharf = new Wharf(folder, {
+  wharf = new ServerHarness(folder, {
     GEMINI_API_KEY: "real-key",
     GEMINI_BASE_URL: model.url,
     WHARF_MAX_RUNS: String(taskCount),
@@ -50,7 +50,7 @@ const promptOf = (turn: string) =>
     `demo: model ${turn}`,
   ].join("\n");
 
-test(`keeps its word through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
+test(`loses and repeats nothing through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
   const type = {
     name: "crash",
     command: ["wharf-demo-agent"],
@@ -58,7 +58,7 @@ test(`keeps its word through ${kills} kills at random moments`, { timeout: 900_0
     environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
   };
   await wharf.client.call(api.createAgentType, { body: type });
-  const remote = makeRepository(join(folder, "remote"));
+  const remote = createRepository(join(folder, "remote"));
   const working = new AbortController();
   const tasks = await Promise.all(
     Array.from({ length: taskCount }, (_, i) =>

@@ -2,19 +2,19 @@ import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "n
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { makeRepository } from "./support/repository.ts";
-import { tracesOf } from "./support/processes.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { findTraces } from "./support/processes.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** A data folder whose small files were damaged while the server was stopped, or while it ran. */
 
 let folder: string;
 let remote: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 beforeEach(() => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
-  wharf = new Wharf(folder);
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
+  wharf = new ServerHarness(folder);
 });
 afterEach(async () => {
   await wharf[Symbol.asyncDispose]();
@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 /** The running processes of the data folder: its server, its PostgreSQL, its sandboxes. */
-const atWork = () => tracesOf(wharf.data).processes;
+const atWork = () => findTraces(wharf.data).processes;
 const file = (name: string) => join(wharf.data, name);
 
 /** Kills the server while an agent works. */
@@ -39,7 +39,7 @@ async function killedAtWork(): Promise<string> {
   return task.id;
 }
 
-test("an empty token and an empty name are replaced at the next start, which takes up what is at work", async () => {
+test("an empty token and an empty name are replaced at the next start, which adopts the running agent", async () => {
   const task = await killedAtWork();
   for (const name of ["owner-token", "instance"]) truncateSync(file(name));
   await wharf.start();
@@ -48,7 +48,7 @@ test("an empty token and an empty name are replaced at the next start, which tak
   await wharf.until(task, ({ data }) => data.kind === "turn" && data.status === "cancelled");
 });
 
-test("a damaged secret is restored from its copy, and the agent at work is reached with it", async () => {
+test("a damaged secret is restored from its copy, and the server reaches the running agent with it", async () => {
   const task = await killedAtWork();
   const secret = readFileSync(file("secret"), "utf8");
   writeFileSync(file("secret"), "short\n");
@@ -58,7 +58,7 @@ test("a damaged secret is restored from its copy, and the agent at work is reach
   await wharf.until(task, ({ data }) => data.kind === "turn" && data.status === "cancelled");
 });
 
-test("without a secret the server refuses to start and says why, and `down` leaves nothing at work", async () => {
+test("without a secret the server refuses to start and says why, and `down` leaves nothing running", async () => {
   await killedAtWork();
   for (const name of ["secret", "secret.copy"]) truncateSync(file(name));
   await expect(wharf.start()).rejects.toThrow(/secret is damaged/);
@@ -73,19 +73,22 @@ test("without a secret the server refuses to start and says why, and `down` leav
 test("`down` stops a server whose token was lost while it ran, and its agents", async () => {
   await wharf.start();
   const task = await wharf.createTask({ repository_url: remote });
-  expect(spoken(await wharf.turn(task, "demo: say done"))).toBe("done\n");
+  expect(getAgentText(await wharf.turn(task, "demo: say done"))).toBe("done\n");
   truncateSync(file("owner-token"));
   expect(await wharf.cli("down")).toMatchObject({ code: 0 });
   expect(atWork()).toEqual([]);
   expect(existsSync(file("server.json"))).toBe(false);
 });
 
-test.runIf(process.platform === "linux")("a second server is refused though every lock file was removed", async () => {
-  await wharf.start();
-  const { pid } = wharf;
-  for (const name of ["wharf.lock", "wharf.pid", "postgres/wharf.lock", "postgres/wharf.pid"]) rmSync(file(name));
-  const second = await wharf.cli("up");
-  expect(second).toMatchObject({ code: 2, stderr: expect.stringContaining(`(process ${pid}) uses the data folder`) });
-  const task = await wharf.createTask({ repository_url: remote });
-  expect(spoken(await wharf.turn(task, "demo: say undisturbed"))).toBe("undisturbed\n");
-});
+test.runIf(process.platform === "linux")(
+  "a second server is refused although every lock file was removed",
+  async () => {
+    await wharf.start();
+    const { pid } = wharf;
+    for (const name of ["wharf.lock", "wharf.pid", "postgres/wharf.lock", "postgres/wharf.pid"]) rmSync(file(name));
+    const second = await wharf.cli("up");
+    expect(second).toMatchObject({ code: 2, stderr: expect.stringContaining(`(process ${pid}) uses the data folder`) });
+    const task = await wharf.createTask({ repository_url: remote });
+    expect(getAgentText(await wharf.turn(task, "demo: say undisturbed"))).toBe("undisturbed\n");
+  },
+);

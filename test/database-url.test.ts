@@ -2,18 +2,18 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
-import { makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 let folder: string;
 let database: EmbeddedPostgres;
-let wharf: Wharf;
+let wharf: ServerHarness;
 
 beforeAll(async () => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   database = await startEmbeddedPostgres({ folder: join(folder, "elsewhere") });
   const { host, user, database: name } = database.connection;
-  wharf = new Wharf(folder, { DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}` });
+  wharf = new ServerHarness(folder, { DATABASE_URL: `postgresql://${user}@/${name}?host=${encodeURIComponent(host)}` });
   await wharf.start();
 });
 
@@ -24,14 +24,14 @@ afterAll(async () => {
 });
 
 // This database server replaces Wharf's own.
-test("works the same on a database server of one's own, and starts none beside it", async () => {
-  const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
+test("works the same on an external database server and starts no other", async () => {
+  const task = await wharf.createTask({ repository_url: createRepository(join(folder, "remote")) });
   await wharf.prompt(task, "demo: say hello\ndemo: write a.txt one");
   const events = await wharf.until(task.id, isPushed);
-  expect(spoken(events)).toContain("hello");
+  expect(getAgentText(events)).toContain("hello");
   await wharf.kill();
   await wharf.start();
   const again = await wharf.turn(task, "demo: recall");
-  expect(spoken(again)).toContain("demo: say hello");
+  expect(getAgentText(again)).toContain("demo: say hello");
   expect(existsSync(join(wharf.data, "postgres"))).toBe(false);
 });

@@ -4,17 +4,17 @@ import { api, type Event, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { startGitServer } from "./support/git-server.ts";
-import { git, makeRepository } from "./support/repository.ts";
+import { git, createRepository } from "./support/repository.ts";
 import { type SlowRemote, startSlowRemote } from "./support/slow-remote.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let count = 0;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder, { WHARF_IDLE: "1h" });
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder, { WHARF_IDLE: "1h" });
   await wharf.start();
 });
 afterAll(async () => {
@@ -22,7 +22,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const newRemote = () => makeRepository(join(folder, `remote-${count++}`));
+const newRemote = () => createRepository(join(folder, `remote-${count++}`));
 const runOf = async (task: Task) =>
   (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents[0];
 const pushes = (events: readonly Event[]) =>
@@ -37,8 +37,8 @@ function refusePushes(remote: string, words: string | undefined): void {
   chmodSync(hook, 0o755);
 }
 
-describe("a task that is accepted while its branch is on its way", () => {
-  test("says so, and the branch arrives when the remote is back", async () => {
+describe("a task that is accepted before its branch is delivered", () => {
+  test("reports it, and the branch arrives when the remote is back", async () => {
     const remote = newRemote();
     const name = remote.split("/").at(-1)!;
     let server = await startGitServer(folder);
@@ -58,7 +58,7 @@ describe("a task that is accepted while its branch is on its way", () => {
     expect(git(remote, "show", `${task.shadow_branch}:a.txt`)).toBe("a");
   });
 
-  test("keeps its commit on the runner's disk when the remote refuses it, until a person has it pushed again", async () => {
+  test("keeps its commit on the runner's disk when the remote refuses it, until a person retries the push", async () => {
     const remote = newRemote();
     git(remote, "config", "http.receivepack", "true");
     refusePushes(remote, "the gates are closed");
@@ -77,7 +77,7 @@ describe("a task that is accepted while its branch is on its way", () => {
   });
 });
 
-describe("remotes that never come to an end", () => {
+describe("remotes that never complete a response", () => {
   let trickling: SlowRemote;
   let silent: SlowRemote;
   beforeAll(async () => {
@@ -89,53 +89,57 @@ describe("remotes that never come to an end", () => {
     await silent[Symbol.asyncDispose]();
   });
 
-  test("keep no healthy task from its start, and their tasks are stopped at once", { timeout: 180_000 }, async () => {
-    const slow = await Promise.all(
-      Array.from({ length: 8 }, (_, i) =>
-        wharf.createTask({ repository_url: `${(i % 2 ? trickling : silent).url}/repository-${i}.git` }),
-      ),
-    );
-    await Promise.all(slow.map((task) => wharf.prompt(task, "demo: say never")));
-    const isFetching = ({ data }: Event) => data.kind === "phase" && data.phase === "clone";
-    for (const task of slow) await wharf.until(task.id, isFetching, 60_000);
-    const healthy = await wharf.createTask({ repository_url: newRemote() });
-    expect(spoken(await wharf.turn(healthy, "demo: say here"))).toContain("here");
-    for (const task of slow) expect((await runOf(task))?.status).toBe("STARTING");
+  test(
+    "do not delay the start of healthy tasks, and their tasks are stopped at once",
+    { timeout: 180_000 },
+    async () => {
+      const slow = await Promise.all(
+        Array.from({ length: 8 }, (_, i) =>
+          wharf.createTask({ repository_url: `${(i % 2 ? trickling : silent).url}/repository-${i}.git` }),
+        ),
+      );
+      await Promise.all(slow.map((task) => wharf.prompt(task, "demo: say never")));
+      const isFetching = ({ data }: Event) => data.kind === "phase" && data.phase === "clone";
+      for (const task of slow) await wharf.until(task.id, isFetching, 60_000);
+      const healthy = await wharf.createTask({ repository_url: newRemote() });
+      expect(getAgentText(await wharf.turn(healthy, "demo: say here"))).toContain("here");
+      for (const task of slow) expect((await runOf(task))?.status).toBe("STARTING");
 
-    const began = Date.now();
-    await wharf.cli("task", "stop", slow[0]!.id);
-    await eventually(async () => (await runOf(slow[0]!))?.status, "STOPPED");
-    // The cancellation does not wait for the remote, whose timeout is minutes long.
-    expect(Date.now() - began).toBeLessThan(30_000);
-    await Promise.all(slow.slice(1).map((task) => wharf.cli("task", "cancel", task.id)));
-    for (const task of slow) await eventually(async () => (await runOf(task))?.status, "STOPPED");
-  });
+      const began = Date.now();
+      await wharf.cli("task", "stop", slow[0]!.id);
+      await eventually(async () => (await runOf(slow[0]!))?.status, "STOPPED");
+      // The cancellation does not wait for the remote, whose timeout is minutes long.
+      expect(Date.now() - began).toBeLessThan(30_000);
+      await Promise.all(slow.slice(1).map((task) => wharf.cli("task", "cancel", task.id)));
+      for (const task of slow) await eventually(async () => (await runOf(task))?.status, "STOPPED");
+    },
+  );
 });
 
 describe("a run between turns", () => {
-  let idle: Wharf;
+  let idle: ServerHarness;
   const place = () => join(folder, "idle");
   beforeAll(async () => {
-    idle = new Wharf(place(), { WHARF_IDLE: "2s", WHARF_MAX_RUNNERS: "2" });
+    idle = new ServerHarness(place(), { WHARF_IDLE: "2s", WHARF_MAX_RUNNERS: "2" });
     await idle.start();
   });
   afterAll(() => idle[Symbol.asyncDispose]());
   const rests = ({ data }: Event) => data.kind === "notice" && data.message.includes("The runner was stopped after");
 
-  test("gives up its runner, and the next prompt goes on with the conversation on the same disk", async () => {
+  test("releases its runner, and the next prompt continues the conversation on the same disk", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: say the sea\ndemo: run echo kept > kept.txt");
     await idle.until(task.id, rests);
     const [runner] = idle.runnerIds();
     const events = await idle.turn(task, "demo: recall\ndemo: run cat kept.txt");
-    expect(spoken(events)).toContain("the sea");
-    expect(spoken(events)).toContain("exit code: 0");
+    expect(getAgentText(events)).toContain("the sea");
+    expect(getAgentText(events)).toContain("exit code: 0");
     expect(idle.runnerIds()).toEqual([runner]);
     const { agents } = await idle.client.call(api.listTaskAgents, { params: { task_id: task.id } });
     expect(agents).toHaveLength(1);
   });
 
-  test("is started again by a person who looks into its runner", async () => {
+  test("starts again when a person opens its runner", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: run echo here > look.txt");
     await idle.until(task.id, rests);
@@ -144,19 +148,19 @@ describe("a run between turns", () => {
     expect(shown).toMatchObject({ code: 0, stdout: "here\n" });
   });
 
-  test("makes room for another when there are as many runners as are allowed", async () => {
+  test("makes room for another run at the limit of runners", async () => {
     const tasks = await Promise.all(Array.from({ length: 4 }, () => idle.createTask({ repository_url: newRemote() })));
     for (const task of tasks) await idle.prompt(task, "demo: say done");
     const isOver = ({ data }: Event) => data.kind === "turn" && data.status === "ended";
     for (const task of tasks) await idle.until(task.id, isOver, 60_000);
   });
 
-  test("whose server was killed while it rests goes on with the next prompt", async () => {
+  test("continues with the next prompt after its server was killed", async () => {
     const task = await idle.createTask({ repository_url: newRemote() });
     await idle.turn(task, "demo: say the hills");
     await idle.until(task.id, rests);
     await idle.kill();
     await idle.start();
-    expect(spoken(await idle.turn(task, "demo: recall"))).toContain("the hills");
+    expect(getAgentText(await idle.turn(task, "demo: recall"))).toContain("the hills");
   });
 });

@@ -4,23 +4,23 @@ import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { Conversation } from "./support/agents/conversation.ts";
 import { AgentModels, realKey } from "./support/agents/models.ts";
-import { realAgents } from "./support/agents/table.ts";
+import { realAgents } from "./support/agents/real-agents.ts";
 import { addWordsServer } from "./support/agents/words.ts";
-import { dockerAt } from "./support/docker.ts";
+import { createDockerCli } from "./support/docker-engines.ts";
 import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Real agents in containers, each in its own image as `deploy/images` builds it. */
 const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
-const docker = dockerAt(host);
+const docker = createDockerCli(host);
 const agents = realAgents.filter(({ name }) => name === "gemini" || name === "claude");
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let models: AgentModels;
 const runnerIds: string[] = [];
 
@@ -28,9 +28,9 @@ beforeAll(async () => {
   if (isSkipped) return;
   ensureImage("gemini");
   ensureImage("claude");
-  folder = scratchFolder();
+  folder = createScratchFolder();
   models = await AgentModels.start();
-  wharf = new Wharf(folder, { WHARF_BACKEND: "docker", DOCKER_HOST: host, ...models.environment });
+  wharf = new ServerHarness(folder, { WHARF_BACKEND: "docker", DOCKER_HOST: host, ...models.environment });
   await wharf.start();
 }, 600_000);
 
@@ -51,7 +51,7 @@ describe("the real agent in a container", () => {
     "$name streams, writes a file, runs a command, asks first, is cancelled and remembers, and the real key is nowhere inside",
     { timeout: 240_000 },
     async (agent) => {
-      const remote = makeRepository(join(folder, agent.name));
+      const remote = createRepository(join(folder, agent.name));
       // Gemini uses MCP servers in a trusted folder only; here it runs in one that is not.
       const words = agent.name === "claude";
       if (words) await addWordsServer(wharf, agent);

@@ -5,12 +5,12 @@ import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, vi } from "vitest";
 import { kitFolder } from "../scripts/build.ts";
 import { type CredentialUse, createDockerBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
-import { specOf } from "./conformance/bench.ts";
-import { dockerAt } from "./support/docker.ts";
+import { createRunnerSpec } from "./conformance/conformance-harness.ts";
+import { createDockerCli } from "./support/docker-engines.ts";
 import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * The host's credentials in containers of a real engine: only for the agents that a setting names.
@@ -18,7 +18,7 @@ import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
-const docker = dockerAt(host);
+const docker = createDockerCli(host);
 const runnerUser = 1000;
 /** Every secret file contains this text, so that a test can search for leaks. */
 const secret = "s3cret-that-nobody-else-reads";
@@ -30,8 +30,8 @@ let sshAgent: { readonly socket: string; end(): Promise<void> };
 
 beforeAll(async () => {
   if (isSkipped) return;
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
   image = process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
   mkdirSync(join(folder, ".ssh"), { mode: 0o700 });
   const files = {
@@ -84,11 +84,11 @@ const whole = [
 
 describe("a server that gives credentials to one agent", () => {
   // K-027 K-074 K-075 K-078
-  test("lets that one read them, tells so by name, and leaves nothing of them; another has none", async () => {
+  test("lets that agent read them, reports them by name, and leaves none behind; another agent has none", async () => {
     const serverLog = join(folder, "server.log");
     vi.stubEnv("WHARF_TEST_LOG", serverLog);
     using _ = { [Symbol.dispose]: () => void vi.unstubAllEnvs() };
-    await using wharf = new Wharf(folder, {
+    await using wharf = new ServerHarness(folder, {
       WHARF_BACKEND: "docker",
       DOCKER_HOST: host,
       WHARF_RUNNER_IMAGE: image,
@@ -117,7 +117,7 @@ describe("a server that gives credentials to one agent", () => {
       const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
       const id = agents[0]?.runner_id ?? "";
       taken.push(id);
-      return { task, said: spoken(events), id };
+      return { task, said: getAgentText(events), id };
     };
     const look = "demo: run ssh-add -l > seen.txt 2>&1; git config --global user.name >> seen.txt\ndemo: read seen.txt";
     const { task, said, id } = await runnerOf("trusted", look);
@@ -175,11 +175,11 @@ describe("a runner with credentials", () => {
     });
 
   // K-078
-  test("has none of them while it is stopped, or when an agent without them comes, or when it cannot be told of", async () => {
+  test("has none while it is stopped, for an agent without credentials, and when they cannot be reported", async () => {
     await using parts = new AsyncDisposableStack();
     const backend = await openBackend(folder);
     parts.defer(() => backend.close());
-    const plain = specOf();
+    const plain = createRunnerSpec();
     const spec: RunnerSpec = { ...plain, credentials: ["gitconfig", "ssh"] };
     parts.defer(() => backend.destroy(spec.id));
     const copies = join(folder, "docker", `${spec.id}.credentials`);
@@ -208,14 +208,17 @@ describe("a runner with credentials", () => {
   });
 
   // K-074 K-075
-  test("starts without what is not there, and says what and why", async () => {
+  test("starts without missing credentials, and reports which and why", async () => {
     const home = join(folder, "empty");
     mkdirSync(join(home, ".git-credentials"), { recursive: true });
     writeFileSync(join(home, "socket"), "");
     await using parts = new AsyncDisposableStack();
     const backend = await openBackend(home, join(home, "socket"));
     parts.defer(() => backend.close());
-    const spec: RunnerSpec = { ...specOf(), credentials: ["gitconfig", "git-credentials", "ssh", "ssh-agent"] };
+    const spec: RunnerSpec = {
+      ...createRunnerSpec(),
+      credentials: ["gitconfig", "git-credentials", "ssh", "ssh-agent"],
+    };
     parts.defer(() => backend.destroy(spec.id));
     const uses: CredentialUse[] = [];
     await backend.create(spec, undefined, { onCredentials: async (use) => void uses.push(use) });

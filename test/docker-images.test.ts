@@ -2,11 +2,11 @@ import { execFileSync, spawn } from "node:child_process";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { Bench, specOf } from "./conformance/bench.ts";
+import { ConformanceHarness, createRunnerSpec } from "./conformance/conformance-harness.ts";
 import { docker as nearDocker } from "./conformance/docker.ts";
 import { DockerHarness } from "./support/docker-harness.ts";
 import { eventually } from "./support/eventually.ts";
-import { failures } from "./support/log.ts";
+import { getFailures } from "./support/log.ts";
 import { withTestService } from "./support/test-services.ts";
 
 /** The images of runners, the creation of their containers, and what a person reads if it fails. */
@@ -18,9 +18,9 @@ beforeAll(() => {
 }, 300_000);
 afterAll(() => harness?.[Symbol.dispose]());
 
-describe("what is made", () => {
+describe("a container", () => {
   // K-070
-  test("works on an image that knows nothing of Wharf: its volumes are the runner's own", async () => {
+  test("works with an image without Wharf: its volumes belong to the runner", async () => {
     const plain = "wharf-test-plain:latest";
     execFileSync("docker", ["--host", harness.host, "build", "--quiet", "--network", "none", "--tag", plain, "-"], {
       input: `FROM ${harness.image}\nUSER root\nRUN rm -rf /workspace /home/wharf /var/lib/wharf /opt/wharf\nENTRYPOINT ["false"]\n`,
@@ -28,8 +28,8 @@ describe("what is made", () => {
       stdio: ["pipe", "ignore", "inherit"],
     });
     try {
-      await using bench = await Bench.open(nearDocker);
-      const spec = { ...specOf(), image: plain };
+      await using bench = await ConformanceHarness.open(nearDocker);
+      const spec = { ...createRunnerSpec(), image: plain };
       // A leftover of a server that died while it created the same runner.
       harness.docker("create", "--name", `wharf-${spec.id}-owner`, plain);
       await bench.backend.create(spec);
@@ -42,8 +42,8 @@ describe("what is made", () => {
   });
 
   // G-048: between the start of a daemon and its first word.
-  test("is made anew when its server died before it told the daemon who it is", async () => {
-    await using bench = await Bench.open(nearDocker);
+  test("is created again if its server died before the daemon got its identity", async () => {
+    await using bench = await ConformanceHarness.open(nearDocker);
     const runner = await bench.runner();
     await runner.exec("echo kept > file");
     await bench.backend.stop(runner.id);
@@ -63,8 +63,8 @@ describe("what is made", () => {
   });
 });
 
-describe("a runner of one's own", () => {
-  test("is made of the image that its owner names", async () => {
+describe("a standalone runner", () => {
+  test("uses the image that its owner names", async () => {
     const chosen = `wharf-chosen:${process.pid}`;
     harness.docker("tag", harness.image, chosen);
     try {
@@ -98,10 +98,10 @@ describe("a runner of one's own", () => {
   });
 });
 
-describe("what is used", () => {
+describe("resource usage", () => {
   // K-072
-  test("is counted over stops and starts, and by nobody inside", async () => {
-    await using bench = await Bench.open(nearDocker);
+  test("is counted across stops and starts, outside the container", async () => {
+    await using bench = await ConformanceHarness.open(nearDocker);
     const runner = await bench.runner();
     await runner.exec("/opt/wharf/node/bin/node -e 'while (process.cpuUsage().user < 800_000);'");
     const before = await bench.backend.getUsage(runner.id);
@@ -119,10 +119,10 @@ describe("what is used", () => {
   });
 });
 
-describe("what is wrong", () => {
+describe("errors", () => {
   // K-070
-  test("an image that is not there, and one that cannot start, are said with what to do", async () => {
-    await using bench = await Bench.open(nearDocker);
+  test("a missing image and an image that cannot be pulled are reported with the next step", async () => {
+    await using bench = await ConformanceHarness.open(nearDocker);
     const spec = { ...(await bench.runner()).spec, id: crypto.randomUUID() };
     await expect(bench.backend.create({ ...spec, image: "wharf-nothing:latest" })).rejects.toMatchObject({
       code: "image_missing",
@@ -135,7 +135,7 @@ describe("what is wrong", () => {
   });
 
   // K-070 K-073
-  test("an image in which nothing can run fails the task with the last words of what was tried", async () => {
+  test("an image in which nothing can run fails the task with the engine's error", async () => {
     const empty = "wharf-test-empty:latest";
     execFileSync("docker", ["--host", harness.host, "import", "-", empty], {
       input: Buffer.alloc(1024),
@@ -149,7 +149,7 @@ describe("what is wrong", () => {
       const task = await server.createTask({ agent_type: "nowhere" });
       await wharf.prompt(task, "demo: say never");
       await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 60_000);
-      expect(failures(await wharf.events(task.id)).at(-1)).toMatchObject({
+      expect(getFailures(await wharf.events(task.id)).at(-1)).toMatchObject({
         code: "image_unusable",
         message: expect.stringContaining("exec /opt/wharf/node/bin/node failed: No such file or directory"),
       });
@@ -159,7 +159,7 @@ describe("what is wrong", () => {
     }
   });
 
-  test("a server without its engine does not start, and says how to get one", async () => {
+  test("a server without its engine does not start and says how to get one", async () => {
     const wharf = harness.createServer("no-engine", { DOCKER_HOST: `unix://${join(harness.folder, "none.sock")}` });
     await expect(wharf.start()).rejects.toThrow(/There is no Docker engine at .*none\.sock[^]*DOCKER_HOST/);
   });

@@ -1,9 +1,9 @@
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { Bench, type Runner } from "./conformance/bench.ts";
+import { ConformanceHarness, type Runner } from "./conformance/conformance-harness.ts";
 import { docker as nearDocker } from "./conformance/docker.ts";
 import { DockerHarness } from "./support/docker-harness.ts";
-import { failures } from "./support/log.ts";
+import { getFailures } from "./support/log.ts";
 import { withTestService } from "./support/test-services.ts";
 
 /** What a container can reach and use, and how one ends that exceeds its limits. */
@@ -18,18 +18,18 @@ afterAll(() => harness?.[Symbol.dispose]());
 /** A script that allocates all available memory. */
 const hog = "const all=[];for(;;)all.push(Buffer.alloc(64*1024*1024,1))";
 
-describe("from inside a container", () => {
-  let bench: Bench;
+describe("inside a container", () => {
+  let bench: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
     if (isSkipped) return;
-    bench = await Bench.open(nearDocker);
+    bench = await ConformanceHarness.open(nearDocker);
     runner = await bench.runner();
   });
   afterAll(() => bench?.[Symbol.asyncDispose]());
 
   // K-078 K-068
-  test("there is no way out and nothing of the machine", async () => {
+  test("there is no way out, and nothing of the host is visible", async () => {
     const node = (script: string) => runner.exec(`/opt/wharf/node/bin/node -e ${JSON.stringify(script)}`);
     const interfaces = await runner.exec("ls /sys/class/net; cat /proc/net/route | tail -n +2");
     expect(interfaces.stdout.trim()).toBe("lo");
@@ -49,7 +49,7 @@ describe("from inside a container", () => {
   });
 
   // G-057 K-078
-  test("nobody has a capability, may gain one, or write where it is not theirs", async () => {
+  test("a process has no capabilities, cannot gain any, and cannot write outside its own folders", async () => {
     const status = (await runner.exec("cat /proc/self/status")).stdout;
     for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"]) expect(status).toMatch(new RegExp(`Cap${set}:\\s+0{16}`));
     expect(status).toMatch(/NoNewPrivs:\s+1/);
@@ -79,7 +79,7 @@ describe("from inside a container", () => {
   });
 
   // G-057
-  test("a fork bomb and a memory bomb end at the runner's own limits, and a neighbour hears nothing", async () => {
+  test("a fork bomb and a memory bomb stop at the runner's limits, and a neighbour is unaffected", async () => {
     const neighbour = await bench.runner();
     expect((await neighbour.exec("echo fine")).stdout).toBe("fine\n");
     const bomb = await runner.exec("for i in $(seq 2000); do sleep 20 & done; echo survived", { timeout_s: 20 });
@@ -104,7 +104,7 @@ describe("from inside a container", () => {
   });
 
   // G-057 K-073
-  test("an agent that uses up its runner's memory is ended, and the task says of what", async () => {
+  test("an agent that exceeds its runner's memory is stopped, and the task reports the reason", async () => {
     await using server = await harness.startServer("memory");
     const body = {
       name: "hog",
@@ -117,7 +117,7 @@ describe("from inside a container", () => {
     await server.wharf.client.call(api.createAgentType, { body });
     const task = await server.createTask({ agent_type: "hog" });
     const events = await server.wharf.turn(task, "eat");
-    expect(failures(events)).toEqual([
+    expect(getFailures(events)).toEqual([
       expect.objectContaining({
         code: "agent_out_of_memory",
         message: expect.stringContaining("(signal SIGKILL) because the runner reached its memory limit of 256 MiB"),
@@ -127,7 +127,7 @@ describe("from inside a container", () => {
   });
 
   // K-072 K-073
-  test("a container that ends by itself says how, with its last words", async () => {
+  test("a container that exits by itself reports its exit code", async () => {
     const doomed = await bench.runner();
     await doomed.exec("true");
     harness.docker("kill", "--signal", "KILL", `wharf-${doomed.id}`);

@@ -6,12 +6,12 @@ import { api, type Event, type Task, taskStreamPath, type Turn } from "@wharf/co
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
-import { dockerAt, OwnEngine } from "./support/docker.ts";
+import { createDockerCli, SeparateEngine } from "./support/docker-engines.ts";
 import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { expectShared, installationOn } from "./support/two-servers.ts";
-import { isPushed, patience, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
+import { isPushed, patience, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one
@@ -25,30 +25,30 @@ const settleMs = 180_000;
 
 let folder: string;
 let remote: string;
-let engine: OwnEngine;
-let docker: ReturnType<typeof dockerAt>;
+let engine: SeparateEngine;
+let docker: ReturnType<typeof createDockerCli>;
 let database: EmbeddedPostgres;
-let servers: [Wharf, Wharf];
+let servers: [ServerHarness, ServerHarness];
 
 beforeAll(async () => {
   if (isSkipped) return;
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
-  engine = new OwnEngine(join(folder, "engine"), { liveRestore: true });
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
+  engine = new SeparateEngine(join(folder, "engine"), { liveRestore: true });
   await engine.start();
-  docker = dockerAt(engine.address);
+  docker = createDockerCli(engine.address);
   const image = process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
   const copy = `docker --host ${dockerAddress()} save ${image} | docker --host ${engine.address} load`;
   execFileSync("bash", ["-c", copy], { stdio: "ignore" });
   database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
   const environment = {
-    ...installationOn(database),
+    ...createSharedSettings(database),
     WHARF_BACKEND: "docker",
     DOCKER_HOST: engine.address,
     WHARF_RUNNER_IMAGE: image,
     WHARF_MAX_RUNS: String(taskCount),
   };
-  servers = [new Wharf(join(folder, "a"), environment), new Wharf(join(folder, "b"), environment)];
+  servers = [new ServerHarness(join(folder, "a"), environment), new ServerHarness(join(folder, "b"), environment)];
   for (const server of servers) await server.start();
 }, 300_000);
 
@@ -63,7 +63,7 @@ afterAll(async () => {
 
 const either = () => servers[Math.random() < 0.5 ? 0 : 1];
 /** Asks either server until one answers: the other may have just been killed. */
-async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
+async function ask<T>(work: (server: ServerHarness) => Promise<T>): Promise<T> {
   const deadline = Date.now() + 2 * patience; // one attempt may use up its own timeout
   for (;;) {
     try {
@@ -75,7 +75,7 @@ async function ask<T>(work: (server: Wharf) => Promise<T>): Promise<T> {
   }
 }
 
-const turnsOf = (server: Wharf, task: Task): Promise<Turn[]> =>
+const turnsOf = (server: ServerHarness, task: Task): Promise<Turn[]> =>
   server.client
     .call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: patience })
     .then(({ turns }) => turns.toSorted((a, b) => a.created_at.localeCompare(b.created_at)));
@@ -86,7 +86,7 @@ const containers = () =>
     .filter((name) => name !== "");
 
 /** Reads the whole log as a viewer gets it over WebSocket. */
-async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[]> {
+async function watchLog(server: ServerHarness, task: Task, last: number): Promise<Event[]> {
   const { url, token } = await server.client.locate();
   const address = `${url.replace("http", "ws")}${taskStreamPath.replace(":task_id", task.id)}?after=0`;
   const socket = new WebSocket(address, { headers: { authorization: `Bearer ${token}` } });
@@ -103,12 +103,12 @@ async function watchLog(server: Wharf, task: Task, last: number): Promise<Event[
 }
 
 describe("two servers on one database", () => {
-  test("share the tasks, and either answers for the runners of the other", { timeout: 240_000 }, async () => {
-    await expectShared(servers, remote, 4);
+  test("share the tasks, and each answers for the other's runners", { timeout: 240_000 }, async () => {
+    await expectSharedTasks(servers, remote, 4);
     await eventually(() => containers().length, 0, 60_000);
   });
 
-  test(`lose and double nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
+  test(`lose and duplicate nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
     const tasks = await Promise.all(
       Array.from({ length: taskCount }, (_, i) =>
         ask((server) => server.createTask({ title: `t${i}`, repository_url: remote })),
@@ -216,7 +216,7 @@ async function verify(tasks: readonly Task[], names: readonly (readonly string[]
     for (const server of servers) expect(await watchLog(server, task, events.length)).toEqual(events);
     const turns = await turnsOf(a, task);
     expect(turns).toHaveLength(names[i]!.length);
-    const said = spoken(events);
+    const said = getAgentText(events);
     const files = git(remote, "ls-tree", "--name-only", task.shadow_branch).split("\n");
     for (const [n, turn] of turns.entries()) {
       const name = names[i]![n]!;

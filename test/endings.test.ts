@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Client } from "../packages/cli/src/client.ts";
 import { createLocator } from "../packages/cli/src/server-address.ts";
 import { eventually } from "./support/eventually.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 
@@ -20,9 +20,9 @@ let repository = "";
 let environment: Record<string, string> = {};
 let client: Client;
 beforeAll(() => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   data = join(folder, "data");
-  repository = makeRepository(join(folder, "remote"));
+  repository = createRepository(join(folder, "remote"));
   environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: data, WHARF_PORT: "0" };
   client = new Client(createLocator({ dataFolder: data, environment: {}, json: false }));
 });
@@ -47,10 +47,10 @@ function open(...args: readonly string[]) {
 /** Closes the terminal like a closed window: the program gets a signal, and its writes fail. */
 const closeWindow = (pty: IPty) => (pty as IPty & { destroy(): void }).destroy();
 
-const expectNothingLeft = () => eventually(() => tracesOf(data), noTraces, 30_000);
+const expectNothingLeft = () => eventually(() => findTraces(data), noTraces, 30_000);
 
-describe("a run with its own server leaves nothing at work", () => {
-  test("when the reader of its output has had enough, and says so by its code", async () => {
+describe("a run with its own server leaves no process", () => {
+  test("when the reader closes its output, and exits with that code", async () => {
     const child = pipe(...runArguments("demo: say one\ndemo: sleep 200ms\ndemo: say two\ndemo: hang"));
     let shown = "";
     const exit = once(child, "exit");
@@ -70,7 +70,7 @@ describe("a run with its own server leaves nothing at work", () => {
     await expectNothingLeft();
   });
 
-  test("when Ctrl-C is pressed again and again, though the agent does not end", async () => {
+  test("when Ctrl-C is pressed repeatedly although the agent does not exit", async () => {
     const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang deaf"));
     await eventually(() => screen.text.includes("at work"), true, 60_000);
     const presses = setInterval(() => pty.write("\u0003"), 100);
@@ -80,7 +80,7 @@ describe("a run with its own server leaves nothing at work", () => {
 });
 
 describe("a server", () => {
-  test("serves on without its outputs and without a terminal to hang up, until it is stopped", async () => {
+  test("continues without its outputs and without a terminal until it is stopped", async () => {
     const child = pipe("up");
     const exit = once(child, "exit");
     await once(child.stdout!, "data");
@@ -94,7 +94,7 @@ describe("a server", () => {
     await expectNothingLeft();
   });
 
-  test("ends in order when its terminal is closed", async () => {
+  test("shuts down normally when its terminal is closed", async () => {
     const { pty, screen, exitCode } = open("up");
     await eventually(() => screen.text.includes("Wharf"), true, 60_000);
     closeWindow(pty);
@@ -104,8 +104,8 @@ describe("a server", () => {
   });
 });
 
-test("a log that is followed ends as its signal says, and by itself when the task is over", async () => {
-  await using wharf = new Wharf(folder);
+test("a followed log exits as its signal says, and by itself when the task is over", async () => {
+  await using wharf = new ServerHarness(folder);
   await wharf.start();
   const task = await wharf.createTask({ repository_url: repository });
   await wharf.prompt(task, "demo: say at work\ndemo: hang");

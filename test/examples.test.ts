@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ProcessBackend } from "../examples/backend/process-backend.ts";
 import { kitFolder } from "../scripts/build.ts";
 import { lifecycle } from "./conformance/parts/lifecycle.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Runs each example as its README describes, with the `wharf` of this checkout on the PATH. */
 const examples = join(import.meta.dirname, "../examples");
@@ -17,19 +17,19 @@ const run = promisify(execFile);
 let folder: string;
 let searchPath: string;
 beforeAll(() => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   mkdirSync(join(folder, "bin"));
   symlinkSync(launcher, join(folder, "bin/wharf"));
   searchPath = [join(folder, "bin"), join(examples, "agent-type"), process.env["PATH"]].join(":");
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("agent-type adds a shell script as an agent, whose work becomes a branch", async () => {
-  const repository = makeRepository(join(folder, "todos"), {
+test("agent-type adds a shell script as an agent whose work becomes a branch", async () => {
+  const repository = createRepository(join(folder, "todos"), {
     "a.ts": "export {};\n// TODO: read `b.ts`\n",
     "done.ts": "export {};\n",
   });
-  await using wharf = new Wharf(folder, { PATH: searchPath });
+  await using wharf = new ServerHarness(folder, { PATH: searchPath });
   await wharf.start();
   const { stdout } = await run(join(examples, "agent-type/run.sh"), [repository], { env: wharf.environment });
   expect(stdout).toContain("comments listed in TODO.md: 1");
@@ -37,8 +37,8 @@ test("agent-type adds a shell script as an agent, whose work becomes a branch", 
   expect(git(repository, "show", `${branch}:TODO.md`)).toBe("# To do\n\n- `a.ts:2` // TODO: read `b.ts`");
 });
 
-test("headless runs a task without a server, and ends with its exit code and a summary", async () => {
-  const repository = makeRepository(join(folder, "headless"));
+test("headless runs a task without a server and exits with its code and a summary", async () => {
+  const repository = createRepository(join(folder, "headless"));
   const results = join(folder, "results");
   mkdirSync(results);
   const env = { PATH: searchPath, HOME: folder, WHARF_DATA: join(folder, "headless-data"), AGENT: "demo" };

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Event, RemoteError, type Task, WharfError } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * A data folder on a disk that fills up while an agent works: no task fails, everyone sees why it
@@ -19,19 +19,19 @@ const canMount =
 const steps = Array.from({ length: 24 }, (_, i) => `step ${i + 1}`);
 const clear = { disk_full: /No space is left/, database_unavailable: /database does not answer/ };
 
-describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to mount one)", () => {
+describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to mount one)", () => {
   let folder: string;
   let disk: string;
   let remote: string;
-  let wharf: Wharf;
+  let wharf: ServerHarness;
 
   beforeAll(async () => {
-    folder = scratchFolder();
+    folder = createScratchFolder();
     disk = join(folder, "disk");
     mkdirSync(disk);
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=160m,mode=755", "tmpfs", disk]);
-    remote = makeRepository(join(folder, "remote"));
-    wharf = new Wharf(disk);
+    remote = createRepository(join(folder, "remote"));
+    wharf = new ServerHarness(disk);
     await wharf.start();
   });
 
@@ -67,7 +67,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
 
   async function endsWell(task: Task): Promise<Event[]> {
     const events = await wharf.until(task.id, isPushed);
-    expect(spoken(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
+    expect(getAgentText(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
     expect(events.filter(({ data }) => data.kind === "failure")).toEqual([]);
     expect(events.at(-1)?.data).toMatchObject({ status: "pushed" });
@@ -103,7 +103,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
   const largeTask = () =>
     wharf.createTask({ repository_url: remote, description: randomBytes(130_000).toString("base64") });
 
-  test("without a byte left, a turn waits for space and what needs it is refused with the reason", async () => {
+  test("a turn waits for space, and requests that need space are refused with the reason", async () => {
     const task = await atWork();
     fill(0);
     expect(left()).toBe(0);
@@ -113,7 +113,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     await endsWell(task);
   });
 
-  test("where the agent has room and the database none, nothing of the turn is lost", async () => {
+  test("a turn loses nothing if the agent has space and the database has none", async () => {
     const task = await atWork();
     fill(3_000_000);
     const told = await refusals(largeTask, 4_000);
@@ -123,7 +123,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     await endsWell(task);
   });
 
-  test("where the database's own log is full and it goes down, it comes back and the turn goes on", async () => {
+  test("the database returns after its own log was full, and the turn continues", async () => {
     const task = await atWork();
     fill(6_000_000);
     await exhaustLog();
@@ -131,7 +131,7 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     free();
     await endsWell(task);
     const other = await wharf.createTask({ repository_url: remote });
-    expect(spoken(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
+    expect(getAgentText(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
   });
 
   test.each([
@@ -144,11 +144,11 @@ describe.runIf(canMount)("on a disk that gets full (needs root on Linux, to moun
     fill(0);
     await before();
     const { code, stderr } = await wharf.cli("down");
-    expect(tracesOf(wharf.data), `exit code ${code}: ${stderr}`).toEqual(noTraces);
+    expect(findTraces(wharf.data), `exit code ${code}: ${stderr}`).toEqual(noTraces);
     free();
     await wharf.start();
     const other = await wharf.createTask({ repository_url: remote });
-    expect(spoken(await wharf.turn(other, "demo: say there again"))).toBe("there again\n");
+    expect(getAgentText(await wharf.turn(other, "demo: say there again"))).toBe("there again\n");
   });
 
   /** Writes to the write-ahead log, and to no table, until the database stops. */

@@ -12,7 +12,7 @@ import { kitFolder } from "../scripts/build.ts";
 import { eventually } from "./support/eventually.ts";
 import { explainAll, PlanWatch } from "./support/growth/plans.ts";
 import { seedGrowth, type Seeded, sizes } from "./support/growth/seed.ts";
-import { makeRepository } from "./support/repository.ts";
+import { createRepository } from "./support/repository.ts";
 
 /**
  * Runs a whole server on a database of the sizes that must not slow it down. The test calls its
@@ -51,7 +51,7 @@ beforeAll(async () => {
   pool = new pg.Pool({ ...database.connection, max: 1 }).on("error", () => undefined);
   await (await start()).stop();
   await pool.query("set synchronous_commit = off");
-  seeded = await seedGrowth(pool, sizes, makeRepository(join(folder, "remote")));
+  seeded = await seedGrowth(pool, sizes, createRepository(join(folder, "remote")));
   await explainAll(pool, database.connection.database);
   watch = new PlanWatch();
   server = await start();
@@ -164,7 +164,7 @@ async function removeTask(task: Pick<Task, "id">): Promise<void> {
   await eventually(isLeft, 0, 60_000);
 }
 
-test("no statement of a route, a loop or a worker reads a large table from end to end", async () => {
+test("no statement of a route, a loop or a worker reads a large table completely", async () => {
   const { board_id } = { board_id: seeded.boardId };
   const long = { id: seeded.taskId };
   await readLists(long);
@@ -203,7 +203,7 @@ test("no statement of a route, a loop or a worker reads a large table from end t
   expect(watch.count).toBeGreaterThan(100);
 }, 300_000);
 
-test("a board of 20,000 tasks is deleted at once, and its rows go while other requests are answered", async () => {
+test("a board of 20,000 tasks is deleted at once, and its rows are removed while other requests are answered", async () => {
   const board = await client.call(api.createBoard, { body: { name: "large" } });
   await pool.query(
     `insert into tasks (id, board_id, title, description, shadow_branch)

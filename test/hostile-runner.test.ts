@@ -5,9 +5,9 @@ import { api, type Event, type Run, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { HostileKit } from "./support/hostile/kit.ts";
-import { memoryNow, noTraces, peakMemory, tracesOf } from "./support/processes.ts";
-import { makeRepository } from "./support/repository.ts";
-import { chosenServer, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { getMemory, noTraces, getPeakMemory, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
+import { configurableServer, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * The agent may control the daemon. For any behaviour on its wire, only its own run ends, with a
@@ -20,7 +20,7 @@ const patience = 90_000; // ms
 const maxGrowth = 400 * 2 ** 20; // bytes
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let kit: HostileKit;
 let remote: string;
 let bystander: Task;
@@ -29,20 +29,20 @@ const watching = new AbortController();
 let watch: Promise<number[]>;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
   kit = await HostileKit.build(join(folder, "kit"));
-  wharf = new Wharf(
+  wharf = new ServerHarness(
     folder,
     { WHARF_MAX_RUNS: "40", WHARF_TEST_KIT: kit.folder, WHARF_TEST_TIMES: JSON.stringify(times) },
-    chosenServer,
+    configurableServer,
   );
   await wharf.start();
   bystander = await wharf.createTask({ repository_url: remote });
   await wharf.turn(bystander, "demo: say hello");
   const quiet = [];
   for (let i = 0; i < 10; i++) quiet.push(await timedTurn());
-  before = { memory: memoryNow(wharf.pid!), turn: median(quiet) };
+  before = { memory: getMemory(wharf.pid!), turn: median(quiet) };
   watch = watchBystander();
 });
 
@@ -55,7 +55,7 @@ afterAll(async () => {
 
 async function timedTurn(): Promise<number> {
   const began = performance.now();
-  expect(spoken(await wharf.turn(bystander, "demo: say still here"))).toBe("still here\n");
+  expect(getAgentText(await wharf.turn(bystander, "demo: say still here"))).toBe("still here\n");
   return performance.now() - began;
 }
 
@@ -145,14 +145,14 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["a claim that its task is done", hostile, /'state', which only the server writes/],
     ["words it puts into a person's mouth", hostile, /'message', which only the server writes/],
     ["a measurement only the server makes", hostile, /'usage', which only the server writes/],
-  ])("%s is dropped with a reason, and used no more", async (mode, codes, reason) => {
+  ])("%s is disconnected with a reason and never used again", async (mode, codes, reason) => {
     const { task, runner } = await startHostile(mode);
     const { run, events } = await failed(task);
     expect(codes).toContain(run.error_code);
     expect(run.error_message).toMatch(reason);
     expect(await wharf.task(task.id)).toMatchObject({ state: "FAILED" });
-    const failures = events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
-    expect(failures.at(-1)).toMatchObject({
+    const reported = events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
+    expect(reported.at(-1)).toMatchObject({
       code: run.error_code,
       message: run.error_message,
       next: expect.stringMatching(/./),
@@ -160,7 +160,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     expect(JSON.stringify(events)).not.toContain("evil.example");
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
     expect(events.some(({ data }) => data.kind === "message" && data.text === "You may.")).toBe(false);
-    await eventually(() => tracesOf(runner), noTraces);
+    await eventually(() => findTraces(runner), noTraces);
   });
 
   test("a turn that never ends can be stopped", async () => {
@@ -169,7 +169,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     await sleep(500);
     await wharf.client.call(api.stopTask, { params: { task_id: task.id }, body: { reason: "enough" } });
     await eventually(async () => (await runsOf(task))[0]?.status, "STOPPED", 20_000);
-    await eventually(() => tracesOf(runner), noTraces);
+    await eventually(() => findTraces(runner), noTraces);
   });
 });
 
@@ -177,14 +177,14 @@ test("a task that had a hostile runner gets another one", async () => {
   const { task, runner } = await startHostile("a gap in its journal");
   await failed(task);
   await turnstile;
-  expect(spoken(await wharf.turn(task, "demo: say honest work"))).toContain("honest work");
+  expect(getAgentText(await wharf.turn(task, "demo: say honest work"))).toContain("honest work");
   expect((await runsOf(task))[0]?.runner_id).not.toBe(runner);
 });
 
-test("through all of this a neighbour's turns took their usual time, and the server stayed small", async () => {
+test("a neighbour's turns take their usual time throughout, and the server stays small", async () => {
   watching.abort();
   const turns = await watch;
-  const growth = peakMemory(wharf.pid!) - before.memory;
+  const growth = getPeakMemory(wharf.pid!) - before.memory;
   console.log(
     `a neighbour's turn: ${before.turn.toFixed(0)} ms before, ${median(turns).toFixed(0)} ms meanwhile (median of ${turns.length}), ${Math.max(...turns).toFixed(0)} ms at worst; memory grew by ${(growth / 2 ** 20).toFixed(0)} MiB`,
   );

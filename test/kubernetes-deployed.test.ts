@@ -5,14 +5,14 @@ import { api, type Event } from "@wharf/contract";
 import { afterAll, beforeAll, expect } from "vitest";
 import { testServices } from "../scripts/test-services/index.ts";
 import type { Cluster } from "../packages/server/src/backends/kubernetes/cluster/cluster.ts";
-import { killPod } from "./support/cluster-scene.ts";
-import { DeployedWharf, runnersNamespace } from "./support/deployed-wharf.ts";
+import { killPod } from "./support/cluster-harness.ts";
+import { DeployedServer, runnersNamespace } from "./support/deployed-server.ts";
 import { ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
-import { administrator, kube } from "./support/kubernetes.ts";
-import { wholeLog } from "./support/log.ts";
+import { openAsAdministrator, kube } from "./support/kubernetes.ts";
+import { readWholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
+import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
 
 /**
  * Applies `kubectl apply -k deploy/kubernetes`, with the server in the cluster beside its runners.
@@ -26,14 +26,14 @@ const overlays = readdirSync(join(manifests, "overlays"));
 
 let folder: string;
 let admin: Cluster;
-let wharf: DeployedWharf;
+let wharf: DeployedServer;
 
 beforeAll(async () => {
   if (isSkipped) return;
-  folder = scratchFolder();
-  admin = await administrator();
+  folder = createScratchFolder();
+  admin = await openAsAdministrator();
   const [serverImage, runnerImage] = [ensureClusterImage("server"), ensureClusterImage("runner")];
-  wharf = await DeployedWharf.deploy({ folder, serverImage, runnerImage });
+  wharf = await DeployedServer.deploy({ folder, serverImage, runnerImage });
 }, 10 * minutes);
 
 afterAll(async () => {
@@ -64,7 +64,7 @@ const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 const task = () => wharf.createTask({ repository_url: wharf.repository });
 
 test.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
-  "the manifests in %s are ones that this kubectl takes",
+  "this kubectl accepts the manifests in %s",
   async (path) => {
     const objects = await kube("apply", "--dry-run=client", "--output=name", "-k", join(manifests, path));
     expect(objects.split("\n")).toEqual(expect.arrayContaining(["deployment.apps/wharf-server", "service/wharf"]));
@@ -73,12 +73,12 @@ test.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
 
 // G-054 S-039 S-044 S-048 S-050 R-004 X-027
 test(
-  "from kubectl apply to a branch, with no more rights than the role grants",
+  "a server from kubectl apply delivers a branch with no more rights than the role grants",
   async () => {
     const mine = await task();
     await wharf.prompt(mine, "demo: write hello.txt hello\ndemo: say done");
     const events = await wharf.until(mine.id, isPushed, 2 * minutes);
-    expect(spoken(events)).toContain("done");
+    expect(getAgentText(events)).toContain("done");
     const { shadow_branch } = await wharf.task(mine.id);
     expect(git(wharf.remote, "-c", "safe.directory=*", "show", `${shadow_branch}:hello.txt`)).toBe("hello");
     const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: mine.id } });
@@ -105,17 +105,17 @@ async function survives(kill: () => Promise<void>): Promise<void> {
   const mine = await task();
   await wharf.prompt(mine, work);
   await wharf.until(mine.id, isSaid, 2 * minutes);
-  const before = await wholeLog(wharf, mine);
+  const before = await readWholeLog(wharf, mine);
   await kill();
   await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: minutes });
   const events = await wharf.until(mine.id, isPushed, 2 * minutes);
-  expect(spoken(events)).toBe(workSaid);
-  await wholeLog(wharf, mine, before);
+  expect(getAgentText(events)).toBe(workSaid);
+  await readWholeLog(wharf, mine, before);
 }
 
 // S-043 R-025
 test(
-  "the server's pod is killed in the middle of a turn: the agent works on, and the next server reads what it did",
+  "the server's pod is killed during a turn: the agent keeps working, and the next server reads its journal",
   async () => {
     await survives(async () => killPod(await wharf.pod()));
   },
@@ -123,7 +123,7 @@ test(
 );
 
 test(
-  "the API server is killed in the middle of a turn: nobody in the cluster notices",
+  "the API server is killed during a turn: nothing in the cluster is affected",
   async () => {
     await survives(async () => {
       process.kill(Number(readFileSync(join(kubeconfig(), "../run/kube-apiserver.pid"), "utf8")), "SIGKILL");

@@ -2,28 +2,28 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
-import { ClusterScene } from "./support/cluster-scene.ts";
+import { ClusterHarness } from "./support/cluster-harness.ts";
 import { ensureClusterImage, withTestService } from "./support/test-services.ts";
-import { makeRepository } from "./support/repository.ts";
-import { expectShared, installationOn } from "./support/two-servers.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 const { test } = withTestService("kubernetes");
 
 test(
-  "two servers share one cluster, and whichever is killed in a turn, the other goes on with it",
+  "two servers share one cluster; when either is killed during a turn, the other continues it",
   { timeout: 360_000 },
   async () => {
-    const folder = scratchFolder();
-    const remote = makeRepository(join(folder, "remote"));
+    const folder = createScratchFolder();
+    const remote = createRepository(join(folder, "remote"));
     const database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
     try {
       const image = ensureClusterImage("runner");
-      const environment = installationOn(database);
-      await using scene = await ClusterScene.open({ name: "servers", folder, image, environment });
-      await using other = new Wharf(join(folder, "other"), { ...scene.settings, ...environment });
+      const environment = createSharedSettings(database);
+      await using scene = await ClusterHarness.open({ name: "servers", folder, image, environment });
+      await using other = new ServerHarness(join(folder, "other"), { ...scene.settings, ...environment });
       await other.start();
-      await expectShared([scene.wharf, other], remote, 2);
+      await expectSharedTasks([scene.wharf, other], remote, 2);
 
       const task = await scene.wharf.createTask({ repository_url: remote });
       const steps = Array.from({ length: 60 }, (_, i) => `step ${i + 1}.`);
@@ -38,7 +38,7 @@ test(
         await server.start();
       }
       const events = await other.until(task.id, isPushed, 120_000);
-      expect(spoken(events).trim().split("\n").slice(0, steps.length)).toEqual(steps);
+      expect(getAgentText(events).trim().split("\n").slice(0, steps.length)).toEqual(steps);
       expect(await scene.wharf.events(task.id)).toEqual(events);
     } finally {
       await database.stop();

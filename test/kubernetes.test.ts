@@ -5,14 +5,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { testServices } from "../scripts/test-services/index.ts";
-import { Bench } from "./conformance/bench.ts";
+import { ConformanceHarness } from "./conformance/conformance-harness.ts";
 import { kubernetes as underTest } from "./conformance/kubernetes.ts";
-import { ClusterScene, killPod } from "./support/cluster-scene.ts";
+import { ClusterHarness, killPod } from "./support/cluster-harness.ts";
 import { enforceIsolation, ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { kube } from "./support/kubernetes.ts";
-import { failures, settled, wholeLog } from "./support/log.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken } from "./support/wharf.ts";
+import { getFailures, waitUntilSettled, readWholeLog } from "./support/log.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
 
 /**
  * Whole workflows with runners in pods of a real cluster and the server outside it. Afterwards the
@@ -28,8 +28,8 @@ let image: string;
 
 beforeAll(() => {
   if (isSkipped) return;
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
   image = ensureClusterImage("runner");
 }, 10 * minutes);
 
@@ -38,8 +38,8 @@ afterAll(() => {
 });
 
 const open = (name: string, environment: Record<string, string> = {}) =>
-  ClusterScene.open({ name, folder, image, environment });
-const taskAt = (scene: ClusterScene, fields: Partial<Task> = {}): Promise<Task> =>
+  ClusterHarness.open({ name, folder, image, environment });
+const taskAt = (scene: ClusterHarness, fields: Partial<Task> = {}): Promise<Task> =>
   scene.wharf.createTask({ repository_url: remote, ...fields });
 
 const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
@@ -52,13 +52,13 @@ const workSaid = [...steps, "wrote done.txt", ""].join("\n");
 
 // G-001 G-002 G-003 G-021 G-024 G-025 S-038 R-004
 test(
-  "a task becomes a branch; its runner is a StatefulSet with volumes in its tenant's namespace, and goes with it",
+  "a task becomes a branch; its runner is a StatefulSet with volumes in the tenant's namespace, removed with it",
   async () => {
     await using scene = await open("branch");
     const task = await taskAt(scene);
     await scene.wharf.prompt(task, "demo: write hello.txt hello\ndemo: say done");
     const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
-    expect(spoken(events)).toContain("done");
+    expect(getAgentText(events)).toContain("done");
     const { shadow_branch } = await scene.wharf.task(task.id);
     expect(git(remote, "show", `${shadow_branch}:hello.txt`)).toBe("hello");
     const { namespace, name } = await scene.pod(task);
@@ -82,7 +82,7 @@ test(
 
 // G-053 G-056
 test(
-  "a runner that the network holds nothing back from says so on every surface; one that is held says nothing",
+  "a runner without network isolation says so on every surface; an isolated one says nothing",
   async () => {
     await using scene = await open("walls");
     const task = await taskAt(scene);
@@ -107,19 +107,19 @@ test(
 
 // G-056
 test(
-  "where isolation is required, a runner without it is refused, and one that is held works",
+  "if isolation is required, a runner without it is refused and an isolated one works",
   async () => {
     await using scene = await open("required", { WHARF_REQUIRE_ISOLATION: "1" });
     const refused = await taskAt(scene);
     await scene.wharf.prompt(refused, "demo: say hello");
-    expect(await settled(scene.wharf, refused, 2 * minutes)).toMatchObject({ state: "FAILED" });
-    const [failure] = failures(await scene.wharf.events(refused.id));
+    expect(await waitUntilSettled(scene.wharf, refused, 2 * minutes)).toMatchObject({ state: "FAILED" });
+    const [failure] = getFailures(await scene.wharf.events(refused.id));
     expect(failure).toMatchObject({ code: "isolation_unenforced" });
     expect(failure?.next).toContain("WHARF_REQUIRE_ISOLATION");
     enforceIsolation("on");
     try {
       const held = await taskAt(scene);
-      expect(spoken(await scene.wharf.turn(held, "demo: say hello"))).toBe("hello\n");
+      expect(getAgentText(await scene.wharf.turn(held, "demo: say hello"))).toBe("hello\n");
     } finally {
       enforceIsolation("off");
     }
@@ -132,21 +132,21 @@ const pidOf = (program: string): number =>
 
 describe("killed in the middle of a turn", () => {
   /** The turn continues after the kill: no text is lost or repeated. */
-  async function survives(name: string, kill: (scene: ClusterScene, task: Task) => Promise<void>): Promise<void> {
+  async function survives(name: string, kill: (scene: ClusterHarness, task: Task) => Promise<void>): Promise<void> {
     await using scene = await open(name);
     const task = await taskAt(scene);
     await scene.wharf.prompt(task, work);
     await scene.wharf.until(task.id, isSaid, 2 * minutes);
-    const before = await wholeLog(scene.wharf, task);
+    const before = await readWholeLog(scene.wharf, task);
     await kill(scene, task);
     const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
-    expect(spoken(events)).toBe(workSaid);
-    await wholeLog(scene.wharf, task, before);
+    expect(getAgentText(events)).toBe(workSaid);
+    await readWholeLog(scene.wharf, task, before);
   }
 
   // R-025
   test(
-    "the server: the agent works on, and the next server reads what it did",
+    "the server: the agent keeps working, and the next server reads its journal",
     async () => {
       await survives("server", async ({ wharf }) => {
         await wharf.kill();
@@ -158,7 +158,7 @@ describe("killed in the middle of a turn", () => {
   );
 
   test(
-    "the API server: the wire breaks and comes back",
+    "the API server: the wire breaks and reconnects",
     async () => {
       await survives("api", async () => {
         process.kill(pidOf("kube-apiserver"), "SIGKILL");
@@ -170,7 +170,7 @@ describe("killed in the middle of a turn", () => {
   );
 
   test(
-    "the kubelet: the pod runs on, and its wire comes back",
+    "the kubelet: the pod keeps running, and its wire reconnects",
     async () => {
       await survives("kubelet", async () => {
         process.kill(pidOf("kubelet"), "SIGKILL");
@@ -182,9 +182,9 @@ describe("killed in the middle of a turn", () => {
   );
 
   test(
-    "a pod whose node is away is taken away by force, and its successor has the same volumes",
+    "a pod whose node is down is removed by force, and its successor has the same volumes",
     async () => {
-      await using bench = await Bench.open(underTest);
+      await using bench = await ConformanceHarness.open(underTest);
       const runner = await bench.runner();
       await runner.exec("echo kept > file; sync");
       await runner.hangUp();
@@ -202,7 +202,7 @@ describe("killed in the middle of a turn", () => {
 
   // G-057 K-073
   test(
-    "an agent that uses up its pod's memory: its failure says so",
+    "an agent that exceeds its pod's memory fails with that reason",
     async () => {
       await using scene = await open("memory");
       const hog = "const all=[];for(;;)all.push(Buffer.alloc(64*1024*1024,1))";
@@ -216,8 +216,8 @@ describe("killed in the middle of a turn", () => {
       await scene.wharf.client.call(api.createAgentType, { body });
       const task = await taskAt(scene, { agent_type: "hog" });
       await scene.wharf.prompt(task, "eat");
-      expect(await settled(scene.wharf, task, 2 * minutes)).toMatchObject({ state: "FAILED" });
-      expect(failures(await wholeLog(scene.wharf, task)).at(-1)).toMatchObject({
+      expect(await waitUntilSettled(scene.wharf, task, 2 * minutes)).toMatchObject({ state: "FAILED" });
+      expect(getFailures(await readWholeLog(scene.wharf, task)).at(-1)).toMatchObject({
         code: "agent_out_of_memory",
         message: expect.stringContaining("the runner reached its memory limit of 256 MiB"),
       });
@@ -227,18 +227,18 @@ describe("killed in the middle of a turn", () => {
 
   // S-040
   test(
-    "the pod: the turn is interrupted once, on the disk that was kept, and the next one goes on",
+    "the pod: the turn is interrupted once, and the next one continues on the same disk",
     async () => {
       await using scene = await open("pod");
       const task = await taskAt(scene);
       await scene.wharf.prompt(task, `demo: write kept.txt kept\n${work}`);
       await scene.wharf.until(task.id, isSaid, 2 * minutes);
-      const before = await wholeLog(scene.wharf, task);
+      const before = await readWholeLog(scene.wharf, task);
       await killPod((await scene.pod(task)).uid);
       const isInterrupted = ({ data }: Event) => data.kind === "turn" && data.status === "interrupted";
       const events = await scene.wharf.until(task.id, isInterrupted, 2 * minutes);
       expect(events.filter(isInterrupted)).toHaveLength(1);
-      await wholeLog(scene.wharf, task, before);
+      await readWholeLog(scene.wharf, task, before);
       await scene.wharf.turn(task, "demo: write more.txt more\ndemo: say on");
       const { shadow_branch } = await scene.wharf.task(task.id);
       await scene.wharf.until(task.id, isPushed, minutes);
@@ -248,17 +248,17 @@ describe("killed in the middle of a turn", () => {
   );
 });
 
-describe("what stands in the way is told with what to do", () => {
+describe("obstacles are reported with the next step", () => {
   /** Returns the first failure of a task that cannot start. */
-  async function failure(scene: ClusterScene, fields: Partial<Task> = {}) {
+  async function failure(scene: ClusterHarness, fields: Partial<Task> = {}) {
     const task = await taskAt(scene, fields);
     await scene.wharf.prompt(task, "demo: say hello");
     const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
-    return failures(events)[0];
+    return getFailures(events)[0];
   }
 
   test(
-    "an image that is not to be had",
+    "an image that cannot be pulled",
     async () => {
       await using scene = await open("image", { WHARF_RUNNER_IMAGE: "localhost:1/no-such-image:1" });
       const found = await failure(scene);
@@ -271,7 +271,7 @@ describe("what stands in the way is told with what to do", () => {
 
   // G-043
   test(
-    "a quota that is used up",
+    "an exhausted quota",
     async () => {
       await using scene = await open("quota", { WHARF_KUBERNETES_QUOTA: "pods=0" });
       const found = await failure(scene);
@@ -282,7 +282,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   test(
-    "a claim that no storage class has a volume for",
+    "a claim without a volume in any storage class",
     async () => {
       await using scene = await open("unbound", { WHARF_KUBERNETES_STORAGE_CLASS: "no-such-class" });
       const found = await failure(scene);
@@ -294,7 +294,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   test(
-    "no room for the runner: the task's log says that it waits for a node, and in the end that none came",
+    "no room for the runner: the task's log says that it waits for a node, and finally that none came",
     async () => {
       await using scene = await open("room", { WHARF_KUBERNETES_RESERVE: "1", WHARF_KUBERNETES_START_TIMEOUT: "5" });
       const filler = {
@@ -308,7 +308,7 @@ describe("what stands in the way is told with what to do", () => {
         const task = await taskAt(scene);
         await scene.wharf.prompt(task, "demo: say hello");
         const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
-        expect(failures(events)[0]).toMatchObject({ code: "runner_not_started" });
+        expect(getFailures(events)[0]).toMatchObject({ code: "runner_not_started" });
         const waits = events.filter(
           ({ data }) => data.kind === "notice" && data.message.startsWith("Waiting for a node"),
         );
@@ -321,13 +321,13 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   test(
-    "a volume that is full",
+    "a full volume",
     async () => {
       const prepare = (claim: string, path: string) => {
         if (claim.startsWith("workspace-")) execFileSync("mount", ["-t", "tmpfs", "-o", "size=4k", "tmpfs", path]);
       };
       const release = (path: string) => void spawnSync("umount", [path], { stdio: "ignore" });
-      await using scene = await ClusterScene.open({ name: "full", folder, image, disks: { prepare, release } });
+      await using scene = await ClusterHarness.open({ name: "full", folder, image, disks: { prepare, release } });
       const found = await failure(scene);
       expect(found).toMatchObject({ code: "disk_full", next: expect.stringContaining("Free some space") });
     },
@@ -356,7 +356,7 @@ describe("what stands in the way is told with what to do", () => {
 
   // S-048
   test(
-    "an account that may do nothing",
+    "an account without permissions",
     async () => {
       const token = await nobodysToken();
       const config = JSON.parse(await kube("config", "view", "--raw", "-o", "json"));
@@ -370,7 +370,7 @@ describe("what stands in the way is told with what to do", () => {
   );
 
   test(
-    "a kubeconfig that is not there, or names nothing that answers",
+    "a kubeconfig that is missing, or names an address where nothing answers",
     async () => {
       await expect(open("no-file", { KUBECONFIG: "/no/such/kubeconfig" })).rejects.toThrow("/no/such/kubeconfig");
       const file = join(folder, "away.kubeconfig");

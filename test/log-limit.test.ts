@@ -2,14 +2,14 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeRepository } from "./support/repository.ts";
-import { scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder, { WHARF_BACKEND: "mock", WHARF_MAX_RUN_LOG_MB: "1" });
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder, { WHARF_BACKEND: "mock", WHARF_MAX_RUN_LOG_MB: "1" });
   await wharf.start();
 });
 afterAll(async () => {
@@ -17,8 +17,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test("a run that fills its log ends with a clear line, and other tasks go on", async () => {
-  const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
+test("a run that fills its log ends with a clear error, and other tasks continue", async () => {
+  const task = await wharf.createTask({ repository_url: createRepository(join(folder, "remote")) });
   await wharf.prompt(task, "demo: flood 200000");
   const events = await wharf.until(task.id, ({ data }) => data.kind === "failure", 90_000);
   const failure = events.find(({ data }) => data.kind === "failure")?.data;
@@ -29,5 +29,5 @@ test("a run that fills its log ends with a clear line, and other tasks go on", a
   expect((await wharf.task(task.id)).state).toBe("FAILED");
   expect(events.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0)).toBeLessThan(1.2 * (1 << 20));
   const other = await wharf.createTask({ repository_url: join(folder, "remote") });
-  expect(spoken(await wharf.turn(other, "demo: say here"))).toContain("here");
+  expect(getAgentText(await wharf.turn(other, "demo: say here"))).toContain("here");
 });

@@ -6,9 +6,9 @@ import { text } from "node:stream/consumers";
 import { api, runnerApi } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * A whole server whose runners are real daemons behind a simulated wire, with real tasks, turns and
@@ -17,11 +17,11 @@ import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let remote: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 beforeAll(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"), { "README.md": "# A sample\n", "src/a.txt": "one\n" });
-  wharf = new Wharf(folder, { AGENT_MODE: "mock" });
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"), { "README.md": "# A sample\n", "src/a.txt": "one\n" });
+  wharf = new ServerHarness(folder, { AGENT_MODE: "mock" });
   await wharf.start();
 });
 afterAll(async () => {
@@ -30,27 +30,27 @@ afterAll(async () => {
 });
 
 // S-003, S-004, S-013
-test("works on a task and pushes its branch, and says that its runners are no sandboxes", async () => {
+test("completes a task, pushes its branch, and reports that its runners are not sandboxes", async () => {
   const server = await wharf.client.call(api.serverInfo, {});
   expect(server).toMatchObject({ backend: "mock", isolation: "unsafe", isolation_reason: expect.any(String) });
   const task = await wharf.createTask({ repository_url: remote });
   const events = await wharf.turn(task, "demo: write src/b.txt two\ndemo: say done");
-  expect(spoken(events)).toContain("done\n");
+  expect(getAgentText(events)).toContain("done\n");
   await wharf.until(task.id, isPushed);
   expect(git(remote, "show", `shadow/task-${task.id}:src/b.txt`)).toBe("two");
   expect(wharf.runnerIds()).toEqual([]);
 });
 
-test("goes on after its runner died in the middle of a turn: the turn is interrupted, the next one is given", async () => {
+test("continues after its runner died during a turn: the turn is interrupted, and the next one runs", async () => {
   const task = await wharf.createTask({ repository_url: remote });
   await wharf.prompt(task, "demo: say before\ndemo: die\ndemo: say after");
   const interrupted = await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "interrupted");
-  expect(spoken(interrupted)).not.toContain("after");
-  expect(spoken(await wharf.turn(task, "demo: say again"))).toContain("again\n");
+  expect(getAgentText(interrupted)).not.toContain("after");
+  expect(getAgentText(await wharf.turn(task, "demo: say again"))).toContain("again\n");
 });
 
 // S-013 R-033
-test("has runners by hand too, with commands, their input, and files", async () => {
+test("has standalone runners with commands, their input, and files", async () => {
   const created = await runnerCli(["create", "--json"]);
   const { id } = JSON.parse(created.stdout);
   expect(await runnerCli(["exec", id, "--", "echo out; echo err >&2; exit 7"])).toMatchObject({
@@ -68,19 +68,19 @@ test("has runners by hand too, with commands, their input, and files", async () 
   expect(readFileSync(copy, "utf8")).toBe("new\n");
   expect((await runnerCli(["rm", id])).code).toBe(0);
   expect((await runnerCli(["exec", id, "--", "true"])).code).toBe(2);
-  await eventually(() => tracesOf(id), noTraces);
+  await eventually(() => findTraces(id), noTraces);
 });
 
-test("its runners end with a server that is killed, and the next server gives a task another one", async () => {
+test("loses its runners with a killed server, and the next server gives a task a new one", async () => {
   const task = await wharf.createTask({ repository_url: remote });
   await wharf.turn(task, "demo: say one");
   const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
   const id = agents[0]?.runner_id ?? "none";
-  expect(tracesOf(id).processes).not.toEqual([]);
+  expect(findTraces(id).processes).not.toEqual([]);
   await wharf.kill();
-  await eventually(() => tracesOf(id), noTraces);
+  await eventually(() => findTraces(id), noTraces);
   await wharf.start();
-  expect(spoken(await wharf.turn(task, "demo: say two"))).toContain("two\n");
+  expect(getAgentText(await wharf.turn(task, "demo: say two"))).toContain("two\n");
 });
 
 async function runnerCli(args: readonly string[], input?: string) {

@@ -69,7 +69,7 @@ async function leftProcesses(): Promise<string[]> {
 }
 
 describe("the published package", () => {
-  test("holds programs and no sources, and brings nothing but the platform's binaries", async () => {
+  test("contains programs and no sources, and depends only on the platform's binaries", async () => {
     const files = await readdir(join(folder, "node_modules/wharf"), { recursive: true });
     expect(files.filter((file) => file.endsWith(".ts"))).toEqual([]);
     expect(files).toEqual(
@@ -119,7 +119,7 @@ describe("the published package", () => {
     expect(await readdir(join(home, "tmp"))).toEqual([]);
   });
 
-  test("leaves nothing behind when the demonstration is interrupted in the midst of its work", async () => {
+  test("leaves nothing behind when the demonstration is interrupted", async () => {
     const { child, said, ended } = start(join(folder, "node_modules/.bin/wharf"), ["demo"]);
     while (!said.out.includes("I am Wharf's demo agent") && child.exitCode === null)
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -129,7 +129,7 @@ describe("the published package", () => {
     expect(await leftProcesses()).toEqual([]);
   });
 
-  test("says what this machine can do", async () => {
+  test("reports what this machine supports", async () => {
     const { code, out, err } = await wharf("doctor");
     expect({ code, err }, out).toEqual({ code: 0, err: "" });
     expect(out).toMatch(/^ok +Node +v(2[4-9]|[3-9]\d)\./m);
@@ -138,14 +138,14 @@ describe("the published package", () => {
   });
 
   // The package bundles the backends' libraries too, and loads them only on demand.
-  test("brings what it takes to use Docker, and says where it looked for one", async () => {
+  test("contains what Docker needs, and reports where it looked for an engine", async () => {
     const settings = ["WHARF_BACKEND=docker", `DOCKER_HOST=unix://${home}/none.sock`];
     const { code, out } = await start("env", [...settings, "npx", "wharf", "doctor"]).ended;
     expect(out).toMatch(/^FAIL +Docker +There is no Docker engine at unix:.*none\.sock/m);
     expect(code).toBe(2);
   });
 
-  test("holds no mock backend, and says so where it is asked for", async () => {
+  test("contains no mock backend, and says so when one is requested", async () => {
     const files = await readdir(join(folder, "node_modules/wharf/dist"));
     const code = await Promise.all(
       files
@@ -159,7 +159,7 @@ describe("the published package", () => {
     expect(await leftProcesses()).toEqual([]);
   });
 
-  test("runs a task without a server, and its exit code says whose fault it was", async () => {
+  test("runs a task without a server, and its exit code tells the cause of a failure", async () => {
     const repository = join(home, "repository");
     const git = (...args: string[]) =>
       run("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", ...args]);

@@ -6,24 +6,24 @@ import { api, type Event, type Run, type Task, type TaskInput, taskStreamPath } 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
 import { eventually } from "./support/eventually.ts";
-import { wholeLog } from "./support/log.ts";
+import { readWholeLog } from "./support/log.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** Pausing a task's agent, and passing an agent more than text. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let remote: string;
 let model: ModelServer;
 const modelDelay = 2_500; // ms
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
   model = await startGemini({ key: "real-key", script: () => ({ text: "the answer", delayMs: modelDelay }) });
-  wharf = new Wharf(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url });
+  wharf = new ServerHarness(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url });
   await wharf.start();
 });
 
@@ -40,7 +40,7 @@ const resume = (task: Task) => wharf.client.call(api.resumeTask, at(task));
 const runOf = async (task: Task): Promise<Run> => (await wharf.client.call(api.listTaskAgents, at(task))).agents[0]!;
 const statusIs = (task: Task, status: Run["status"]) =>
   eventually(async () => (await runOf(task)).status, status, 20_000);
-const says = (words: string) => (event: Event) => spoken([event]).includes(words);
+const says = (words: string) => (event: Event) => getAgentText([event]).includes(words);
 
 /**
  * Lists the processes of a run's agent with their states, as this machine's kernel reports them.
@@ -82,11 +82,11 @@ const counting = [
 const counted = ["begun", ...Array.from({ length: 12 }, (_, i) => String(i)), "wrote counted.txt", ""].join("\n");
 
 /** The first command prints its exit code. */
-const isCounted = (events: readonly Event[]) => expect(spoken(events)).toContain(counted);
+const isCounted = (events: readonly Event[]) => expect(getAgentText(events)).toContain(counted);
 
 describe("a paused task", () => {
   // G-044 K-057 K-058 X-007 X-028
-  test("stands still with all it started, stays in progress and says so, and goes on in the same turn to its whole end", async () => {
+  test("stops with all its processes, stays in progress and says so, and completes the same turn after the resume", async () => {
     const task = await newTask();
     const turn = await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -94,12 +94,12 @@ describe("a paused task", () => {
     await statusIs(task, "PAUSED");
     expect(statesOf(await runOf(task))).toEqual(["T"]);
     await wharf.until(task.id, ({ data }) => data.kind === "notice" && data.message.includes("processes frozen"));
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     const paused = { kind: "state", entity: "run", from: "RUNNING", to: "PAUSED" };
     expect(before.map(({ data }) => data)).toContainEqual(paused);
     await pause(task);
     await sleep(1_500);
-    expect(await wholeLog(wharf, task)).toEqual(before);
+    expect(await readWholeLog(wharf, task)).toEqual(before);
     expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
     expect(await wharf.client.call(api.taskStatus, at(task))).toMatchObject({ current_operation: "paused" });
     const waiting = await wharf.prompt(task, "demo: say meanwhile");
@@ -107,7 +107,7 @@ describe("a paused task", () => {
     expect(await resume(task)).toMatchObject({ state: "IN_PROGRESS" });
     await wharf.until(task.id, isPushed);
     const events = await wharf.until(task.id, says("meanwhile"));
-    isCounted(await wholeLog(wharf, task, before));
+    isCounted(await readWholeLog(wharf, task, before));
     expect(waiting).toMatchObject({ state: "QUEUED" });
     expect(await runOf(task)).toMatchObject({ status: "RUNNING" });
     expect(events.filter(({ data }) => data.kind === "turn" && data.turn_id === turn.id)).toHaveLength(3);
@@ -118,7 +118,7 @@ describe("a paused task", () => {
   });
 
   // K-065
-  test("is paused and resumed on its stream, and by the command line", async () => {
+  test("is paused and resumed over its stream and by the command line", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -145,7 +145,7 @@ describe("a paused task", () => {
     isCounted(await wharf.until(task.id, isPushed));
   });
 
-  test("lets a model request that is out end first, and none out until it is resumed", async () => {
+  test("lets an open model request finish, and sends no other until it is resumed", async () => {
     const task = await newTask();
     await wharf.client.call(api.createAgentType, {
       body: {
@@ -170,19 +170,19 @@ describe("a paused task", () => {
     expect(statesOf(await runOf(task))).toEqual(["T"]);
     await resume(task);
     await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "ended");
-    expect(spoken(await wholeLog(wharf, task))).toBe(
+    expect(getAgentText(await readWholeLog(wharf, task))).toBe(
       "asking\nmodel answered: the answer\nmodel answered: the answer\n",
     );
     expect(model.requests).toHaveLength(2);
   });
 
-  test("stays paused over the end of the server, and the next one resumes it", async () => {
+  test("stays paused when the server stops, and the next server resumes it", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
     await pause(task);
     await statusIs(task, "PAUSED");
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     const run = await runOf(task);
     await wharf.kill();
     expect(statesOf(run)).toEqual(["T"]);
@@ -192,10 +192,10 @@ describe("a paused task", () => {
     expect(statesOf(run)).toEqual(["T"]);
     await resume(task);
     await wharf.until(task.id, isPushed);
-    isCounted(await wholeLog(wharf, task, before));
+    isCounted(await readWholeLog(wharf, task, before));
   });
 
-  test("is interrupted when its runner dies, and works on with the next prompt", async () => {
+  test("is interrupted when its runner dies, and works again with the next prompt", async () => {
     const task = await newTask();
     await wharf.prompt(task, counting);
     await wharf.until(task.id, says("begun"));
@@ -206,10 +206,10 @@ describe("a paused task", () => {
     process.kill(root.pid, "SIGKILL");
     await eventually(async () => (await wharf.task(task.id)).state, "BLOCKED", 20_000);
     await statusIs(task, "RUNNING");
-    expect(spoken(await wharf.turn(task, "demo: say and on"))).toBe("and on\n");
+    expect(getAgentText(await wharf.turn(task, "demo: say and on"))).toBe("and on\n");
   });
 
-  test("is stopped and deleted as any other, and nothing of it is left", async () => {
+  test("is stopped and deleted like any other, and leaves nothing", async () => {
     const [stopped, deleted] = [await newTask(), await newTask()];
     for (const task of [stopped, deleted]) {
       await wharf.prompt(task, counting);
@@ -222,8 +222,8 @@ describe("a paused task", () => {
     await wharf.client.call(api.deleteTask, at(deleted));
     await statusIs(stopped, "STOPPED");
     expect(await wharf.task(stopped.id)).toMatchObject({ state: "REVIEW" });
-    for (const run of runs) await eventually(() => tracesOf(run.runner_id!), noTraces, 30_000);
-    expect(spoken(await wharf.turn(stopped, "demo: say again"))).toBe("again\n");
+    for (const run of runs) await eventually(() => findTraces(run.runner_id!), noTraces, 30_000);
+    expect(getAgentText(await wharf.turn(stopped, "demo: say again"))).toBe("again\n");
   });
 });
 
@@ -245,10 +245,10 @@ const shown = (events: readonly Event[]): string =>
     .flatMap((part) => (part.type === "text" ? [part.text] : []))
     .join("\n");
 
-describe("what an agent is given", () => {
+describe("an agent's prompt", () => {
   beforeAll(() => wharf.client.call(api.createAgentType, { body: forgetful }));
 
-  test("holds the files that came with a prompt: text in it, the rest on its disk, byte for byte", async () => {
+  test("contains the attached files: text inline, the others on the agent's disk, byte for byte", async () => {
     const task = await newTask({ agent_type: "forgetful" });
     const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 256));
     const attachments = [
@@ -272,14 +272,14 @@ describe("what an agent is given", () => {
     await expect(tooMuch).rejects.toMatchObject({ code: "bad_request" });
   });
 
-  test("is what was said before, where it was killed and can't load its session", async () => {
+  test("contains the earlier conversation if the agent was killed and cannot load its session", async () => {
     const task = await newTask({ agent_type: "forgetful" });
     await wharf.turn(task, "demo: say the word is heron");
     await wharf.prompt(task, "demo: say now I crash\ndemo: hang");
     await wharf.until(task.id, says("now I crash"));
     for (const { pid } of processesOf(await runOf(task))) kill(pid);
     await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 20_000);
-    expect(spoken(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
+    expect(getAgentText(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
     const summaries = `demo: run grep -o '<earlier-conversatio[n]>.*</earlier' "$HOME/heard"`;
     const told = shown(await wharf.turn(task, summaries));
     expect(told).toContain("> demo: say the word is heron");

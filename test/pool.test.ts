@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { api, runnerApi, type RunnerCreate } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { isPushed, patience, scratchFolder, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { isPushed, patience, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Warm runners, as the users of a server with a pool see them. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder, { WHARF_POOL: "small=2" });
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder, { WHARF_POOL: "small=2" });
   await wharf.start();
 });
 afterAll(async () => {
@@ -40,7 +40,7 @@ async function waiting(n: number): Promise<string[]> {
 const daemonOf = (id: string): unknown =>
   JSON.parse(readFileSync(join(wharf.data, "runners", id, "run.json"), "utf8")).daemon;
 
-test("gives one that waits to whoever creates a runner, as theirs alone, and the same wish twice is one runner", async () => {
+test("gives a warm runner to the creator of a runner alone, and a repeated request gets the same runner", async () => {
   const before = await waiting(2);
   expect(await listed()).toEqual([]);
   const request_id = crypto.randomUUID();
@@ -65,9 +65,9 @@ test("gives one that waits to whoever creates a runner, as theirs alone, and the
   expect(await waiting(2)).toEqual(next);
 });
 
-test("gives one that waits to a run, which goes on like any other", async () => {
+test("gives a warm runner to a run, which continues like any other", async () => {
   const before = await waiting(2);
-  const repository = makeRepository(join(folder, "repository"));
+  const repository = createRepository(join(folder, "repository"));
   const task = await wharf.createTask({ repository_url: repository });
   await wharf.turn(task, "write a file");
   await wharf.until(task.id, isPushed);
@@ -81,7 +81,7 @@ test("gives one that waits to a run, which goes on like any other", async () => 
   await eventually(async () => existsSync(join(wharf.data, "runners", runner!)), false);
 });
 
-test("belongs to exactly one and none is lost when the server is killed while many claim", async () => {
+test("gives each warm runner to one owner, and loses none when the server is killed during many claims", async () => {
   const before = await waiting(2);
   const daemons = before.map(daemonOf);
   await wharf.kill();
@@ -100,7 +100,7 @@ test("belongs to exactly one and none is lost when the server is killed while ma
   expect(wharf.runnerIds()).toHaveLength(2);
 });
 
-test("has fewer when fewer are wanted, none when none are, and leaves nothing behind when it is taken down", async () => {
+test("shrinks with its setting, is empty at zero, and leaves nothing behind after `down`", async () => {
   const before = await waiting(2);
   await wharf.interrupt();
   wharf.environment["WHARF_POOL"] = "small=1";
@@ -119,5 +119,5 @@ test("has fewer when fewer are wanted, none when none are, and leaves nothing be
   const last = await waiting(2);
   await wharf[Symbol.asyncDispose]();
   expect(wharf.runnerIds()).toEqual([]);
-  for (const id of [...before, ...last]) expect(tracesOf(id)).toEqual(noTraces);
+  for (const id of [...before, ...last]) expect(findTraces(id)).toEqual(noTraces);
 });

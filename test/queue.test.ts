@@ -2,19 +2,19 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { api, type Event, type Task, type TaskInput } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { wholeLog } from "./support/log.ts";
-import { makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { readWholeLog } from "./support/log.ts";
+import { createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** A person intervenes while the agent works: prompts wait, turns are cancelled, modes change. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let remote: string;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
-  wharf = new Wharf(folder);
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
+  wharf = new ServerHarness(folder);
   await wharf.start();
 });
 
@@ -25,14 +25,14 @@ afterAll(async () => {
 
 const newTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
 const at = (task: Task) => ({ params: { task_id: task.id } });
-const says = (words: string) => (event: Event) => spoken([event]).includes(words);
+const says = (words: string) => (event: Event) => getAgentText([event]).includes(words);
 const ends = (turnId: string) => (event: Event) =>
   event.data.kind === "turn" && event.data.turn_id === turnId && /ended|cancelled/.test(event.data.status);
 const turnsOf = async (task: Task) => (await wharf.client.call(api.listTaskTurns, at(task))).turns;
 const slow = "demo: say begun\ndemo: sleep 1500ms\ndemo: say one";
 
 describe("prompts during a turn", () => {
-  test("are given one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
+  test("run one after the other, in one run and one conversation, also when the server dies meanwhile", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, slow);
     await wharf.until(task.id, says("begun"));
@@ -46,14 +46,14 @@ describe("prompts during a turn", () => {
       data.kind === "turn" && data.status === "started" ? [data.turn_id] : [],
     );
     expect(starts).toEqual([first.id, second.id, third.id]);
-    expect(spoken(await wholeLog(wharf, task))).toMatch(/begun.*one.*two.*three/s);
+    expect(getAgentText(await readWholeLog(wharf, task))).toMatch(/begun.*one.*two.*three/s);
     expect(new Set((await turnsOf(task)).map(({ run_id }) => run_id)).size).toBe(1);
     const states = events.flatMap(({ data }) => (data.kind === "state" && data.entity === "task" ? [data.to] : []));
     expect(states).toEqual(["TODO", "IN_PROGRESS", "REVIEW"]);
     await wharf.until(task.id, isPushed);
   });
 
-  test("are taken back, and the turn at work is ended, by the command line; the next one goes on", async () => {
+  test("are withdrawn, and the current turn is cancelled, by the command line; the next one runs", async () => {
     const task = await newTask();
     const first = await wharf.prompt(task, "demo: say begun\ndemo: sleep 60s");
     await wharf.until(task.id, says("begun"));
@@ -66,13 +66,13 @@ describe("prompts during a turn", () => {
     const turns = await turnsOf(task);
     expect(turns.map(({ state }) => state)).toEqual(["CANCELLED", "CANCELLED", "ENDED"]);
     expect(turns[0]).toMatchObject({ id: first.id, stop_reason: "cancelled" });
-    expect(spoken(await wholeLog(wharf, task))).not.toContain("never");
+    expect(getAgentText(await readWholeLog(wharf, task))).not.toContain("never");
     expect((await wharf.cli("task", "cancel-turn", task.id)).code).toBe(2);
   });
 });
 
 describe("an agent's mode", () => {
-  test("is chosen for the task before it begins, and in the midst of a turn; what it does not offer is told and forgotten", async () => {
+  test("is set before the task starts and during a turn; an unsupported mode is reported and forgotten", async () => {
     const task = await newTask({ agent_mode: "allow-edits", permission_policy: "ask" });
     const script = [
       "ask edit a file",
@@ -103,13 +103,15 @@ describe("an agent's mode", () => {
   });
 });
 
-describe("files that go with a prompt", () => {
-  test("are attached on the command line, and lie where the agent is told of them", async () => {
+describe("files attached to a prompt", () => {
+  test("come from the command line, and are at the paths that the agent gets", async () => {
     const task = await newTask();
     const file = join(folder, "notes.txt");
     writeFileSync(file, "remember the milk");
     expect((await wharf.cli("task", "prompt", task.id, "demo: say hello", "--attach", file, "--follow")).code).toBe(0);
-    const told = (await wholeLog(wharf, task)).flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
+    const told = (await readWholeLog(wharf, task)).flatMap(({ data }) =>
+      data.kind === "notice" ? [data.message] : [],
+    );
     expect(told).toContain("Attachments: notes.txt (17 bytes).");
     const missing = await wharf.cli("task", "prompt", task.id, "x", "--attach", join(folder, "nowhere.txt"));
     expect(missing.code).toBe(2);

@@ -4,20 +4,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Run, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { wholeLog } from "./support/log.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { git, makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { readWholeLog } from "./support/log.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { git, createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** The guarantees for people when the server, or a runner, ends while agents work. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let remote: string;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
-  wharf = new Wharf(folder);
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
+  wharf = new ServerHarness(folder);
   await wharf.start();
 });
 
@@ -52,7 +52,7 @@ const launched = (runner: string): Launched =>
 
 describe("Ctrl-C on the server", () => {
   // G-048 G-074
-  test("leaves agents at work, and the next start takes them up: the turn goes on and nothing is lost", async () => {
+  test("leaves agents running, and the next start adopts them: the turn continues and nothing is lost", async () => {
     const steps = Array.from({ length: 12 }, (_, i) => `step ${i + 1}`);
     const task = await newTask();
     await wharf.prompt(
@@ -64,24 +64,24 @@ describe("Ctrl-C on the server", () => {
       ].join("\n"),
     );
     await wharf.until(task.id, isSaid);
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     const runner = await runnerOf(task);
     await wharf.interrupt();
-    expect(tracesOf(join(wharf.data, "postgres")).processes).toEqual([]);
-    expect(tracesOf(runner).processes.length).toBeGreaterThan(0);
+    expect(findTraces(join(wharf.data, "postgres")).processes).toEqual([]);
+    expect(findTraces(runner).processes.length).toBeGreaterThan(0);
     await sleep(1_000);
     await wharf.start();
 
     const events = await wharf.until(task.id, isPushed);
-    expect(spoken(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
-    await wholeLog(wharf, task, before);
+    expect(getAgentText(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
+    await readWholeLog(wharf, task, before);
     expect(await runnerOf(task)).toBe(runner);
     expect(await turnsOf(task)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
     expect((await runsOf(task)).map(({ status }) => status)).toEqual(["RUNNING"]);
     expect(git(remote, "show", `${task.shadow_branch}:done.txt`)).toBe("yes");
   });
 
-  test("a turn that ends while there is no server is told by the next one, and a prompt that was just given is given to an agent once", async () => {
+  test("reports a turn that ended without a server at the next start, and sends a new prompt to an agent once", async () => {
     const ending = await newTask();
     await wharf.prompt(ending, "demo: say soon\ndemo: sleep 600ms\ndemo: say over\ndemo: write late.txt yes");
     await wharf.until(ending.id, isSaid);
@@ -90,31 +90,31 @@ describe("Ctrl-C on the server", () => {
     await wharf.interrupt();
     await sleep(1_200);
     await wharf.start();
-    expect(spoken(await wharf.until(ending.id, isPushed))).toBe("soon\nover\nwrote late.txt\n");
+    expect(getAgentText(await wharf.until(ending.id, isPushed))).toBe("soon\nover\nwrote late.txt\n");
     await stateIs(ending, "REVIEW");
     await stateIs(queued, "REVIEW");
-    expect(spoken(await wholeLog(wharf, queued))).toBe("given once\n");
+    expect(getAgentText(await readWholeLog(wharf, queued))).toBe("given once\n");
     expect(await turnsOf(queued)).toMatchObject([{ id: turn.id, state: "ENDED" }]);
   });
 });
 
 describe("a question of the agent", () => {
   // X-008: BLOCKED is a task whose agent waits for a person
-  test("outlives the server, and the answer given to the next one lets the agent go on", async () => {
+  test("outlives the server, and the agent continues after the answer to the next server", async () => {
     const task = await newTask({ permission_policy: "ask" });
     await wharf.prompt(
       task,
       "demo: say before\ndemo: ask remove the build folder\ndemo: ask edit the readme\ndemo: say after",
     );
     await stateIs(task, "BLOCKED");
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     await wharf.interrupt();
     await wharf.start();
     expect(await wharf.task(task.id)).toMatchObject({ state: "BLOCKED" });
 
     const asked = (events: readonly Event[]) =>
       events.flatMap(({ data }) => (data.kind === "permission" && data.status === "asked" ? [data] : []));
-    const [first] = asked(await wholeLog(wharf, task, before));
+    const [first] = asked(await readWholeLog(wharf, task, before));
     expect(first).toMatchObject({ title: "remove the build folder", expires_at: expect.any(String) });
     const answer = (permission_id: string, option_id?: string) =>
       wharf.client.call(api.answerPermission, {
@@ -132,21 +132,23 @@ describe("a question of the agent", () => {
       code: "permission_request_closed",
     });
     await expect(answer("no-such-question")).rejects.toMatchObject({ code: "permission_request_not_found" });
-    const second = asked(await wholeLog(wharf, task, before))[1]!;
+    const second = asked(await readWholeLog(wharf, task, before))[1]!;
     await answer(second.permission_id);
 
     await stateIs(task, "REVIEW");
-    expect(spoken(await wholeLog(wharf, task, before))).toBe("before\nanswer: allowed\nanswer: rejected\nafter\n");
-    const states = (await wholeLog(wharf, task)).flatMap(({ data }) =>
+    expect(getAgentText(await readWholeLog(wharf, task, before))).toBe(
+      "before\nanswer: allowed\nanswer: rejected\nafter\n",
+    );
+    const states = (await readWholeLog(wharf, task)).flatMap(({ data }) =>
       data.kind === "state" && data.entity === "task" ? [data.to] : [],
     );
     expect(states).toEqual(["TODO", "IN_PROGRESS", "BLOCKED", "IN_PROGRESS", "BLOCKED", "IN_PROGRESS", "REVIEW"]);
   });
 });
 
-describe("a runner that is killed in a turn", () => {
+describe("a runner that is killed during a turn", () => {
   test.each(["daemon", "root"] as const)(
-    "(its %s) leaves the turn interrupted and the task to a person, and the next prompt goes on with the conversation",
+    "(its %s) leaves the turn interrupted and the task to a person, and the next prompt continues the conversation",
     async (what) => {
       const task = await newTask();
       await wharf.turn(task, "demo: say the first turn\ndemo: write kept.txt kept");
@@ -155,32 +157,32 @@ describe("a runner that is killed in a turn", () => {
         task.id,
         ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
       );
-      const before = await wholeLog(wharf, task);
+      const before = await readWholeLog(wharf, task);
       const runner = await runnerOf(task);
       process.kill(launched(runner)[what].pid, "SIGKILL");
 
       await stateIs(task, "BLOCKED");
       expect((await turnsOf(task)).map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED"]);
-      const told = await wholeLog(wharf, task, before);
+      const told = await readWholeLog(wharf, task, before);
       expect(
         told.some(({ data }) => data.kind === "turn" && data.status === "interrupted" && data.reason !== undefined),
       ).toBe(true);
       const events = await wharf.turn(task, 'demo: recall\ndemo: run cat kept.txt "$HOME/given"\ndemo: say and on');
-      expect(spoken(events)).toContain("demo: say the first turn");
-      expect(spoken(events)).toContain("and on");
+      expect(getAgentText(events)).toContain("demo: say the first turn");
+      expect(getAgentText(events)).toContain("and on");
       const shown = events
         .flatMap(({ data }) => (data.kind === "tool_call" ? (data.content ?? []) : []))
         .flatMap((part) => (part.type === "text" ? [part.text] : []));
       expect(shown.join("\n")).toMatch(/kept[^]*given/);
       expect(events.some(({ data }) => data.kind === "session" && data.loaded)).toBe(true);
-      await wholeLog(wharf, task, told);
+      await readWholeLog(wharf, task, told);
       // The agent received the prompt once; no server sent it again.
       expect(readFileSync(join(wharf.data, "runners", runner, "home", "given"), "utf8")).toBe("given\n");
       await stateIs(task, "REVIEW");
     },
   );
 
-  test("goes on by itself where the task's policy says so", async () => {
+  test("continues by itself if the task's policy says so", async () => {
     const task = await newTask({ interrupt_policy: "continue" });
     await wharf.turn(task, "demo: say the first turn");
     await wharf.prompt(task, "demo: say working\ndemo: hang");
@@ -193,13 +195,13 @@ describe("a runner that is killed in a turn", () => {
     const turns = await turnsOf(task);
     expect(turns.map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED", "ENDED"]);
     expect(turns[2]?.prompt).toContain("Check the state of the workspace");
-    expect(spoken(await wholeLog(wharf, task))).toContain("I remember this conversation");
+    expect(getAgentText(await readWholeLog(wharf, task))).toContain("I remember this conversation");
   });
 });
 
 describe("`down`", () => {
   // K-073
-  test("ends the runners too and leaves no process, mount or socket, and the work can be taken up again", async () => {
+  test("stops the runners too and leaves no process, mount or socket, and the work can be resumed", async () => {
     const atWork = await newTask();
     const waiting = await newTask();
     await wharf.turn(waiting, "demo: say before it went down\ndemo: write kept.txt kept");
@@ -208,11 +210,11 @@ describe("`down`", () => {
       atWork.id,
       ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
     );
-    const before = await wholeLog(wharf, waiting);
+    const before = await readWholeLog(wharf, waiting);
     const pid = wharf.pid;
     await wharf.client.call(api.shutdown, { body: { runners: true } });
-    await eventually(() => tracesOf(wharf.data), noTraces, 20_000);
-    for (const runner of wharf.runnerIds()) expect(tracesOf(runner)).toEqual(noTraces);
+    await eventually(() => findTraces(wharf.data), noTraces, 20_000);
+    for (const runner of wharf.runnerIds()) expect(findTraces(runner)).toEqual(noTraces);
     await eventually(() => isAlive(pid!), false);
 
     await wharf.start();
@@ -220,7 +222,7 @@ describe("`down`", () => {
     expect(await turnsOf(atWork)).toMatchObject([{ state: "CANCELLED" }]);
     expect(await runsOf(atWork)).toMatchObject([{ status: "STOPPED" }]);
     const events = await wharf.turn(waiting, "demo: recall\ndemo: run cat kept.txt");
-    expect(spoken(events)).toContain("demo: say before it went down");
-    await wholeLog(wharf, waiting, before);
+    expect(getAgentText(events)).toContain("demo: say before it went down");
+    await readWholeLog(wharf, waiting, before);
   });
 });

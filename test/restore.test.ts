@@ -6,8 +6,8 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** The fate of runners when the database is not the one that they were created with. */
 let folder: string;
@@ -15,8 +15,8 @@ let database: EmbeddedPostgres;
 let remote: string;
 
 beforeEach(async () => {
-  folder = scratchFolder();
-  remote = makeRepository(join(folder, "remote"));
+  folder = createScratchFolder();
+  remote = createRepository(join(folder, "remote"));
   database = await startEmbeddedPostgres({ folder: join(folder, "postgres") });
 });
 afterEach(async () => {
@@ -34,7 +34,7 @@ async function run(...statements: string[]): Promise<void> {
   await client.end();
 }
 
-async function work(wharf: Wharf, file: string): Promise<{ task: Task; runner: string }> {
+async function work(wharf: ServerHarness, file: string): Promise<{ task: Task; runner: string }> {
   const task = await wharf.createTask({ repository_url: remote });
   await wharf.prompt(task, `demo: write ${file} ${file}`);
   await wharf.until(task.id, isPushed);
@@ -42,11 +42,12 @@ async function work(wharf: Wharf, file: string): Promise<{ task: Task; runner: s
   return { task, runner: agents[0]?.runner_id ?? "" };
 }
 
-const fileIn = (wharf: Wharf, runner: string, name: string) => join(wharf.data, "runners", runner, "workspace", name);
+const fileIn = (wharf: ServerHarness, runner: string, name: string) =>
+  join(wharf.data, "runners", runner, "workspace", name);
 
-test("yesterday's dump beside today's runners: the younger keep their disks and are reported, the older go on", async () => {
+test("yesterday's dump with today's runners: newer runners keep their disks and are reported, older ones continue", async () => {
   await run("create database wharf");
-  const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();
   const old = await work(wharf, "old.txt");
   const other = await work(wharf, "other.txt");
@@ -72,19 +73,19 @@ test("yesterday's dump beside today's runners: the younger keep their disks and 
   );
   expect((await wharf.cli("doctor")).stdout).toContain("orphaned runners");
   expect(readFileSync(fileIn(wharf, young.runner, "young.txt"), "utf8")).toBe("young.txt");
-  const said = spoken(await wharf.turn(old.task, "demo: run cat later.txt\ndemo: say here"));
+  const said = getAgentText(await wharf.turn(old.task, "demo: run cat later.txt\ndemo: say here"));
   expect(said).toContain("here");
   expect(said).toContain("exit code: 0");
-  expect(spoken(await wharf.turn(other.task, "demo: run cat other.txt"))).toContain("exit code: 0");
+  expect(getAgentText(await wharf.turn(other.task, "demo: run cat other.txt"))).toContain("exit code: 0");
   const { stdout } = await wharf.cli("runner", "rm", "--orphans");
   expect(stdout).toContain("Deleted 1 orphaned runner.");
   await eventually(() => existsSync(fileIn(wharf, young.runner, "young.txt")), false);
   await wharf[Symbol.asyncDispose]();
 });
 
-test("an empty database: the server does not start, says why, and every disk is kept", async () => {
+test("an empty database: the server does not start, says why, and keeps every disk", async () => {
   await run("create database wharf", "create database empty");
-  const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();
   const { runner } = await work(wharf, "kept.txt");
   await wharf.interrupt();
@@ -97,15 +98,15 @@ test("an empty database: the server does not start, says why, and every disk is 
   await wharf[Symbol.asyncDispose]();
 });
 
-test("a copied data folder: the copy does not start while the original is there, and touches nothing of it", async () => {
+test("a copied data folder: the copy does not start while the original exists, and touches nothing of it", async () => {
   await run("create database wharf");
-  const wharf = new Wharf(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
   await wharf.start();
   const { runner } = await work(wharf, "kept.txt");
   const place = join(folder, "copy");
   mkdirSync(place);
   execFileSync("cp", ["--archive", wharf.data, join(place, "data")]);
-  const copy = new Wharf(place, { DATABASE_URL: urlOf("wharf") });
+  const copy = new ServerHarness(place, { DATABASE_URL: urlOf("wharf") });
   await expect(copy.start()).rejects.toThrow("which still exists");
   expect(await wharf.cli("runner", "exec", runner, "cat", "kept.txt")).toMatchObject({ code: 0, stdout: "kept.txt" });
   await wharf[Symbol.asyncDispose]();

@@ -8,16 +8,16 @@ import { runnerApi, type RunnerView } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { RunnerCommands } from "./support/runner-commands.ts";
-import { launcher, scratchFolder, Wharf } from "./support/wharf.ts";
+import { launcher, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Commands in standalone runners, through the command line as people use it. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let runners: RunnerCommands;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder, { WHARF_LOCAL_UNSAFE: "1" });
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder, { WHARF_LOCAL_UNSAFE: "1" });
   runners = new RunnerCommands(wharf);
   await wharf.start();
 });
@@ -33,7 +33,7 @@ describe("exec", () => {
   });
 
   // R-011 R-033 X-019
-  test("keeps stdout and stderr apart and exits as the command does", async () => {
+  test("keeps stdout and stderr apart and exits with the command's code", async () => {
     const ended = await runners.exec(runner, "echo out; echo err >&2; exit 7");
     expect([ended.code, ended.stdout.toString(), ended.stderr]).toEqual([7, "out\n", "err\n"]);
     expect((await runners.exec(runner, "kill -TERM $$")).code).toBe(143);
@@ -55,7 +55,7 @@ describe("exec", () => {
     );
   });
 
-  test("gives the command what is piped in with -i, every byte, and brings back every byte", async () => {
+  test("passes piped input to the command with -i and returns every byte", async () => {
     const bytes = randomBytes(3_000_001);
     const { code, stdout } = await runners.run(["exec", "-i", runner.id, "--", "cat"], bytes);
     expect([code, stdout.equals(bytes)]).toEqual([0, true]);
@@ -64,14 +64,14 @@ describe("exec", () => {
     expect((await runners.run(["exec", "-i", runner.id, "--", "exit 3"], bytes)).code).toBe(3);
   });
 
-  test("leaves stdin alone without -i, so that a loop over lines runs to its end", async () => {
+  test("does not read stdin without -i, so that a loop over lines runs to its end", async () => {
     const loop = `while read -r word; do "${process.execPath}" "${launcher}" runner exec ${runner.id} echo "<$word>"; done`;
     const child = spawn("/bin/sh", ["-c", loop], { env: wharf.environment, stdio: ["pipe", "pipe", "ignore"] });
     child.stdin.end("one\ntwo\nthree\n");
     expect((await buffer(child.stdout)).toString()).toBe("<one>\n<two>\n<three>\n");
   });
 
-  test("leaves a program's options to the program, with and without --", async () => {
+  test("passes a program's options to the program, with and without --", async () => {
     const script = "console.log(process.argv.slice(1).join(' '))";
     for (const line of [["node"], ["--", "node"]]) {
       const { stdout } = await runners.run([
@@ -93,7 +93,7 @@ describe("exec", () => {
     );
   });
 
-  test("loses nothing of 200 MB, and the server does not keep it", async () => {
+  test("loses nothing of 200 MB, and the server does not keep the output", async () => {
     const child = runners.spawn(["exec", runner.id, "--", "yes 0123456789abcdef | head -c 200000000; echo end >&2"]);
     let [length, said] = [0, ""];
     child.stdout!.on("data", (piece: Buffer) => (length += piece.length));
@@ -104,7 +104,7 @@ describe("exec", () => {
     expect(memory).toBeLessThan(450 * 1024 * 1024);
   });
 
-  test("ends the command when its caller leaves", async () => {
+  test("ends the command when its caller disconnects", async () => {
     const mark = `sleep 98${Math.trunc(Math.random() * 1e6)}`;
     const child = runners.spawn(["exec", "-t", "600", runner.id, "--", `echo begun; ${mark}`]);
     await once(child.stdout!, "data");
@@ -116,7 +116,7 @@ describe("exec", () => {
     );
   });
 
-  test("serves two at once, and a log tells what both did", async () => {
+  test("runs two commands at once, and the log has the output of both", async () => {
     const wait =
       "touch here-$ME; for i in $(seq 200); do [ -e here-$OTHER ] && break; sleep 0.05; done; [ -e here-$OTHER ] && echo met-$OTHER";
     const [a, b] = await Promise.all([
@@ -128,7 +128,7 @@ describe("exec", () => {
     expect([code, ...["met-a\n", "met-b\n"].map((words) => stdout.includes(words))]).toEqual([0, true, true]);
   });
 
-  test("answers a program with all of it at once, and says what went wrong in words", async () => {
+  test("answers a program with the whole output at once, and explains errors", async () => {
     const params = { runner_id: runner.id };
     const result = await wharf.client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo hi; exit 4" } });
     expect(result).toMatchObject({ stdout: "hi\n", exit_code: 4, timed_out: false });

@@ -9,17 +9,17 @@ import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contrac
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Viewers of a runner's activity, including viewers that are slow, disconnected or impatient. */
 const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let runner: RunnerView;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder);
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder);
   await wharf.start();
   runner = await wharf.client.call(
     runnerApi.createRunner,
@@ -48,7 +48,7 @@ describe("Ctrl-C", () => {
   }
   const codeOf = async (child: Command): Promise<unknown> => (await once(child, "exit"))[0];
 
-  test("is the command's: it ends in its own way, with its own code and its last words", async () => {
+  test("goes to the command, which ends with its own code and its last output", async () => {
     const { child, rest } = await begun("trap 'echo caught; exit 9' INT; echo begun; while :; do sleep 0.1; done");
     const code = codeOf(child);
     child.kill("SIGINT");
@@ -59,7 +59,7 @@ describe("Ctrl-C", () => {
     expect(await ended).toBe(130);
   });
 
-  test("given again ends it, whatever it thinks of that", async () => {
+  test("ends the command at the second press, even if the command ignores it", async () => {
     const mark = `sleep 97${Math.trunc(Math.random() * 1e6)}`;
     const { child } = await begun(`trap '' INT; echo begun; ${mark}`);
     const code = codeOf(child);
@@ -100,7 +100,7 @@ describe("a terminal's viewer", () => {
   }
 
   // S-072
-  test("that is slow holds up nobody, is let go where it was, and gets the rest when it comes again", async () => {
+  test("that is slow delays no other, is disconnected at its offset, and gets the rest when it returns", async () => {
     const size = 30_000_000;
     const params = { runner_id: runner.id };
     const body = { command: `read x; head -c ${size} /dev/zero | tr '\\0' x; read y` };
@@ -128,7 +128,7 @@ describe("a terminal's viewer", () => {
   });
 
   // S-072, S-078
-  test("whose server is killed comes back by itself to the next one, and has missed nothing", async () => {
+  test("whose server is killed reconnects to the next one by itself and misses nothing", async () => {
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const command = `"${process.execPath}" "${launcher}" runner attach ${runner.id} -- 'echo ready; while read line; do echo "got $line"; [ "$line" = end ] && exit 6; done'; echo "code $?"`;
     const pty = spawnPty("/bin/sh", ["-c", command], { env: wharf.environment, cols: 100, rows: 30 });

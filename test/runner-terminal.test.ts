@@ -5,18 +5,18 @@ import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contrac
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
-import { tracesOf } from "./support/processes.ts";
+import { findTraces } from "./support/processes.ts";
 import { RunnerCommands } from "./support/runner-commands.ts";
-import { launcher, scratchFolder, Wharf } from "./support/wharf.ts";
+import { launcher, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Terminals in standalone runners, over WebSocket and through the command line. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let runners: RunnerCommands;
 
 beforeAll(async () => {
-  folder = scratchFolder();
-  wharf = new Wharf(folder, { WHARF_LOCAL_UNSAFE: "1" });
+  folder = createScratchFolder();
+  wharf = new ServerHarness(folder, { WHARF_LOCAL_UNSAFE: "1" });
   runners = new RunnerCommands(wharf);
   await wharf.start();
 });
@@ -49,7 +49,7 @@ describe("a terminal", () => {
   }
   const shows = ({ text }: Viewer, words: string) => eventually(() => text().includes(words), true);
 
-  test("carries bytes both ways, is resized, shown again from the beginning to another viewer, and tells its end", async () => {
+  test("carries bytes both ways, is resized, replays to another viewer, and reports its end", async () => {
     const runner = await runners.create();
     const one = await view(runner, "new", "cols=100&rows=30");
     await eventually(() => one.controls.some(({ type }) => type === "attached"), true);
@@ -78,7 +78,7 @@ describe("a terminal", () => {
   });
 
   // S-079
-  test("is refused without a token, to another's page, and where there is no such runner", async () => {
+  test("is refused without a token, to another site's page, and for a missing runner", async () => {
     const { url, token } = await wharf.client.locate();
     const status = async (path: string, headers: Record<string, string>) => {
       const socket = new WebSocket(`${url.replace("http", "ws")}/api/v1/runners/${path}`, { headers });
@@ -94,7 +94,7 @@ describe("a terminal", () => {
     expect(await status(nobody, { authorization })).toBe(404);
   });
 
-  test("is not left behind by an upgrade that does not come about, however it fails", async () => {
+  test("is not left behind by a failed upgrade, however it fails", async () => {
     const runner = await runners.create();
     const { url, token } = await wharf.client.locate();
     const upgrade = (path: string, headers: Record<string, string>) => {
@@ -121,7 +121,7 @@ describe("a terminal", () => {
     await eventually(terminals, []);
   });
 
-  test("is a person's: keys go in, ctrl-p ctrl-q leaves it at work, the local terminal is as it was", async () => {
+  test("takes a person's keys, keeps running after ctrl-p ctrl-q, and restores the local terminal", async () => {
     const runner = await runners.create();
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const pty = spawnPty(
@@ -150,8 +150,8 @@ describe("a terminal", () => {
   });
 });
 
-describe("a terminal that is attached", () => {
-  test("gives the local one back as it was when it is ended by a signal in the midst of a full-screen program", async () => {
+describe("an attached terminal", () => {
+  test("restores the local terminal when a signal ends it during a full-screen program", async () => {
     const runner = await runners.create();
     const { spawn: spawnPty } = await import("@lydell/node-pty");
     const line = `trap '' TERM; "${process.execPath}" "${launcher}" runner attach ${runner.id}; echo "code $?"; stty -a`;
@@ -162,7 +162,7 @@ describe("a terminal that is attached", () => {
     await eventually(() => /[$#] $/.test(shown), true);
     pty.write("printf '\\033[?1049h\\033[?25l\\033[?1000h\\033[?2004h%s' ready; read x\r");
     await eventually(() => shown.includes("\u001b[?2004hready"), true);
-    const pid = tracesOf(runner.id).processes.find((one) => one.includes(" attach ") && !one.includes("/bin/sh"));
+    const pid = findTraces(runner.id).processes.find((one) => one.includes(" attach ") && !one.includes("/bin/sh"));
     process.kill(Number.parseInt(pid!, 10), "SIGTERM");
     await ended;
     expect(shown).toContain("\u001b[?1049l\u001b[?25h\u001b[?1000l\u001b[?2004l");

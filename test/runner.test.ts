@@ -5,22 +5,22 @@ import { api, runnerApi, type RunnerView } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
-import { noTraces, tracesOf } from "./support/processes.ts";
-import { makeRepository } from "./support/repository.ts";
+import { noTraces, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
 import { RunnerCommands } from "./support/runner-commands.ts";
-import { scratchFolder, Wharf } from "./support/wharf.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Standalone runners, through the command line as people use it. */
 let folder: string;
-let wharf: Wharf;
+let wharf: ServerHarness;
 let runners: RunnerCommands;
 let model: ModelServer;
 
 beforeAll(async () => {
-  folder = scratchFolder();
+  folder = createScratchFolder();
   model = await startGemini({ key: "real-key", script: () => ({ text: "hello yourself" }) });
   const routes = { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url, WHARF_LOCAL_UNSAFE: "1" };
-  wharf = new Wharf(folder, routes);
+  wharf = new ServerHarness(folder, routes);
   runners = new RunnerCommands(wharf);
   await wharf.start();
 });
@@ -30,7 +30,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("a life", () => {
+describe("a standalone runner", () => {
   // R-009 R-026
   test("is created with a size and an environment, listed, stopped, started, and removed without a trace", async () => {
     const runner = await runners.create("-n", "my own", "--tier", "grad-medium", "-e", "GREETING=hello there");
@@ -60,7 +60,7 @@ describe("a life", () => {
     );
     expect((await runners.exec(runner, "echo $GREETING", "-e", "GREETING=other")).stdout.toString()).toBe("other\n");
     expect((await runners.run(["stop", runner.id])).stdout.toString()).toContain("STOPPED");
-    expect(tracesOf(runner.id).processes).toEqual([]);
+    expect(findTraces(runner.id).processes).toEqual([]);
     const refused = await runners.exec(runner, "true");
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("is stopped") });
     expect((await runners.run(["start", runner.id])).stdout.toString()).toContain("READY");
@@ -68,7 +68,7 @@ describe("a life", () => {
 
     expect((await runners.run(["rm", "--all"])).code).toBe(0);
     for (const { id } of [runner, custom]) {
-      expect(tracesOf(id)).toEqual(noTraces);
+      expect(findTraces(id)).toEqual(noTraces);
       expect(existsSync(join(wharf.data, "runners", id))).toBe(false);
     }
     expect((await wharf.client.call(runnerApi.listRunners, {})).total).toBe(0);
@@ -76,7 +76,7 @@ describe("a life", () => {
     expect(gone.total).toBe(2);
   });
 
-  test("is created once however often it is asked for, and a name too long or a tier unknown is refused", async () => {
+  test("is created once for repeated requests, and a name that is too long or an unknown tier is refused", async () => {
     const id = crypto.randomUUID();
     const ask = (body: object) => wharf.client.call(runnerApi.createRunner, { query: { wait: "true" }, body });
     const [a, b] = await Promise.all([ask({ id }), ask({ id })]);
@@ -101,7 +101,7 @@ describe("a model route", () => {
   const ask = async (runner: RunnerView, ...asked: Parameters<typeof program>) =>
     (await runners.run(["exec", runner.id, "node", "-e", program(...asked)])).stdout.toString();
 
-  test("is open to the programs of a runner that was created with it, with a token of its own", async () => {
+  test("is open to the programs of a runner that was created with it, with that runner's token", async () => {
     const runner = await runners.create("--model-route", "gemini");
     expect(runner).toMatchObject({ model_route: "gemini" });
     expect(await ask(runner, "gemini")).toMatch(/^200 .*"candidates"/);
@@ -119,7 +119,7 @@ describe("a model route", () => {
     expect(model.requests).toHaveLength(1);
   });
 
-  test("without a key in the server, and an image where runners are not made of any, are refused", async () => {
+  test("is refused without a key in the server, and so is an image on a backend without images", async () => {
     const route = await runners.run(["create", "--model-route", "openai"]);
     expect(route).toMatchObject({ code: 2, stderr: expect.stringContaining("no key for the model route 'openai'") });
     const image = await runners.run(["create", "--image", "wharf-python:latest"]);
@@ -128,7 +128,7 @@ describe("a model route", () => {
 });
 
 describe("cp", () => {
-  test("brings files and folders in and out as they were", async () => {
+  test("copies files and folders in and out unchanged", async () => {
     const runner = await runners.create();
     const bytes = randomBytes(5_000_003);
     const at = (...path: string[]) => join(folder, "cp", ...path);
@@ -167,13 +167,13 @@ describe("cp", () => {
 });
 
 describe("a server that is killed", () => {
-  test("leaves the runner at work, and the next one goes on with it; a daemon that is killed is started again", async () => {
+  test("leaves the runner running, and the next one reconnects; a killed daemon is restarted", async () => {
     const runner = await runners.create();
     await runners.exec(runner, "echo 1 > kept");
-    const before = tracesOf(runner.id).processes.length;
+    const before = findTraces(runner.id).processes.length;
     expect(before).toBeGreaterThan(0);
     await wharf.kill();
-    expect(tracesOf(runner.id).processes.length).toBe(before);
+    expect(findTraces(runner.id).processes.length).toBe(before);
     await wharf.start();
     expect((await runners.exec(runner, "cat kept")).stdout.toString()).toBe("1\n");
     const { daemon } = JSON.parse(readFileSync(join(wharf.data, "runners", runner.id, "run.json"), "utf8"));
@@ -181,7 +181,7 @@ describe("a server that is killed", () => {
     await eventually(async () => (await runners.exec(runner, "cat kept")).stdout.toString(), "1\n");
   });
 
-  test("and one whose creation was cut off makes it all the same", async () => {
+  test("completes an interrupted creation after its restart", async () => {
     const id = crypto.randomUUID();
     await wharf.client.call(runnerApi.createRunner, { body: { id } });
     await wharf.kill();
@@ -193,8 +193,8 @@ describe("a server that is killed", () => {
 });
 
 describe("a run's runner", () => {
-  test("is open to its owner over the run's own wire, and is not theirs to remove", async () => {
-    const task = await wharf.createTask({ repository_url: makeRepository(join(folder, "remote")) });
+  test("is open to its owner over the run's wire, and the owner cannot remove it", async () => {
+    const task = await wharf.createTask({ repository_url: createRepository(join(folder, "remote")) });
     await wharf.turn(task, "demo: write made.txt by the agent");
     const all = await wharf.client.call(runnerApi.listRunners, {});
     const runner = all.runners.find(({ run_id }) => run_id !== undefined)!;
@@ -206,11 +206,11 @@ describe("a run's runner", () => {
 });
 
 // K-073
-test("`down` ends them too, keeps their disks, and leaves no process", async () => {
+test("`down` stops standalone runners, keeps their disks, and leaves no process", async () => {
   const runner = await runners.create();
   await runners.exec(runner, "echo x > kept");
   await wharf[Symbol.asyncDispose]();
-  await eventually(() => tracesOf(wharf.data), noTraces, 20_000);
+  await eventually(() => findTraces(wharf.data), noTraces, 20_000);
   await wharf.start();
   expect((await runners.run(["start", runner.id])).code).toBe(0);
   expect((await runners.exec(runner, "cat kept")).stdout.toString()).toBe("x\n");

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { makeRepository } from "./support/repository.ts";
-import { isPushed, scratchFolder, spoken, Wharf } from "./support/wharf.ts";
+import { createRepository } from "./support/repository.ts";
+import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * A data folder on a disk that does not respond for a while, like a network disk that has lost its
@@ -23,10 +23,10 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
   let folder: string;
   let disk: string;
   let remote: string;
-  let wharf: Wharf;
+  let wharf: ServerHarness;
 
   beforeAll(async () => {
-    folder = scratchFolder();
+    folder = createScratchFolder();
     disk = join(folder, "disk");
     mkdirSync(disk);
     const image = join(folder, "image");
@@ -35,8 +35,8 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
     execFileSync("mkfs.ext4", ["-q", image]);
     execFileSync("mount", ["-o", "loop", image, disk]);
     execFileSync("chmod", ["755", disk]);
-    remote = makeRepository(join(folder, "remote"));
-    wharf = new Wharf(disk);
+    remote = createRepository(join(folder, "remote"));
+    wharf = new ServerHarness(disk);
     await wharf.start();
   });
 
@@ -55,7 +55,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
     spawn("sh", ["-c", `sleep 60; fsfreeze --unfreeze ${disk}`], { detached: true, stdio: "ignore" }).unref();
   };
 
-  test("the health of the server says so at once, and when the disk is back the turn ends with all it said", async () => {
+  test("the server's health reports it at once, and the turn ends with all its output when the disk is back", async () => {
     const task = await wharf.createTask({ repository_url: remote });
     const said = steps.flatMap((step) => [`demo: say ${step}`, "demo: sleep 300ms"]);
     await wharf.prompt(task, [...said, "demo: write done.txt it is"].join("\n"));
@@ -74,7 +74,7 @@ describe.runIf(canFreeze)("on a disk that hangs (needs root on Linux, to freeze 
       thaw();
     }
     const events = await wharf.until(task.id, isPushed, 60_000);
-    expect(spoken(events)).toBe([...steps, "wrote done.txt", ""].join("\n"));
+    expect(getAgentText(events)).toBe([...steps, "wrote done.txt", ""].join("\n"));
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
     await eventually(health, { status: "ok", version }, 30_000);
   });

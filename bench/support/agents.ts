@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { api, type Event, type Task } from "@wharf/contract";
-import { makeRepository } from "../../test/support/repository.ts";
+import { createRepository } from "../../test/support/repository.ts";
 import type { Server } from "./server.ts";
 
 /** Adds an agent that prints JSON lines: a Node script that reads its prompt from WHARF_PROMPT. */
@@ -22,7 +22,7 @@ export async function addPrintingAgent(
 /** Creates a task for this agent on the board, with a separate repository. */
 export async function newTask(server: Server, agent: string, folder: string): Promise<Task> {
   const { default_board_id } = await server.client.call(api.serverInfo, {});
-  const repository_url = makeRepository(join(folder, "repository"));
+  const repository_url = createRepository(join(folder, "repository"));
   const body = { title: "A benchmark", description: "as told", agent_type: agent, repository_url };
   return server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
 }

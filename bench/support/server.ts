@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
 import { z } from "zod";
 import { Client } from "../../packages/cli/src/client.ts";
-import { networkAddress } from "../../test/support/network-address.ts";
+import { createAddressLocator } from "../../test/support/network-address.ts";
 
 const cli = join(import.meta.dirname, "../../packages/cli");
 
@@ -31,7 +31,7 @@ export class Server implements AsyncDisposable {
 
   constructor(folder: string, options: { program?: string; environment?: Record<string, string> } = {}) {
     this.data = join(folder, "data");
-    this.client = new Client(networkAddress(this.data));
+    this.client = new Client(createAddressLocator(this.data));
     this.#program = options.program ?? sources;
     this.#environment = {
       PATH: process.env["PATH"] ?? "",

@@ -29,7 +29,7 @@ const getLabel = (image: string, label: string) =>
 describe("an image", () => {
   // K-028
   withTestService("docker").test.for(["runner", "gemini", "auggie"] as const)(
-    "%s runs as an ordinary user, has no program that changes user, and has the programs that its label names",
+    "%s runs as an ordinary user, has no setuid programs, and has the programs that its label names",
     { timeout: buildTimeoutMs },
     (name) => {
       const image = ensureImage(name);

@@ -7,13 +7,13 @@ import { kitFolder } from "../../scripts/build.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import { docker, dockerExec } from "./docker.ts";
 import { kubernetes, kubernetesPod, kubernetesShort } from "./kubernetes.ts";
-import type { BackendUnderTest, Place } from "./place.ts";
+import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 const programs = { node: process.execPath, searchPath: "/usr/local/bin:/usr/bin:/bin" };
 const Launched = z.object({ daemon: z.object({ pid: z.number() }) });
 
 /** Opens runners on this machine. A hostile runner gets a kit with another daemon. */
-async function openLocal(folder: string): Promise<Place> {
+async function openLocal(folder: string): Promise<BackendHarness> {
   const runners = join(folder, "runners");
   mkdirSync(runners, { recursive: true });
   const open = (kit: string) => createLocalBackend({ ...programs, kit, folder: runners, allowUnsafe: true });
@@ -33,7 +33,7 @@ async function openLocal(folder: string): Promise<Place> {
  * Opens the same runners behind a simulated wire. A hostile runner is created on the folder below
  * the wire.
  */
-async function openMock(folder: string): Promise<Place> {
+async function openMock(folder: string): Promise<BackendHarness> {
   const backend = await MockBackend.open({ ...programs, kit: kitFolder });
   const open = (kit: string) => createPlainBackend({ ...programs, kit, folder: backend.folder });
   return {
@@ -51,7 +51,7 @@ async function openMock(folder: string): Promise<Place> {
 function hostilityOf(
   backend: Backend,
   { folder, open }: { folder: string; open: (kit: string) => Promise<Pick<Backend, "create" | "close">> },
-): Place["become"] {
+): BackendHarness["become"] {
   const create = backend.create.bind(backend);
   let hostile: HostileKit | undefined;
   return async (mode) => {

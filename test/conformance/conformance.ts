@@ -11,7 +11,7 @@ import { streams } from "./parts/streams.ts";
 import { terminals } from "./parts/terminals.ts";
 import { tools } from "./parts/tools.ts";
 import { withTestService } from "../support/test-services.ts";
-import type { BackendUnderTest } from "./place.ts";
+import type { BackendUnderTest } from "./backend-under-test.ts";
 
 type Half = "some" | "others";
 type Part = (under: BackendUnderTest, name: string) => void;

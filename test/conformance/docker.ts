@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { createDockerBackend, type DockerBackendOptions } from "../../packages/server/src/backends/index.ts";
 import { kitFolder } from "../../scripts/build.ts";
-import { FarEngine } from "../support/docker.ts";
+import { RemoteEngine } from "../support/docker-engines.ts";
 import { dockerAddress, ensureImage } from "../support/test-services.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
-import type { BackendUnderTest, Place } from "./place.ts";
+import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 const run = promisify(execFile);
 /** The tests' own image, unless a person named another one. */
@@ -19,9 +19,9 @@ const imageName = () => process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner
  * the kit comes from this checkout. `far`: the engine is behind a port, so the wire is an exec and
  * the kit comes from the image. A hostile runner gets a kit with another daemon.
  */
-async function open(folder: string, place: "near" | "far"): Promise<Place> {
+async function open(folder: string, place: "near" | "far"): Promise<BackendHarness> {
   const host = dockerAddress();
-  const far = place === "far" ? await FarEngine.open(host) : undefined;
+  const far = place === "far" ? await RemoteEngine.open(host) : undefined;
   const options: DockerBackendOptions = {
     folder: join(folder, "docker"),
     kit: kitFolder,

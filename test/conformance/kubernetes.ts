@@ -11,19 +11,19 @@ import {
 import { ensureInCluster } from "../../scripts/test-services/images/cluster.ts";
 import { buildImage, hashParts, hasImage } from "../../scripts/test-services/images/docker.ts";
 import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
-import { administrator, kube, nodeName, removeNamespaces } from "../support/kubernetes.ts";
+import { openAsAdministrator, kube, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
-import { keys } from "./bench.ts";
-import type { BackendUnderTest, Place } from "./place.ts";
+import { keys } from "./conformance-harness.ts";
+import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
 
 /** Pods of a real cluster; each place has its own namespaces and volumes. */
-async function open(folder: string, choice: Choice): Promise<Place> {
+async function open(folder: string, choice: Choice): Promise<BackendHarness> {
   const instance = createHash("sha256").update(folder).digest("hex").slice(0, 12);
   const image = ensureClusterImage("runner");
-  const admin = await administrator();
+  const admin = await openAsAdministrator();
   const storageClass = `wharf-test-${instance}`;
   const disks = join(folder, "volumes");
   mkdirSync(disks, { recursive: true });
@@ -35,7 +35,7 @@ async function open(folder: string, choice: Choice): Promise<Place> {
     cluster: admin,
     storageClass,
     folder: disks,
-    node: await nodeName(admin),
+    node: await getNodeName(admin),
     prepare(claim, path) {
       const chosen = hostile.get(claim);
       if (chosen === undefined) return;

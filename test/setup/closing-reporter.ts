@@ -51,7 +51,7 @@ function isUnproved({ file, test }: Proof, modules: readonly TestModule[]): bool
     isPart ? moduleId.includes("/test/conformance/") : relative(process.cwd(), moduleId) === file,
   );
   // A part that only some backends run is proved by any of them.
-  if (own.length === 0 || (isPart && !own.some((module) => module.moduleId.endsWith("/here.test.ts")))) return false;
+  if (own.length === 0 || (isPart && !own.some((module) => module.moduleId.endsWith("/local.test.ts")))) return false;
   const pattern = toPattern(test);
   const named = own.flatMap((module) => [
     ...[...module.children.allTests()].filter(({ name }) => pattern.test(name)),

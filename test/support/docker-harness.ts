@@ -2,12 +2,12 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api, type Run, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { expect } from "vitest";
-import { dockerAt } from "./docker.ts";
+import { createDockerCli } from "./docker-engines.ts";
 import { eventually } from "./eventually.ts";
-import { noTraces, tracesOf } from "./processes.ts";
-import { makeRepository } from "./repository.ts";
+import { noTraces, findTraces } from "./processes.ts";
+import { createRepository } from "./repository.ts";
 import { dockerAddress, ensureImage } from "./test-services.ts";
-import { scratchFolder, Wharf } from "./wharf.ts";
+import { createScratchFolder, ServerHarness } from "./server-harness.ts";
 
 interface Container {
   readonly Id: string;
@@ -26,26 +26,26 @@ export class DockerHarness implements Disposable {
   readonly image: string;
   readonly host: string = dockerAddress();
   /** Runs Docker's own command. */
-  readonly docker = dockerAt(this.host);
+  readonly docker = createDockerCli(this.host);
   /** The labels of the servers' objects, to count the objects that remain. */
   readonly #labels = new Set<string>();
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.remote = makeRepository(join(folder, "remote"));
+    this.remote = createRepository(join(folder, "remote"));
     this.image = process.env["WHARF_RUNNER_IMAGE"] ?? ensureImage("runner");
   }
 
   static create(): DockerHarness {
-    return new DockerHarness(scratchFolder());
+    return new DockerHarness(createScratchFolder());
   }
 
   get serverLabels(): readonly string[] {
     return [...this.#labels];
   }
 
-  createServer(name: string, environment: Record<string, string> = {}): Wharf {
-    return new Wharf(join(this.folder, name), {
+  createServer(name: string, environment: Record<string, string> = {}): ServerHarness {
+    return new ServerHarness(join(this.folder, name), {
       WHARF_BACKEND: "docker",
       DOCKER_HOST: this.host,
       WHARF_RUNNER_IMAGE: this.image,
@@ -80,7 +80,7 @@ export class DockerHarness implements Disposable {
     expect(this.serverLabels).not.toEqual([]);
     expect(this.listRemains()).toEqual([]);
     expect(this.docker("ps", "--all", "--quiet", "--filter", "name=-owner")).toBe("");
-    await eventually(() => tracesOf(this.folder), noTraces, 10_000);
+    await eventually(() => findTraces(this.folder), noTraces, 10_000);
   }
 
   [Symbol.dispose](): void {
@@ -90,10 +90,10 @@ export class DockerHarness implements Disposable {
 
 /** A server for one test: its tasks, their runs and their runners. */
 export class DockerServer implements AsyncDisposable {
-  readonly wharf: Wharf;
+  readonly wharf: ServerHarness;
   readonly #harness: DockerHarness;
 
-  constructor(harness: DockerHarness, wharf: Wharf) {
+  constructor(harness: DockerHarness, wharf: ServerHarness) {
     this.#harness = harness;
     this.wharf = wharf;
   }

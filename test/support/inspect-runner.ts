@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Wharf } from "./wharf.ts";
+import type { ServerHarness } from "./server-harness.ts";
 
 /** Lists the files below a folder that contain a text, or returns undefined. */
-export function filesWith(below: string, text: string): string | undefined {
+export function findFilesWith(below: string, text: string): string | undefined {
   try {
     return execFileSync("grep", ["--recursive", "--files-with-matches", "--binary-files=text", text, below]).toString();
   } catch {
@@ -16,7 +16,10 @@ export function filesWith(below: string, text: string): string | undefined {
 /**
  * Lists the processes of the runner's sandbox whose environment or command line contains a text.
  */
-export function processesWith({ data }: Wharf, { runner, text }: { runner: string; text: string }): string[] {
+export function findProcessesWith(
+  { data }: ServerHarness,
+  { runner, text }: { runner: string; text: string },
+): string[] {
   const record = JSON.parse(readFileSync(join(data, "runners", runner, "run.json"), "utf8"));
   const space = (pid: string | number) => {
     try {

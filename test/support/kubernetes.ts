@@ -14,10 +14,10 @@ export async function kube(...args: string[]): Promise<string> {
 }
 
 /** Opens the whole API, for objects that a test creates and inspects around the backend. */
-export const administrator = (): Promise<Cluster> =>
+export const openAsAdministrator = (): Promise<Cluster> =>
   openCluster({ kubeconfig: kubeconfig(), inCluster: false, allows: () => true });
 
-export async function nodeName({ core }: Cluster): Promise<string> {
+export async function getNodeName({ core }: Cluster): Promise<string> {
   const [node] = (await core.listNode()).items;
   return node?.metadata?.name ?? "";
 }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Event, Task } from "@wharf/contract";
 import { expect } from "vitest";
-import { spoken, type Wharf } from "./wharf.ts";
+import { getAgentText, type ServerHarness } from "./server-harness.ts";
 
 type Named = Pick<Task, "id">;
 
 /**
  * Reads a task's log and checks that it has no gap and still begins with the events read before.
  */
-export async function wholeLog(wharf: Wharf, task: Named, before: readonly Event[] = []): Promise<Event[]> {
+export async function readWholeLog(wharf: ServerHarness, task: Named, before: readonly Event[] = []): Promise<Event[]> {
   const events = await wharf.events(task.id);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
   expect(events.slice(0, before.length)).toEqual(before);
@@ -16,7 +16,7 @@ export async function wholeLog(wharf: Wharf, task: Named, before: readonly Event
 }
 
 /** Waits until the task is no longer in progress, and returns it. */
-export async function settled(wharf: Wharf, task: Named, patience = 30_000): Promise<Task> {
+export async function waitUntilSettled(wharf: ServerHarness, task: Named, patience = 30_000): Promise<Task> {
   const deadline = Date.now() + patience;
   for (;;) {
     const now = await wharf.task(task.id);
@@ -27,7 +27,7 @@ export async function settled(wharf: Wharf, task: Named, patience = 30_000): Pro
   }
 }
 
-export const failures = (events: readonly Event[]) =>
+export const getFailures = (events: readonly Event[]) =>
   events.flatMap(({ data }) => (data.kind === "failure" ? [data] : []));
 
 /**
@@ -35,24 +35,24 @@ export const failures = (events: readonly Event[]) =>
  * the end.
  */
 export class Bystander {
-  readonly #wharf: Wharf;
+  readonly #wharf: ServerHarness;
   readonly #task: Task;
   #turns: Promise<Event[]> = Promise.resolve([]);
 
-  private constructor(wharf: Wharf, task: Task) {
+  private constructor(wharf: ServerHarness, task: Task) {
     this.#wharf = wharf;
     this.#task = task;
   }
 
-  static async at(wharf: Wharf, repository: string): Promise<Bystander> {
+  static async at(wharf: ServerHarness, repository: string): Promise<Bystander> {
     return new Bystander(wharf, await wharf.createTask({ title: "Bystander", repository_url: repository }));
   }
 
   /** Checks that the task completes a turn. Concurrent callers get one turn at a time. */
   async works(): Promise<void> {
     const mine = this.#turns.then(async (before) => {
-      expect(spoken(await this.#wharf.turn(this.#task, "demo: say all is well"))).toBe("all is well\n");
-      return wholeLog(this.#wharf, this.#task, before);
+      expect(getAgentText(await this.#wharf.turn(this.#task, "demo: say all is well"))).toBe("all is well\n");
+      return readWholeLog(this.#wharf, this.#task, before);
     });
     this.#turns = mine.catch(() => []);
     await mine;

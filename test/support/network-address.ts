@@ -11,7 +11,7 @@ const ServerFile = z.object({ url: z.url() });
  * Finds the network address of a data folder's server, for tests that connect to it as other
  * programs do.
  */
-export const networkAddress =
+export const createAddressLocator =
   (data: string): LocateServer =>
   async () => {
     try {

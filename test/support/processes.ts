@@ -13,7 +13,7 @@ export interface Traces {
  * Finds processes that contain the name in their command line or environment, and mounts and
  * listening sockets that contain it in their path.
  */
-export function tracesOf(name: string): Traces {
+export function findTraces(name: string): Traces {
   const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
   const naming = (file: string) => lines(file).filter((line) => line.includes(name));
   return {
@@ -39,8 +39,8 @@ function read(file: string): string {
 }
 
 /** The peak memory of a process since its start, in bytes. */
-export const peakMemory = (pid: number): number => memory(pid, "VmHWM");
-export const memoryNow = (pid: number): number => memory(pid, "VmRSS");
+export const getPeakMemory = (pid: number): number => memory(pid, "VmHWM");
+export const getMemory = (pid: number): number => memory(pid, "VmRSS");
 
 function memory(pid: number, field: string): number {
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${pid}/status`))?.[1];

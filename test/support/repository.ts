@@ -17,7 +17,7 @@ export function git(folder: string, ...args: string[]): string {
 }
 
 /** Creates a repository on disk with one commit on `main`. */
-export function makeRepository(
+export function createRepository(
   folder: string,
   files: Record<string, string> = { "README.md": "# A sample\n" },
 ): string {

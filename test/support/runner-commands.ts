@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { buffer } from "node:stream/consumers";
 import type { RunnerView } from "@wharf/contract";
-import { launcher, type Wharf } from "./wharf.ts";
+import { launcher, type ServerHarness } from "./server-harness.ts";
 
 interface Exit {
   readonly code: number | null;
@@ -12,9 +12,9 @@ interface Exit {
 
 /** Runs `wharf runner …` on a server, as people use it. */
 export class RunnerCommands {
-  readonly #wharf: Wharf;
+  readonly #wharf: ServerHarness;
 
-  constructor(wharf: Wharf) {
+  constructor(wharf: ServerHarness) {
     this.#wharf = wharf;
   }
 

@@ -28,7 +28,7 @@ test.each(Object.entries(packages))(
   },
 );
 
-test("every agent that is installed for the tests is one of these", () => {
+test("every agent installed for the tests has an image and a documented version", () => {
   const { dependencies } = JSON.parse(read("scripts/test-services/agents/package.json"));
   expect(Object.keys(dependencies).toSorted()).toEqual(Object.values(packages).toSorted());
 });

@@ -2,21 +2,21 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, isEnd, type Runner, spoken } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, isTurnEnd, type Runner, getAgentText } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 export function agent(under: BackendUnderTest): void {
   describe("agent and journal", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       runner = await bench.runner();
       await runner.startAgent("run-1");
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    test("starting again for the same run finds the agent at work", async () => {
+    test("a second start for the same run returns the running agent", async () => {
       const first = await runner.startAgent("run-1");
       const second = await runner.startAgent("run-1");
       expect(second.session_id).toBe(first.session_id);
@@ -25,7 +25,7 @@ export function agent(under: BackendUnderTest): void {
     });
 
     // K-013
-    test("a turn is told from its start to its end, in order and without a gap", async () => {
+    test("a turn is in the journal from its start to its end, in order and without a gap", async () => {
       const records = await runner.turn(
         "run-1",
         "demo: think hm\ndemo: plan a | b\ndemo: say hello\ndemo: write made.txt text",
@@ -35,17 +35,17 @@ export function agent(under: BackendUnderTest): void {
       expect(records[0]?.data).toMatchObject({ kind: "turn", status: "started" });
       expect(records.at(-1)?.data).toMatchObject({ kind: "turn", status: "ended", stop_reason: "end_turn" });
       expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => records[0]!.seq + i));
-      expect(spoken(records)).toContain("hello\n");
+      expect(getAgentText(records)).toContain("hello\n");
       expect((await runner.exec("cat made.txt")).stdout.trim()).toBe("text");
     });
 
-    test("a turn's key is taken once, however often and however close it comes", async () => {
+    test("a turn's key is accepted once, however often and however quickly it arrives", async () => {
       const turn_id = randomUUID();
       const { last } = (await runner.client.call(daemonApi.health, {})).journal;
       const answers = await Promise.all([1, 2, 3].map(() => runner.prompt("run-1", turn_id, "demo: say once")));
       expect(answers.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
-      const records = await runner.until(isEnd(turn_id), last);
-      expect(spoken(records)).toBe("once\n");
+      const records = await runner.until(isTurnEnd(turn_id), last);
+      expect(getAgentText(records)).toBe("once\n");
       expect(await runner.prompt("run-1", turn_id, "demo: say once")).toEqual({ duplicate: true });
       const known = await runner.client.call(daemonApi.turn, { params: { turn_id } });
       expect(known.state).toBe("ENDED");
@@ -53,28 +53,28 @@ export function agent(under: BackendUnderTest): void {
       expect(unknown.state).toBe("unknown");
     });
 
-    test("one turn at a time; a cancelled one ends as cancelled", async () => {
+    test("only one turn runs at a time, and a cancelled turn ends as cancelled", async () => {
       const turn_id = randomUUID();
       const { last } = (await runner.client.call(daemonApi.health, {})).journal;
       await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
       await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "turn_open" });
       expect((await runner.client.call(daemonApi.health, {})).agent).toMatchObject({ status: "busy", turn_id });
       await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
-      const records = await runner.until(isEnd(turn_id), last);
+      const records = await runner.until(isTurnEnd(turn_id), last);
       expect(records.at(-1)?.data).toMatchObject({ status: "cancelled" });
       await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
       const none = { body: { turn_id: randomUUID() } };
       await expect(runner.client.call(daemonApi.cancelTurn, none)).rejects.toMatchObject({ code: "turn_not_found" });
     });
 
-    test("what was said is there to be read again until it is acknowledged", async () => {
+    test("records can be read again until they are acknowledged", async () => {
       await runner.turn("run-1", "demo: flood 300");
       const { journal } = await runner.client.call(daemonApi.health, {});
       const all = await runner.records();
       const last = all.length;
       expect(last).toBeGreaterThanOrEqual(journal.last);
       expect(all.map(({ seq }) => seq)).toEqual(Array.from({ length: last }, (_, i) => i + 1));
-      expect(spoken(all)).toContain(Array.from({ length: 300 }, (_, i) => `flood ${i + 1}\n`).join(""));
+      expect(getAgentText(all)).toContain(Array.from({ length: 300 }, (_, i) => `flood ${i + 1}\n`).join(""));
       // Records outside any turn (a changed file, the agent's choices) may arrive at any moment,
       // also after this point.
       expect((await runner.records(last - 2)).slice(0, 2)).toEqual(all.slice(-2));
@@ -112,41 +112,41 @@ export function agent(under: BackendUnderTest): void {
       await expect(answer("no such option")).rejects.toMatchObject({ code: "bad_request" });
       await answer(option);
       await expect(answer(option)).rejects.toMatchObject({ code: "permission_request_closed" });
-      const records = await asking.until(isEnd(turn_id));
-      expect(spoken(records)).toContain(`answer: ${outcome}`);
-      const settled = records.filter(({ data }) => data.kind === "permission" && data.status === "answered");
-      expect(settled).toHaveLength(1);
-      expect(settled[0]?.data).toMatchObject({ by: "me" });
+      const records = await asking.until(isTurnEnd(turn_id));
+      expect(getAgentText(records)).toContain(`answer: ${outcome}`);
+      const answered = records.filter(({ data }) => data.kind === "permission" && data.status === "answered");
+      expect(answered).toHaveLength(1);
+      expect(answered[0]?.data).toMatchObject({ by: "me" });
       await bench.backend.destroy(asking.id);
     });
 
-    test("an agent that ends in its turn ends the turn, and can be started again with its session", async () => {
+    test("an agent that exits during its turn ends the turn, and can be started again with its session", async () => {
       await runner.turn("run-1", "demo: say remembered");
       const records = await runner.turn("run-1", "demo: say last words\ndemo: exit 3");
       const kinds = records.map(({ data }) => data.kind);
       expect(kinds).toContain("agent_exit");
       expect(records.at(-1)?.data).toMatchObject({ kind: "turn", status: "ended", stop_reason: "error" });
       expect(await runner.startAgent("run-1")).toMatchObject({ loaded: true });
-      expect(spoken(await runner.turn("run-1", "demo: recall\ndemo: say back"))).toMatch(
+      expect(getAgentText(await runner.turn("run-1", "demo: recall\ndemo: say back"))).toMatch(
         /^recall: .*remembered.*\nback\n$/,
       );
     });
 
-    test("stopping the agent cancels its turn, and a later run starts another", async () => {
+    test("stopping the agent cancels its turn, and a later run starts a new agent", async () => {
       const turn_id = randomUUID();
       const { last } = (await runner.client.call(daemonApi.health, {})).journal;
       await runner.prompt("run-1", turn_id, "demo: hang");
       await runner.client.call(daemonApi.stopAgent, { body: { reason: "enough" } });
-      expect((await runner.until(isEnd(turn_id), last)).at(-1)?.data).toMatchObject({ status: "cancelled" });
+      expect((await runner.until(isTurnEnd(turn_id), last)).at(-1)?.data).toMatchObject({ status: "cancelled" });
       expect((await runner.client.call(daemonApi.health, {})).agent.status).toBe("exited");
       await runner.startAgent("run-3");
-      expect(spoken(await runner.turn("run-3", "demo: say third"))).toBe("third\n");
+      expect(getAgentText(await runner.turn("run-3", "demo: say third"))).toBe("third\n");
       await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({
         code: "agent_not_ready",
       });
     });
 
-    test("requests that are none are refused with what is wrong in them", async () => {
+    test("invalid requests are refused with the reason", async () => {
       const body = { epoch: 5, seq: -1 };
       const raw = { method: "POST", path: "/journal/ack", body: JSON.stringify(body) };
       const answer = await runner.client.request(raw);

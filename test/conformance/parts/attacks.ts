@@ -4,8 +4,8 @@ import {
   judgedCalls,
   refusedCalls,
 } from "../../../packages/server/src/backends/local/seccomp/system-calls.ts";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 /** Shell commands that fail in a runner, by what they attack. */
 const commands = {
@@ -83,10 +83,10 @@ const refusals = [1, 13, 38];
 
 /** A program inside the runner makes every attempt, with all the rights that an agent has there. */
 export function attacks(under: BackendUnderTest): void {
-  let bench: Bench;
+  let bench: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
-    bench = await Bench.open(under);
+    bench = await ConformanceHarness.open(under);
     runner = await bench.runner();
   });
   afterAll(() => bench[Symbol.asyncDispose]());
@@ -102,7 +102,7 @@ export function attacks(under: BackendUnderTest): void {
     console.log(`${bench.backend.name}: ${attempts.length} attacks refused`);
   });
 
-  test("the kernel: no system call leads out", async ({ skip }) => {
+  test("the kernel: no system call escapes the sandbox", async ({ skip }) => {
     const { isolation } = bench.backend.can;
     if (isolation === "unsafe") skip();
     const isRefused = (name: string) => isolation === "sandbox" || !permittedInContainers.has(name);

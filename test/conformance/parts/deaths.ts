@@ -8,9 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, type Endpoint, execApi, filesApi, type JournalRecord, searchApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { noTraces, tracesOf } from "../../support/processes.ts";
-import { Bench, isEnd, type Runner, specOf, spoken } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { noTraces, findTraces } from "../../support/processes.ts";
+import { ConformanceHarness, isTurnEnd, type Runner, createRunnerSpec, getAgentText } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 /** Calls each route that streams lines, with more lines to come when the wire is cut. */
 const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator<unknown>>> = {
@@ -42,14 +42,14 @@ async function* followCommand(runner: Runner): AsyncGenerator<unknown> {
 }
 
 export function deaths(name: string, under: BackendUnderTest): void {
-  describe("what may die", () => {
-    let bench: Bench;
+  describe("deaths and restarts", () => {
+    let bench: ConformanceHarness;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
-    test("every streaming call is known to this suite", () => {
+    test("this suite tests every streaming call", () => {
       const routes: [string, Endpoint][] = Object.entries(daemonApi);
       const streaming = routes.flatMap(([route, { response }]) => (response === "stream" ? [route] : []));
       // Streams of bytes and of terminals are not among these routes; other parts cut them, and
@@ -58,7 +58,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
     });
 
     test.for(Object.keys(streamingCalls))(
-      "'%s' cut in the middle never looks complete, and can be asked again",
+      "'%s' never looks complete after it is cut, and can be requested again",
       async (route) => {
         const runner = await bench.runner();
         await runner.startAgent("run-1");
@@ -85,7 +85,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
         try {
           for await (const line of runner.client.stream(daemonApi.journal, { query })) {
             records.push(line as JournalRecord);
-            done = isEnd(turn_id)(records.at(-1)!.data);
+            done = isTurnEnd(turn_id)(records.at(-1)!.data);
             if (done || records.length >= few) break;
           }
         } finally {
@@ -93,10 +93,10 @@ export function deaths(name: string, under: BackendUnderTest): void {
         }
       }
       expect(records.map(({ seq }) => seq)).toEqual(records.map((_, i) => i + 1));
-      expect(spoken(records).match(/flood \d+\n/g)).toHaveLength(400);
+      expect(getAgentText(records).match(/flood \d+\n/g)).toHaveLength(400);
     });
 
-    test("a daemon that dies in a turn comes back with its disk; the turn is interrupted once and never run again", async () => {
+    test("a daemon that dies during a turn returns with its disk; the turn is interrupted once and never runs again", async () => {
       const runner = await bench.runner();
       await runner.startAgent("run-1");
       await runner.exec("echo kept > file");
@@ -107,7 +107,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
       await bench.place.killDaemon(runner.id);
       await sleep(100);
       await bench.backend.create(runner.spec);
-      const records = await runner.until(isEnd(turn_id));
+      const records = await runner.until(isTurnEnd(turn_id));
       expect(records.slice(0, before.length)).toEqual(before);
       expect(records.at(-1)?.data).toMatchObject({ status: "interrupted" });
       expect((await runner.client.call(daemonApi.health, {})).journal.epoch).toBe(epoch);
@@ -115,10 +115,10 @@ export function deaths(name: string, under: BackendUnderTest): void {
       await runner.startAgent("run-1");
       expect(await runner.prompt("run-1", turn_id, "demo: say begun")).toEqual({ duplicate: true });
       expect((await runner.client.call(daemonApi.turn, { params: { turn_id } })).state).toBe("INTERRUPTED");
-      expect(spoken(await runner.turn("run-1", "demo: say on"))).toBe("on\n");
+      expect(getAgentText(await runner.turn("run-1", "demo: say on"))).toBe("on\n");
     });
 
-    test("an agent works on while nobody is connected, and what it did is read afterwards", async () => {
+    test("an agent keeps working while no server is connected, and its work is read afterwards", async () => {
       const runner = await bench.runner();
       await runner.startAgent("run-1");
       const turn_id = randomUUID();
@@ -141,9 +141,9 @@ interface Survival {
 }
 
 function adopted({ name, under }: Survival): void {
-  test("a server that is killed leaves its runners at work, and the next one takes them up", async () => {
+  test("a killed server leaves its runners running, and the next server adopts them", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wharf-adopted-"));
-    const spec = specOf();
+    const spec = createRunnerSpec();
     const turn_id = randomUUID();
     const first = startFirstServer([name, folder, spec.id, turn_id]);
     try {
@@ -152,13 +152,13 @@ function adopted({ name, under }: Survival): void {
       first.kill("SIGKILL");
       await gone;
       await using place = await under.open(folder);
-      const taken = Bench.over(under, { folder, place });
+      const taken = ConformanceHarness.over(under, { folder, place });
       const runner = taken.adopt(spec, 10);
       expect(await Array.fromAsync(place.backend.list())).toEqual([{ id: spec.id, state: "running" }]);
       await place.backend.create(spec);
-      const records = await runner.until(isEnd(turn_id));
+      const records = await runner.until(isTurnEnd(turn_id));
       expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
-      expect(spoken(records)).toBe("before\nafter\n");
+      expect(getAgentText(records)).toBe("before\nafter\n");
       await runner.hangUp();
       await place.backend.destroy(spec.id);
       taken.release();
@@ -170,18 +170,18 @@ function adopted({ name, under }: Survival): void {
 }
 
 function ended({ name, under }: Survival): void {
-  test("the runners of a server that is killed end with it, and the next one finds none", async () => {
+  test("the runners of a killed server end with it, and the next server finds none", async () => {
     const folder = mkdtempSync(join(tmpdir(), "wharf-ended-"));
-    const { id } = specOf();
+    const { id } = createRunnerSpec();
     const first = startFirstServer([name, folder, id, randomUUID()]);
     try {
       await said(first, "prompted");
       // The first server, the daemon and its agent are running.
-      expect(tracesOf(id).processes.length).toBeGreaterThan(2);
+      expect(findTraces(id).processes.length).toBeGreaterThan(2);
       const gone = once(first, "exit");
       first.kill("SIGKILL");
       await gone;
-      await eventually(() => tracesOf(id), noTraces);
+      await eventually(() => findTraces(id), noTraces);
       await using place = await under.open(folder);
       expect(await Array.fromAsync(place.backend.list())).toEqual([]);
       await expect(place.backend.dial(id)).rejects.toMatchObject({ code: "runner_lost" });
@@ -193,7 +193,7 @@ function ended({ name, under }: Survival): void {
 }
 
 function startFirstServer(args: readonly string[]): ChildProcess {
-  const program = join(import.meta.dirname, "../first-server.ts");
+  const program = join(import.meta.dirname, "../killed-server.ts");
   return spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "inherit"] });
 }
 

@@ -2,23 +2,23 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, execApi, ExecEvent } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const large = 20_000_000; // bytes
 
 export function exec(under: BackendUnderTest): void {
   describe("commands", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       runner = await bench.runner();
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
     // R-011
-    test("the two outputs come apart, whole and before the exit", async () => {
+    test("stdout and stderr are separate, and complete before the exit", async () => {
       const { stdout, stderr, last } = await runner.exec("echo out; echo err >&2; printf 'no newline'");
       expect({ stdout, stderr, last }).toEqual({ stdout: "out\nno newline", stderr: "err\n", last: "exit" });
     });
@@ -31,18 +31,18 @@ export function exec(under: BackendUnderTest): void {
       });
     });
 
-    test("what is not there ends with 127 and says so", async () => {
+    test("a missing program exits with 127 and an error", async () => {
       const { exit, stderr } = await runner.exec("no-such-program");
       expect(exit?.exit_code).toBe(127);
       expect(stderr).toContain("not found");
     });
 
-    test.each(["SIGKILL", "SIGTERM"])("an end by %s is told as such", async (signal) => {
+    test.each(["SIGKILL", "SIGTERM"])("an end by %s is reported as such", async (signal) => {
       const { exit } = await runner.exec(`kill -${signal.slice(3)} $$`);
       expect(exit).toMatchObject({ exit_code: null, signal, timed_out: false });
     });
 
-    test("a timeout ends it in time, and what it printed is there", async () => {
+    test("a timeout ends the command in time and keeps its output", async () => {
       const began = performance.now();
       const { exit, stdout } = await runner.exec("echo begun; sleep 30", { timeout_s: 0.3 });
       expect(performance.now() - began).toBeLessThan(5_000);
@@ -50,7 +50,7 @@ export function exec(under: BackendUnderTest): void {
       expect(exit).toMatchObject({ timed_out: true, signal: "SIGTERM" });
     });
 
-    test("environment and working directory are the caller's; outside the workspace is refused", async () => {
+    test("environment and working directory come from the caller; a directory outside the workspace is refused", async () => {
       await runner.exec("mkdir -p sub");
       const options = { environment: { GREETING: "hällo" }, working_dir: "sub" };
       const { stdout } = await runner.exec('echo "$GREETING"; pwd', options);
@@ -60,12 +60,12 @@ export function exec(under: BackendUnderTest): void {
       await expect(runner.exec("pwd", { shell: "/no/such/shell" })).rejects.toMatchObject({ code: "bad_request" });
     });
 
-    test("characters of several bytes come whole", async () => {
+    test("multi-byte characters arrive whole", async () => {
       const { stdout } = await runner.exec("printf 'ü€😀%s' ß");
       expect(stdout).toBe("ü€😀ß");
     });
 
-    test(`${large / 1e6} MB come complete`, async () => {
+    test(`${large / 1e6} MB arrive completely`, async () => {
       let bytes = 0;
       let last: unknown;
       const body = { command: `head -c ${large} /dev/zero | tr '\\0' x`, timeout_s: 60 };
@@ -78,7 +78,7 @@ export function exec(under: BackendUnderTest): void {
       expect(last).toMatchObject({ type: "exit", exit_code: 0 });
     });
 
-    test("a reader that stops holds the command back, and nobody else", async () => {
+    test("a reader that stops pauses its command and no other", async () => {
       const lines = runner.client.stream(daemonApi.exec, { body: { command: "yes", timeout_s: 30 } });
       await lines.next();
       await sleep(200);
@@ -86,12 +86,12 @@ export function exec(under: BackendUnderTest): void {
       await lines.return();
     });
 
-    test("twenty run at once, each with its own output", async () => {
+    test("twenty commands run at once, each with its own output", async () => {
       const all = await Promise.all(Array.from({ length: 20 }, (_, i) => runner.exec(`echo ${i}; exit ${i}`)));
       expect(all.map(({ stdout, exit }) => [stdout, exit?.exit_code])).toEqual(all.map((_, i) => [`${i}\n`, i]));
     });
 
-    test("one in the foreground is given input, and sent a signal, by its id", async () => {
+    test("a foreground command gets input and a signal by its id", async () => {
       const { client } = runner;
       const command_id = randomUUID();
       const params = { command_id };
@@ -107,7 +107,7 @@ export function exec(under: BackendUnderTest): void {
       expect((await interrupted).exit).toMatchObject({ exit_code: null, signal: "SIGINT", timed_out: false });
     });
 
-    test("a command ends when its caller leaves", async () => {
+    test("a command ends when its caller disconnects", async () => {
       const body = { command: "echo $$; sleep 600", timeout_s: 600 };
       let pid = "";
       for await (const line of runner.client.stream(daemonApi.exec, { body })) {
@@ -121,7 +121,7 @@ export function exec(under: BackendUnderTest): void {
       await expect.poll(isGone, { timeout: 30_000 }).toBe(true);
     });
 
-    test("its whole process group ends with it", async () => {
+    test("the whole process group ends with its command", async () => {
       const { stdout } = await runner.exec("(sleep 61.5 & echo $!); sleep 61.5", { timeout_s: 0.3 });
       const pid = Number(stdout.trim());
       expect(pid).toBeGreaterThan(0);

@@ -3,23 +3,23 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, gitApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { git as hostGit, makeRepository } from "../../support/repository.ts";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { git as hostGit, createRepository } from "../../support/repository.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const author = { author_name: "Tester", author_email: "tester@localhost" };
 
 export function git(under: BackendUnderTest): void {
   describe("git", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let remote: string;
     let repository_id: string;
     const shadow_branch = `shadow/task-${randomUUID()}`;
     const body = () => ({ remote_path: `/git/${repository_id}.git`, shadow_branch, ...author });
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       const files = { "README.md": "# A sample\n", "src/a.txt": "one\ntwo\nthree\n", "src/b.txt": "b\n" };
-      remote = makeRepository(join(bench.folder, "remote"), files);
+      remote = createRepository(join(bench.folder, "remote"), files);
       hostGit(remote, "commit", "--quiet", "--allow-empty", "--message=Second");
       ({ repository_id } = await bench.mirrors.ensure(remote, { signal: AbortSignal.timeout(20_000), shadow_branch }));
     });
@@ -32,7 +32,7 @@ export function git(under: BackendUnderTest): void {
     }
 
     // S-008, S-022, S-056, S-059, S-060, S-065
-    test("a clone is the remote's tree on the shadow branch; done again it changes nothing", async () => {
+    test("a clone is the remote's tree on the shadow branch, and a second clone changes nothing", async () => {
       const runner = await runnerOf();
       const head = hostGit(remote, "rev-parse", "HEAD");
       const cloned = await runner.client.call(daemonApi.clone, { body: body() });
@@ -51,7 +51,7 @@ export function git(under: BackendUnderTest): void {
     });
 
     // S-024 S-027 S-061 S-064 S-066
-    test("a turn's changes are one commit, can be compared, pushed, and taken up by another runner", async () => {
+    test("a turn's changes are one commit that can be compared, pushed, and continued by another runner", async () => {
       const runner = await runnerOf();
       const { head: base } = await runner.client.call(daemonApi.clone, { body: body() });
       await runner.startAgent("run-1");
@@ -88,7 +88,7 @@ export function git(under: BackendUnderTest): void {
       expect((await next.exec("cat new.txt src/b.txt")).stdout).toBe("new\nb\n");
     });
 
-    test("a clone whose wire is cut goes on over the next one, and never looks complete before it is", async () => {
+    test("a clone whose wire is cut continues over the next wire and never looks complete before its end", async () => {
       const runner = await runnerOf();
       const clone = () => Array.fromAsync(runner.client.stream(gitApi.gitClone, { body: body() }));
       await runner.link();
@@ -102,7 +102,7 @@ export function git(under: BackendUnderTest): void {
       expect(await runner.client.call(gitApi.gitStatus, {})).toMatchObject({ branch: shadow_branch, clean: true });
     });
 
-    test("a branch that is not there, and a repository of somebody else, are refused", async () => {
+    test("a missing branch and another owner's repository are refused", async () => {
       const runner = await runnerOf();
       const missing = { ...body(), base_branch: "missing" };
       await expect(runner.client.call(daemonApi.clone, { body: missing })).rejects.toMatchObject({

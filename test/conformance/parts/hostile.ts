@@ -1,7 +1,7 @@
 import { daemonApi } from "@wharf/contract";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const maxGrowth = 300 * 2 ** 20; // bytes
 const patience = 10_000; // ms
@@ -35,15 +35,15 @@ async function journal(runner: Runner): Promise<unknown> {
 
 export function hostile(under: BackendUnderTest): void {
   describe("a hostile daemon", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
     });
     afterEach(() => bench.place.become("good"));
     afterAll(() => bench[Symbol.asyncDispose]());
 
     test.each(Object.keys(modes))(
-      "with %s is found out, in bounded memory, and its neighbour hears nothing",
+      "with %s is detected in bounded memory, and its neighbour is unaffected",
       async (mode) => {
         const neighbour = await bench.runner();
         await neighbour.link();

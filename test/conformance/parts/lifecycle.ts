@@ -1,15 +1,15 @@
 import { daemonApi, type Endpoint, rawFilesApi, terminalStreams } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, specOf } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, createRunnerSpec } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const unregistered = (_title: string, _body: () => Promise<void>): void => undefined;
 
 export function lifecycle(under: BackendUnderTest): void {
   describe("lifecycle", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
     });
     afterAll(() => bench[Symbol.asyncDispose]());
 
@@ -17,8 +17,8 @@ export function lifecycle(under: BackendUnderTest): void {
       (await Array.fromAsync(bench.backend.list())).find((one) => one.id === id)?.state;
 
     // S-018
-    test("creating is the same done twice, also at once, and a daemon answers", async () => {
-      const spec = specOf();
+    test("creating is idempotent, also at the same time, and a daemon answers", async () => {
+      const spec = createRunnerSpec();
       await Promise.all([bench.backend.create(spec), bench.backend.create(spec)]);
       await bench.backend.create(spec);
       expect(await sighting(spec.id)).toBe("running");
@@ -32,7 +32,7 @@ export function lifecycle(under: BackendUnderTest): void {
     });
 
     // The daemon knows every route that a caller may use.
-    test("every route of the contract is known", async () => {
+    test("the daemon knows every route of the contract", async () => {
       const runner = await bench.runner();
       const routes: [string, Endpoint][] = Object.entries({ ...daemonApi, ...rawFilesApi, ...terminalStreams });
       const known = await Promise.all(routes.map(([, route]) => runner.knows(route)));
@@ -47,7 +47,7 @@ export function lifecycle(under: BackendUnderTest): void {
     const whereLost = keepsDisk ? unregistered : test;
 
     // S-066
-    whereKept("stopping keeps the disk, starting brings it back; each is the same done twice", async () => {
+    whereKept("stopping keeps the disk and starting restores it; both are idempotent", async () => {
       const runner = await bench.runner();
       await runner.exec("echo kept > file");
       const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
@@ -88,7 +88,7 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.client.call(daemonApi.health, {})).journal.epoch).not.toBe(epoch);
     });
 
-    test("destroying leaves nothing, also done twice, and what is gone is said to be lost", async () => {
+    test("destroying leaves nothing, is idempotent, and a destroyed runner is reported as lost", async () => {
       const runner = await bench.runner();
       await runner.exec("echo gone > file");
       await bench.backend.destroy(runner.id);
@@ -107,7 +107,7 @@ export function lifecycle(under: BackendUnderTest): void {
       expect((await runner.exec("ls")).stdout).toBe("");
     });
 
-    test("what is used is measured", async () => {
+    test("resource usage is measured", async () => {
       const runner = await bench.runner();
       await runner.exec("seq 1 100000 | wc -l");
       const used = await bench.backend.getUsage(runner.id);
@@ -115,7 +115,7 @@ export function lifecycle(under: BackendUnderTest): void {
       expect(used.cpuSeconds).toBeGreaterThan(0);
     });
 
-    test("a dial ends with its signal, and says why", async () => {
+    test("a dial stops at its signal and reports why", async () => {
       const runner = await bench.runner();
       await runner.link();
       const reason = new Error("it took too long");
@@ -124,7 +124,7 @@ export function lifecycle(under: BackendUnderTest): void {
       await expect(second).rejects.toBe(reason);
     });
 
-    test("a server of an earlier lease is refused, one without the key too, and the right one is let in again", async () => {
+    test("a server of an earlier lease and a server without the key are refused, and the right one reconnects", async () => {
       const runner = await bench.runner();
       runner.epoch = 6;
       await runner.link();

@@ -2,17 +2,17 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { agentApi, daemonApi, type PauseState } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, isEnd, type Runner, spoken } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, isTurnEnd, type Runner, getAgentText } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const paused = { code: "agent_paused" };
 
 export function pause(under: BackendUnderTest): void {
   describe("pause", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       runner = await bench.runner();
       await runner.startAgent("run-1");
     });
@@ -28,7 +28,7 @@ export function pause(under: BackendUnderTest): void {
     const resume = () => runner.client.call(agentApi.resumeAgent, {});
 
     // X-028, G-044
-    test("the agent stands still and its daemon does not, also while nobody is connected; resumed, its turn goes on", async () => {
+    test("a paused agent stops and its daemon continues, also without a server; a resumed turn continues", async () => {
       const before = await last();
       const turn_id = randomUUID();
       await runner.prompt("run-1", turn_id, "demo: say one\ndemo: sleep 1s\ndemo: say two");
@@ -41,40 +41,40 @@ export function pause(under: BackendUnderTest): void {
       await runner.hangUp();
       await sleep(1_300);
       expect(await agent()).toMatchObject({ status: "busy", turn_id, paused: true });
-      expect(spoken(await runner.records(before))).toBe("one\n");
+      expect(getAgentText(await runner.records(before))).toBe("one\n");
       expect(await resume()).toEqual({ pausing: false, paused: false });
       expect(await resume()).toEqual({ pausing: false, paused: false });
-      const records = await runner.until(isEnd(turn_id), before);
-      expect(spoken(records)).toBe("one\ntwo\n");
+      const records = await runner.until(isTurnEnd(turn_id), before);
+      expect(getAgentText(records)).toBe("one\ntwo\n");
       expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
       const notices = records.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
       expect(notices).toEqual([expect.stringMatching(/^The agent is paused/), "The agent continues."]);
     });
 
-    test("a turn that is cancelled meanwhile ends, and the agent can be prompted again", async () => {
+    test("a turn that is cancelled during a pause ends, and the agent accepts another prompt", async () => {
       const before = await last();
       const turn_id = randomUUID();
       await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
       await runner.until((data) => data.kind === "message", before);
       await stop();
       await runner.client.call(daemonApi.cancelTurn, { body: { turn_id } });
-      expect((await runner.until(isEnd(turn_id), before)).at(-1)?.data).toMatchObject({ status: "cancelled" });
-      expect(spoken(await runner.turn("run-1", "demo: say again"))).toBe("again\n");
+      expect((await runner.until(isTurnEnd(turn_id), before)).at(-1)?.data).toMatchObject({ status: "cancelled" });
+      expect(getAgentText(await runner.turn("run-1", "demo: say again"))).toBe("again\n");
       expect(await agent()).not.toHaveProperty("paused");
     });
 
-    test("between two turns nothing is begun until it is resumed; stopping the agent ends the pause too", async () => {
+    test("no turn starts during a pause between two turns; stopping the agent ends the pause too", async () => {
       await stop();
       const turn_id = randomUUID();
       await expect(runner.prompt("run-1", turn_id, "demo: say no")).rejects.toMatchObject(paused);
       await expect(runner.startAgent("run-2")).rejects.toMatchObject(paused);
       expect((await runner.client.call(daemonApi.turn, { params: { turn_id } })).state).toBe("unknown");
       await resume();
-      expect(spoken(await runner.turn("run-1", "demo: say yes"))).toBe("yes\n");
+      expect(getAgentText(await runner.turn("run-1", "demo: say yes"))).toBe("yes\n");
       await stop();
       await runner.client.call(daemonApi.stopAgent, { body: { reason: "enough" } });
       await runner.startAgent("run-2");
-      expect(spoken(await runner.turn("run-2", "demo: say third"))).toBe("third\n");
+      expect(getAgentText(await runner.turn("run-2", "demo: say third"))).toBe("third\n");
     });
   });
 }

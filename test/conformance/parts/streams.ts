@@ -4,8 +4,8 @@ import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";
 import { ArchiveUnpacked, type Endpoint, FileWritten, rawFilesApi, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 const megabyte = 1024 * 1024;
 const bytes = { "content-type": "application/octet-stream" };
@@ -13,10 +13,10 @@ const bytes = { "content-type": "application/octet-stream" };
 /** Files and folders as streams of bytes. */
 export function streams(under: BackendUnderTest): void {
   describe("streams of bytes", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       runner = await bench.runner();
     });
     afterAll(() => bench[Symbol.asyncDispose]());
@@ -32,7 +32,7 @@ const ask = (runner: Runner, route: Endpoint, query: object, more: object = {}) 
 function whole(runner: () => Runner): void {
   const { upload, download, packFolder, unpackFolder } = rawFilesApi;
 
-  test("a file goes in and out as it is, whole and by ranges; a folder as an archive", async () => {
+  test("a file goes in and out unchanged, whole and by ranges; a folder goes as an archive", async () => {
     const content = randomBytes(3 * megabyte + 1);
     const sent = await ask(runner(), upload, { path: "a/f" }, { body: Readable.from([content]), headers: bytes });
     expect(FileWritten.parse(await json(sent.body))).toMatchObject({ size_bytes: content.length, created: true });
@@ -56,7 +56,7 @@ function whole(runner: () => Runner): void {
   test.each([
     ["download", { path: "big" }],
     ["packFolder", { path: "." }],
-  ] as const)("'%s' cut in the middle never looks complete, and can be asked again", async (name, query) => {
+  ] as const)("'%s' never looks complete after it is cut, and can be requested again", async (name, query) => {
     await runner().exec(`head -c ${20 * megabyte} /dev/zero > big`);
     const { body } = await ask(runner(), rawFilesApi[name], query);
     for await (const _ of body.iterator({ destroyOnReturn: false })) break;
@@ -66,7 +66,7 @@ function whole(runner: () => Runner): void {
     expect(again.length).toBeGreaterThanOrEqual(20 * megabyte);
   });
 
-  test("an upload that is cut in the middle leaves the file as it was, and nothing beside it", async () => {
+  test("an upload that is cut leaves the file unchanged and no other file behind", async () => {
     await runner().exec("mkdir -p cut; echo old > cut/f");
     const body = new PassThrough();
     const sending = ask(runner(), upload, { path: "cut/f" }, { body, headers: bytes });

@@ -3,15 +3,15 @@ import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { TerminalEvent, terminalsApi, terminalStreams, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 export function terminals(under: BackendUnderTest): void {
   describe("terminals", () => {
-    let bench: Bench;
+    let bench: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await Bench.open(under);
+      bench = await ConformanceHarness.open(under);
       runner = await bench.runner();
     });
     afterAll(() => bench[Symbol.asyncDispose]());
@@ -22,14 +22,14 @@ export function terminals(under: BackendUnderTest): void {
 }
 
 interface At {
-  readonly bench: () => Bench;
+  readonly bench: () => ConformanceHarness;
   readonly runner: () => Runner;
   readonly keepsDisk: boolean;
 }
 
 function whole(at: At): void {
   // S-072
-  test("looking on is cut with the wire, never looks complete, and can be begun again", async () => {
+  test("watching is cut with the wire, never looks complete, and can start again", async () => {
     const runner = at.runner();
     const body = { command: "echo begun; sleep 60" };
     const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
@@ -52,27 +52,24 @@ function whole(at: At): void {
   });
 
   // S-073, S-078
-  test.runIf(at.keepsDisk)(
-    "its history is there again when the runner was stopped and started, with how it ended",
-    async () => {
-      const runner = at.runner();
-      const body = { command: "echo kept; sleep 60" };
-      const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
-      const history = () => runner.client.call(terminalsApi.terminalHistory, { query: { terminal_id } });
-      const said = async () => (await history()).entries.map((entry) => (entry.type === "stdout" ? entry.data : ""));
-      await expect.poll(said).toContain("kept\r\n");
-      await at.bench().backend.stop(runner.id);
-      await runner.hangUp();
-      await at.bench().backend.start(runner.spec);
-      expect(await said()).toContain("kept\r\n");
-      const info = await runner.client.call(terminalsApi.terminal, { params: { terminal_id } });
-      expect(info.state).not.toBe("running");
-      await runner.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
-    },
-  );
+  test.runIf(at.keepsDisk)("the history and the exit survive a stop and a start of the runner", async () => {
+    const runner = at.runner();
+    const body = { command: "echo kept; sleep 60" };
+    const { terminal_id } = await runner.client.call(terminalsApi.createTerminal, { body });
+    const history = () => runner.client.call(terminalsApi.terminalHistory, { query: { terminal_id } });
+    const said = async () => (await history()).entries.map((entry) => (entry.type === "stdout" ? entry.data : ""));
+    await expect.poll(said).toContain("kept\r\n");
+    await at.bench().backend.stop(runner.id);
+    await runner.hangUp();
+    await at.bench().backend.start(runner.spec);
+    expect(await said()).toContain("kept\r\n");
+    const info = await runner.client.call(terminalsApi.terminal, { params: { terminal_id } });
+    expect(info.state).not.toBe("running");
+    await runner.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
+  });
 
   // S-070 S-072 S-074
-  test("one is typed in, watched to its end, cut in the middle, replayed; one at work is cleared", async () => {
+  test("a terminal takes input, is watched to its end, cut and replayed; a running one is cleared", async () => {
     const runner = at.runner();
     const { client } = runner;
     const command = "printf begun; read line; echo got $line; exit 5";

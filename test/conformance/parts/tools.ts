@@ -13,16 +13,16 @@ import {
   watchApi,
 } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeRepository } from "../../support/repository.ts";
-import { Bench, type Runner } from "../bench.ts";
-import type { BackendUnderTest } from "../place.ts";
+import { createRepository } from "../../support/repository.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import type { BackendUnderTest } from "../backend-under-test.ts";
 
 /** Tests the actions of people and programs in a workspace. */
 export function tools(under: BackendUnderTest): void {
-  let bench: Bench;
+  let bench: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
-    bench = await Bench.open(under);
+    bench = await ConformanceHarness.open(under);
     runner = await bench.runner();
   });
   afterAll(() => bench[Symbol.asyncDispose]());
@@ -30,7 +30,7 @@ export function tools(under: BackendUnderTest): void {
   const lines = async <T>(stream: AsyncIterable<unknown>): Promise<T[]> => (await Array.fromAsync(stream)) as T[];
 
   describe("files", () => {
-    test("what is written is read, whole and by ranges of lines and bytes", async () => {
+    test("written files are read whole and by ranges of lines and bytes", async () => {
       const { client } = runner;
       const content = "one\ntwo\nthree\n";
       const written = await client.call(filesApi.writeFile, { body: { path: "a/b/c.txt", content } });
@@ -50,7 +50,7 @@ export function tools(under: BackendUnderTest): void {
       });
     });
 
-    test("bytes that are no text come back as they were", async () => {
+    test("bytes that are not text are returned unchanged", async () => {
       const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
       const body = { path: "bytes", content: bytes.toString("base64"), encoding: "base64" as const };
       await runner.client.call(filesApi.writeFile, { body });
@@ -59,17 +59,20 @@ export function tools(under: BackendUnderTest): void {
       expect(Buffer.from(read.content, "base64").equals(bytes)).toBe(true);
     });
 
-    test.for(["../outside", "/etc/passwd", "a/../../x"])("nothing outside is touched: %s", async (path) => {
-      for (const call of [
-        () => runner.client.call(filesApi.readFile, { body: { path } }),
-        () => runner.client.call(filesApi.writeFile, { body: { path, content: "x" } }),
-        () => runner.client.call(filesApi.deletePath, { body: { path } }),
-        () => runner.client.call(filesApi.listFolder, { body: { path } }),
-      ])
-        await expect(call()).rejects.toMatchObject({ code: "path_outside" });
-    });
+    test.for(["../outside", "/etc/passwd", "a/../../x"])(
+      "nothing outside the workspace is touched: %s",
+      async (path) => {
+        for (const call of [
+          () => runner.client.call(filesApi.readFile, { body: { path } }),
+          () => runner.client.call(filesApi.writeFile, { body: { path, content: "x" } }),
+          () => runner.client.call(filesApi.deletePath, { body: { path } }),
+          () => runner.client.call(filesApi.listFolder, { body: { path } }),
+        ])
+          await expect(call()).rejects.toMatchObject({ code: "path_outside" });
+      },
+    );
 
-    test("listing, a page at a time and recursively; deleting; replacing", async () => {
+    test("folders are listed by page and recursively; files are deleted and replaced", async () => {
       const { client } = runner;
       for (const path of ["list/b", "list/a", "list/d/e"]) {
         const body = { path, content: "x" };
@@ -109,7 +112,7 @@ export function tools(under: BackendUnderTest): void {
   });
 
   describe("search", () => {
-    test("names are found by a few of their characters, contents by text and expression", async () => {
+    test("names match by a few characters, contents by text and expression", async () => {
       const { client } = runner;
       for (const [path, content] of [
         ["s/main-window.ts", "let x = 1;\n// find me\n"],
@@ -132,7 +135,7 @@ export function tools(under: BackendUnderTest): void {
   });
 
   describe("commands in the background", () => {
-    test("one goes on without a reader, and is followed from any offset as often as one likes", async () => {
+    test("a command continues without a reader, and readers follow it from any offset, repeatedly", async () => {
       const { client } = runner;
       const command_id = randomUUID();
       const body = { command: "echo one; sleep 0.3; echo two; exit 3", command_id };
@@ -154,7 +157,7 @@ export function tools(under: BackendUnderTest): void {
       });
     });
 
-    test("one is killed by its id, and one that is waited for answers with all of it", async () => {
+    test("a command is killed by its id, and waiting for a command returns all its output", async () => {
       const { client } = runner;
       const { command_id } = await client.call(execApi.startCommand, { body: { command: "sleep 60" } });
       await client.call(execApi.killCommand, { params: { command_id }, body: { signal: "SIGTERM" } });
@@ -169,9 +172,9 @@ export function tools(under: BackendUnderTest): void {
   });
 
   // S-024 S-027
-  describe("git, besides a run's own needs", () => {
+  describe("git for users", () => {
     test("status, diff, commit, log and push", async () => {
-      const remote = makeRepository(join(bench.folder, "remote"), { "a.txt": "a\n" });
+      const remote = createRepository(join(bench.folder, "remote"), { "a.txt": "a\n" });
       const shadow_branch = `shadow/task-${randomUUID()}`;
       const { repository_id } = await bench.mirrors.ensure(remote, {
         signal: AbortSignal.timeout(20_000),
@@ -218,7 +221,7 @@ export function tools(under: BackendUnderTest): void {
 
   // S-082, S-083, S-087
   describe("watch", () => {
-    test("every change is told of, whoever makes it, until it is paused", async () => {
+    test("every change is reported, by any program, until the watch is paused", async () => {
       const { client } = runner;
       await runner.startAgent("run-w");
       while ((await client.call(watchApi.watcherStatus, {})).status === "starting") await sleep(20);

@@ -1,12 +1,12 @@
 import { api, type Event, type EventDataByKind, type Task } from "@wharf/contract";
-import type { Wharf } from "../wharf.ts";
+import type { ServerHarness } from "../server-harness.ts";
 
-export const dataOf = <K extends Event["data"]["kind"]>(events: readonly Event[], kind: K) =>
+export const getData = <K extends Event["data"]["kind"]>(events: readonly Event[], kind: K) =>
   events.flatMap(({ data }) => (data.kind === kind ? [data as unknown as EventDataByKind<K>] : []));
 
 /** Allows every permission request once until the turn is over; returns the requests. */
 export async function answerUntilEnd(
-  wharf: Wharf,
+  wharf: ServerHarness,
   task: Pick<Task, "id">,
   turnId: string,
 ): Promise<EventDataByKind<"permission">[]> {
@@ -21,7 +21,7 @@ export async function answerUntilEnd(
     const events = await wharf.until(task.id, (event) => isOver(event) || isNew(event), 90_000);
     if (events.some(isOver)) return answered;
     for (const event of events.filter(isNew)) {
-      const asked = dataOf([event], "permission")[0]!;
+      const asked = getData([event], "permission")[0]!;
       const option_id = asked.options?.find(({ option_kind }) => option_kind === "allow_once")?.option_id;
       const params = { task_id: task.id, permission_id: asked.permission_id };
       await wharf.client.call(api.answerPermission, { params, body: { option_id } });

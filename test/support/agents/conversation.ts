@@ -2,11 +2,11 @@ import { api, type Event, type PermissionPolicy, type Task } from "@wharf/contra
 import { expect } from "vitest";
 import { type ModelServer, toPrompt } from "../models/index.ts";
 import { git } from "../repository.ts";
-import { isPushed, spoken, type Wharf } from "../wharf.ts";
-import { answerUntilEnd, dataOf } from "./answers.ts";
+import { isPushed, getAgentText, type ServerHarness } from "../server-harness.ts";
+import { answerUntilEnd, getData } from "./answers.ts";
 import { reversed, sayReversed } from "./words.ts";
 import type { AgentModels } from "./models.ts";
-import type { RealAgent } from "./table.ts";
+import type { RealAgent } from "./real-agents.ts";
 
 /** The search of the agent's own shell: for the key in every process and file that it can read. */
 const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
@@ -29,7 +29,7 @@ interface Setting {
 
 /** A conversation with a real agent: turns in which the agent works, is cancelled and remembers. */
 export class Conversation {
-  readonly #wharf: Wharf;
+  readonly #wharf: ServerHarness;
   readonly #models: AgentModels;
   readonly #agent: RealAgent;
   readonly #remote: string;
@@ -37,7 +37,7 @@ export class Conversation {
   readonly greeting: string;
   #task: Task | undefined;
 
-  constructor(wharf: Wharf, { models, agent, remote, words = false }: Setting) {
+  constructor(wharf: ServerHarness, { models, agent, remote, words = false }: Setting) {
     this.#wharf = wharf;
     this.#models = models;
     this.#agent = agent;
@@ -80,17 +80,17 @@ export class Conversation {
     this.#models.openGate();
     const asked = await answerUntilEnd(this.#wharf, this.task, turn.id);
     const events = await this.#wharf.until(this.task.id, isPushed, patience);
-    expect(spoken(events)).toContain("All done.");
+    expect(getAgentText(events)).toContain("All done.");
     expect(git(this.#remote, "show", `${this.task.shadow_branch}:hello.txt`)).toBe(this.greeting);
 
-    const calls = dataOf(events, "tool_call");
+    const calls = getData(events, "tool_call");
     const kindsOf = (some: typeof calls) => new Set(some.flatMap(({ tool_kind }) => tool_kind ?? []));
     expect([...kindsOf(calls)]).toEqual(expect.arrayContaining(["edit", "execute"]));
     const askedFor = calls.filter((call) => asked.some(({ tool_call_id }) => tool_call_id === call.tool_call_id));
     const kindsAsked = [...kindsOf(askedFor)].filter((kind) => kind === "edit" || kind === "execute");
     expect(kindsAsked.toSorted()).toEqual(askedKinds[policy]);
     if (policy === "allow-all") expect(asked).toEqual([]);
-    const planned = dataOf(events, "plan").flatMap(({ entries }) => entries.map(({ content }) => content));
+    const planned = getData(events, "plan").flatMap(({ entries }) => entries.map(({ content }) => content));
     expect([...new Set(planned)]).toEqual(this.#agent.plans ? [`Greet ${this.#agent.name}`] : []);
     const shown = JSON.stringify(calls.map(({ content, raw_output }) => ({ content, raw_output })));
     expect(shown.includes("SEARCHED")).toBe(showsOutput);
@@ -100,7 +100,7 @@ export class Conversation {
     expect(results.find((result) => result.includes("SEARCHED"))).toMatch(/(^|\D)0\s*\\?n?\s*SEARCHED/);
     if (this.#words) expect(results.join()).toContain(reversed);
     expect(requests.filter(({ status }) => status === 401)).toEqual([]);
-    const usage = dataOf(events, "usage").filter(({ source }) => source === "gateway");
+    const usage = getData(events, "usage").filter(({ source }) => source === "gateway");
     expect(usage.length).toBeGreaterThanOrEqual(3);
   }
 
@@ -127,8 +127,8 @@ export class Conversation {
   /** Checks that the agent recalls the first turn of the same conversation. */
   async remember(): Promise<void> {
     const events = await this.#wharf.turn(this.task, toPrompt("What was it?", [{ recall: "The word is" }]));
-    expect(spoken(events)).toContain("The word is quince.");
-    const sessions = dataOf(await this.#wharf.events(this.task.id), "session");
+    expect(getAgentText(events)).toContain("The word is quince.");
+    const sessions = getData(await this.#wharf.events(this.task.id), "session");
     expect(sessions.at(-1)).toMatchObject({ mode: this.#agent.otherMode });
     expect(new Set(sessions.map(({ session_id }) => session_id)).size).toBe(1);
   }

@@ -1,5 +1,5 @@
 import { type ModelServer, playSteps, startAnthropic, startGemini, startOpenai } from "../models/index.ts";
-import type { Route } from "./table.ts";
+import type { Route } from "./real-agents.ts";
 
 /** The key of every route. No process in a sandbox may ever see it. */
 export const realKey = "AIzaRealKeyThatNobodyInsideMayEverSee0123";

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import type { WrittenStep } from "../models/steps.ts";
-import type { Wharf } from "../wharf.ts";
-import type { RealAgent } from "./table.ts";
+import type { ServerHarness } from "../server-harness.ts";
+import type { RealAgent } from "./real-agents.ts";
 
 const source = readFileSync(join(import.meta.dirname, "words-server.mjs"), "utf8");
 const mark = "words:";
@@ -15,7 +15,7 @@ export const sayReversed: WrittenStep = { use: "reverse", args: { words: "quince
 export const reversed = `${mark}ecniuq`;
 
 /** Adds the MCP server `words` to an agent, as a program in its home folder. */
-export async function addWordsServer(wharf: Wharf, { name: type_id, mcp }: RealAgent): Promise<void> {
+export async function addWordsServer(wharf: ServerHarness, { name: type_id, mcp }: RealAgent): Promise<void> {
   if (!mcp) return;
   const { home_files, environment_vars } = await wharf.client.call(api.getAgentType, { params: { type_id } });
   const server = { name: "words", command: "node", args: ["/home/wharf/words.mjs"], env: { MARK: mark } };

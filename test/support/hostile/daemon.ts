@@ -9,7 +9,7 @@ import { acceptEncrypted, offerWire } from "@wharf/contract/wire";
 import { readConfig } from "../../../packages/daemon/src/read-config.ts";
 import { type Answers, serveAnswers } from "./answers.ts";
 import { abuses } from "./frames.ts";
-import { lies } from "./lies.ts";
+import { lies } from "./false-answers.ts";
 
 /**
  * Replaces the real daemon in the kit. The kit's file `mode` names the behaviour, and a runner

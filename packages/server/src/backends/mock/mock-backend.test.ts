@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { daemonApi, execApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually } from "../../../../../test/support/eventually.ts";
-import { noTraces, tracesOf } from "../../../../../test/support/processes.ts";
+import { noTraces, findTraces } from "../../../../../test/support/processes.ts";
 import { dial, giveTurn, isOver, openMock, spec, readUntil } from "./fixtures/bench.ts";
 import type { Fault, MockBackend } from "./index.ts";
 
@@ -109,7 +109,7 @@ describe("a fault", () => {
 });
 
 describe("nothing is left", () => {
-  const findRemains = (id: string) => ({ ...tracesOf(id), folder: existsSync(join(backend.folder, id)) });
+  const findRemains = (id: string) => ({ ...findTraces(id), folder: existsSync(join(backend.folder, id)) });
   const nothing = { ...noTraces, folder: false };
   const background = "setsid sleep 1000 > /dev/null 2>&1 &";
 
@@ -118,14 +118,14 @@ describe("nothing is left", () => {
     using line = await dial(backend, runner.id);
     await line.client.call(execApi.execOnce, { body: { command: background } });
     await giveTurn(line.client, "t", "demo: hang");
-    expect(tracesOf(runner.id).processes.length).toBeGreaterThan(1);
+    expect(findTraces(runner.id).processes.length).toBeGreaterThan(1);
     return runner;
   }
 
   test("of a runner's processes when it is stopped", async () => {
     const { id } = await busyRunner();
     await backend.stop(id);
-    await eventually(() => tracesOf(id), noTraces);
+    await eventually(() => findTraces(id), noTraces);
   });
 
   test("of a runner that is destroyed", async () => {
@@ -140,7 +140,7 @@ describe("nothing is left", () => {
     await Promise.all([backend.close(), backend.close()]);
     expect(existsSync(backend.folder)).toBe(false);
     await eventually(() => findRemains(id), nothing);
-    await eventually(() => tracesOf(backend.folder), noTraces);
+    await eventually(() => findTraces(backend.folder), noTraces);
   });
 
   test("of anything when the server is killed", async () => {
@@ -148,10 +148,10 @@ describe("nothing is left", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const [folder] = (await once(server.stdout, "data")).map((chunk) => String(chunk).trim());
-    expect(tracesOf(folder!).processes.length).toBeGreaterThan(1);
+    expect(findTraces(folder!).processes.length).toBeGreaterThan(1);
     expect(existsSync(folder!)).toBe(true);
     server.kill("SIGKILL");
     await text(server.stdout);
-    await eventually(() => ({ ...tracesOf(folder!), folder: existsSync(folder!) }), { ...noTraces, folder: false });
+    await eventually(() => ({ ...findTraces(folder!), folder: existsSync(folder!) }), { ...noTraces, folder: false });
   });
 });

@@ -8,9 +8,9 @@ const asked = process.env["WHARF_CONFORMANCE"]?.split(",").filter(Boolean);
  * Runs the suite on these backends, or on those of them that WHARF_CONFORMANCE names. Each engine
  * has its own test file, because most of the test time is spent waiting for that engine.
  */
-export function conform(names: readonly string[], halves?: Parameters<typeof conformance>[2]): void {
+export function runSuite(names: readonly string[], halves?: Parameters<typeof conformance>[2]): void {
   // S-002, S-003
-  test("every backend that was asked for is known", () => {
+  test("every requested backend exists", () => {
     expect((asked ?? names).filter((name) => !backends[name])).toEqual([]);
   });
 

@@ -8,28 +8,28 @@ import type { Backend, RunnerSpec } from "../../packages/server/src/backends/ind
 import { createGateway, type Gateway, type Mirrors, openMirrors } from "../../packages/server/src/gateway/index.ts";
 import { RunnerClient } from "../../packages/server/src/runners/client/index.ts";
 import { createKeys, type Link, openLink } from "../../packages/server/src/runners/index.ts";
-import type { BackendUnderTest, Place } from "./place.ts";
+import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 const connectTime = 20_000; // ms
 export const keys = createKeys("the conformance suite's own secret");
 const limits = { cpu: 1, memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 500 };
 
-export function specOf(id: string = randomUUID()): RunnerSpec {
+export function createRunnerSpec(id: string = randomUUID()): RunnerSpec {
   return { id, wireKey: keys.getWireKey(id), limits, programs: ["wharf-demo-agent"] };
 }
 
 /**
  * The part of a server below its database: a backend, the gateway with its mirrors, and the links.
  */
-export class Bench implements AsyncDisposable {
+export class ConformanceHarness implements AsyncDisposable {
   readonly folder: string;
   readonly mirrors: Mirrors;
   readonly under: BackendUnderTest;
   readonly #gateway: Gateway;
   readonly #runners: Runner[] = [];
-  place: Place;
+  place: BackendHarness;
 
-  private constructor(under: BackendUnderTest, { folder, place }: { folder: string; place: Place }) {
+  private constructor(under: BackendUnderTest, { folder, place }: { folder: string; place: BackendHarness }) {
     this.under = under;
     this.folder = folder;
     this.place = place;
@@ -38,14 +38,14 @@ export class Bench implements AsyncDisposable {
     this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks });
   }
 
-  static async open(under: BackendUnderTest): Promise<Bench> {
+  static async open(under: BackendUnderTest): Promise<ConformanceHarness> {
     const folder = mkdtempSync(join(tmpdir(), "wharf-conformance-"));
-    return new Bench(under, { folder, place: await under.open(folder) });
+    return new ConformanceHarness(under, { folder, place: await under.open(folder) });
   }
 
   /** Creates a bench on a place that another owner disposes of. */
-  static over(under: BackendUnderTest, at: { folder: string; place: Place }): Bench {
-    return new Bench(under, at);
+  static over(under: BackendUnderTest, at: { folder: string; place: BackendHarness }): ConformanceHarness {
+    return new ConformanceHarness(under, at);
   }
 
   get backend(): Backend {
@@ -54,7 +54,7 @@ export class Bench implements AsyncDisposable {
 
   /** Creates and dials a new runner. */
   async runner(): Promise<Runner> {
-    const spec = specOf();
+    const spec = createRunnerSpec();
     await this.backend.create(spec);
     return this.adopt(spec);
   }
@@ -87,11 +87,21 @@ export class Runner {
   /** The repository that the runner may reach through the gateway. */
   repository: { repository_id: string; shadow_branch: string } | undefined;
   epoch: number;
-  readonly #bench: Bench;
+  readonly #bench: ConformanceHarness;
   readonly #gateway: Gateway;
   #link: Promise<Link> | undefined;
 
-  constructor({ bench, gateway, spec, epoch }: { bench: Bench; gateway: Gateway; spec: RunnerSpec; epoch: number }) {
+  constructor({
+    bench,
+    gateway,
+    spec,
+    epoch,
+  }: {
+    bench: ConformanceHarness;
+    gateway: Gateway;
+    spec: RunnerSpec;
+    epoch: number;
+  }) {
     this.#bench = bench;
     this.#gateway = gateway;
     this.spec = spec;
@@ -199,17 +209,17 @@ export class Runner {
     const { last } = (await this.client.call(daemonApi.health, {})).journal;
     const turn_id = randomUUID();
     await this.prompt(run_id, turn_id, text);
-    return this.until(isEnd(turn_id), last);
+    return this.until(isTurnEnd(turn_id), last);
   }
 }
 
 type Exit = Extract<ExecEvent, { type: "exit" }>;
 
-export const isEnd =
+export const isTurnEnd =
   (turn_id: string) =>
   (data: EventData): boolean =>
     data.kind === "turn" && data.turn_id === turn_id && data.status !== "started";
 
 /** Joins all text of the agent. */
-export const spoken = (records: readonly JournalRecord[]): string =>
+export const getAgentText = (records: readonly JournalRecord[]): string =>
   records.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "./eventually.ts";
 
 /** Runs Docker's own command against an engine. */
-export const dockerAt =
+export const createDockerCli =
   (host: string) =>
   (...args: string[]): string =>
     execFileSync("docker", ["--host", host, ...args], {
@@ -17,7 +17,7 @@ export const dockerAt =
     }).trim();
 
 /** An engine that appears to be on another machine: its unix socket is behind a port. */
-export class FarEngine implements AsyncDisposable {
+export class RemoteEngine implements AsyncDisposable {
   readonly address: string;
   readonly #close: () => Promise<void>;
 
@@ -26,7 +26,7 @@ export class FarEngine implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async open(host: string): Promise<FarEngine> {
+  static async open(host: string): Promise<RemoteEngine> {
     const path = host.replace(/^unix:\/\//, "");
     const sockets = new Set<Socket>();
     const server = createServer((near) => {
@@ -47,7 +47,7 @@ export class FarEngine implements AsyncDisposable {
     await once(server, "listening");
     const address = server.address();
     const port = typeof address === "object" && address ? address.port : 0;
-    return new FarEngine(`tcp://127.0.0.1:${port}`, async () => {
+    return new RemoteEngine(`tcp://127.0.0.1:${port}`, async () => {
       server.close();
       for (const socket of sockets) socket.destroy();
     });
@@ -69,7 +69,7 @@ const cgroup = `/wharf-test-docker-${process.pid}`;
  * Depending on its settings, it leaves its containers running when it dies, or stops them when it
  * is back.
  */
-export class OwnEngine implements AsyncDisposable {
+export class SeparateEngine implements AsyncDisposable {
   readonly address: string;
   readonly #folder: string;
   readonly #arguments: readonly string[];
@@ -162,7 +162,7 @@ export class OwnEngine implements AsyncDisposable {
 
   #answers(): boolean {
     try {
-      dockerAt(this.address)("version");
+      createDockerCli(this.address)("version");
       return true;
     } catch {
       return false;

@@ -1,5 +1,5 @@
 import { backends } from "./backends.ts";
-import { Bench, specOf } from "./bench.ts";
+import { ConformanceHarness, createRunnerSpec } from "./conformance-harness.ts";
 
 /**
  * A server in a separate process, for a test to kill: creates a runner, sends its agent a turn, and
@@ -8,8 +8,8 @@ import { Bench, specOf } from "./bench.ts";
 const [name = "", folder = "", runnerId = "", turnId = ""] = process.argv.slice(2);
 const under = backends[name];
 if (!under) throw new Error(`there is no backend '${name}'`);
-const bench = Bench.over(under, { folder, place: await under.open(folder) });
-const spec = specOf(runnerId);
+const bench = ConformanceHarness.over(under, { folder, place: await under.open(folder) });
+const spec = createRunnerSpec(runnerId);
 await bench.backend.create(spec);
 const runner = bench.adopt(spec);
 await runner.startAgent("run-1");

@@ -3,8 +3,8 @@ import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { Client } from "../../packages/cli/src/client.ts";
 import { kube } from "./kubernetes.ts";
-import { makeRepository } from "./repository.ts";
-import { Wharf } from "./wharf.ts";
+import { createRepository } from "./repository.ts";
+import { ServerHarness } from "./server-harness.ts";
 
 const manifests = join(import.meta.dirname, "../../deploy/kubernetes");
 /** The namespace in which the manifests put runners. */
@@ -21,7 +21,7 @@ export interface DeployedOptions {
  * A server that `kubectl apply -k` of the overlay `local` starts, with a repository on its volume,
  * which is a folder on this machine.
  */
-export class DeployedWharf extends Wharf {
+export class DeployedServer extends ServerHarness {
   override readonly client: Client;
   /** The repository's path as the server sees it; `remote` is the path on this machine. */
   readonly repository = "/var/lib/wharf/remote";
@@ -39,11 +39,11 @@ export class DeployedWharf extends Wharf {
     }));
   }
 
-  static async deploy({ folder, serverImage, runnerImage }: DeployedOptions): Promise<DeployedWharf> {
+  static async deploy({ folder, serverImage, runnerImage }: DeployedOptions): Promise<DeployedServer> {
     const disk = join(folder, "disk");
     mkdirSync(disk, { recursive: true });
     for (const path of [folder, disk]) chmodSync(path, 0o755);
-    makeRepository(join(disk, "remote"));
+    createRepository(join(disk, "remote"));
     execFileSync("chown", ["--recursive", `${serverUser}:${serverUser}`, disk]);
     const address = await serviceAddress();
     const overlay = join(folder, "kubernetes/overlays/test");
@@ -53,7 +53,7 @@ export class DeployedWharf extends Wharf {
       writeFileSync(join(overlay, name), content);
     await kube("apply", "-k", overlay);
     await kube("rollout", "status", "deployment/wharf-server", "--namespace=wharf", "--timeout=100s");
-    return new DeployedWharf({ folder, overlay, url: `http://${address}:4000` });
+    return new DeployedServer({ folder, overlay, url: `http://${address}:4000` });
   }
 
   /** Returns the uid of the server's pod. */

@@ -1,10 +1,10 @@
 import { api } from "@wharf/contract";
 import { expect } from "vitest";
 import type { EmbeddedPostgres } from "../../packages/server/src/store/embedded/index.ts";
-import { isPushed, spoken, type Wharf } from "./wharf.ts";
+import { isPushed, getAgentText, type ServerHarness } from "./server-harness.ts";
 
 /** The settings that join servers with separate data folders into one installation. */
-export function installationOn({ connection }: EmbeddedPostgres): Record<string, string> {
+export function createSharedSettings({ connection }: EmbeddedPostgres): Record<string, string> {
   const { host, user, database } = connection;
   return {
     WHARF_SECRET: "the same on both of the servers here",
@@ -16,11 +16,15 @@ export function installationOn({ connection }: EmbeddedPostgres): Record<string,
  * Checks that tasks prompted at either server become branches, and that either server reads files
  * and diffs of all runners.
  */
-export async function expectShared([a, b]: readonly [Wharf, Wharf], remote: string, count: number): Promise<void> {
+export async function expectSharedTasks(
+  [a, b]: readonly [ServerHarness, ServerHarness],
+  remote: string,
+  count: number,
+): Promise<void> {
   const tasks = await Promise.all(Array.from({ length: count }, () => a.createTask({ repository_url: remote })));
   await Promise.all(tasks.map((task, i) => (i % 2 ? a : b).prompt(task, "demo: say hello\ndemo: write x.txt x")));
   for (const task of tasks) {
-    expect(spoken(await b.until(task.id, isPushed, 120_000))).toContain("hello");
+    expect(getAgentText(await b.until(task.id, isPushed, 120_000))).toContain("hello");
     const { agents } = await a.client.call(api.listTaskAgents, { params: { task_id: task.id } });
     const runner = agents[0]?.runner_id ?? "";
     for (const server of [a, b]) {

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { Client } from "../../packages/cli/src/client.ts";
-import { networkAddress } from "./network-address.ts";
+import { createAddressLocator } from "./network-address.ts";
 
 /** The command `wharf` of this checkout. */
 export const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.js");
@@ -19,7 +19,7 @@ const startTime = 90_000; // ms
 export const patience = 90_000; // ms
 
 /** Creates a folder for the test that PostgreSQL's user can enter when the tests run as root. */
-export function scratchFolder(): string {
+export function createScratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "wharf-test-"));
   if (process.getuid?.() === 0) chmodSync(folder, 0o711);
   return folder;
@@ -29,7 +29,7 @@ export function scratchFolder(): string {
  * A Wharf server as a person starts it: `wharf up` in a separate process, with a data folder and
  * nothing else of this machine.
  */
-export class Wharf implements AsyncDisposable {
+export class ServerHarness implements AsyncDisposable {
   readonly data: string;
   readonly client: Client;
   readonly #environment: Record<string, string>;
@@ -49,7 +49,7 @@ export class Wharf implements AsyncDisposable {
       LOG_LEVEL: "warn",
       ...environment,
     };
-    this.client = new Client(networkAddress(this.data));
+    this.client = new Client(createAddressLocator(this.data));
   }
 
   get environment(): Record<string, string> {
@@ -200,10 +200,10 @@ export class Wharf implements AsyncDisposable {
 }
 
 /** A launcher for `Wharf`: a server whose timeouts or kit a test has chosen. */
-export const chosenServer = join(import.meta.dirname, "serve.ts");
+export const configurableServer = join(import.meta.dirname, "configurable-server.ts");
 
 /** Joins all text of the agent. */
-export const spoken = (events: readonly Event[]): string =>
+export const getAgentText = (events: readonly Event[]): string =>
   events.map(({ data }) => (data.kind === "message" && data.role === "agent" ? data.text : "")).join("");
 
 export const isPushed = (event: Event): boolean => event.data.kind === "push" && event.data.status !== "pending";

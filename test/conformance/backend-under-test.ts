@@ -12,7 +12,7 @@ export interface Capabilities {
 }
 
 /** A backend with its own place; disposing of the place removes everything. */
-export interface Place extends AsyncDisposable {
+export interface BackendHarness extends AsyncDisposable {
   readonly backend: Backend;
   /** Kills a runner's daemon without a warning, like a crash. */
   killDaemon(id: string): Promise<void>;
@@ -30,5 +30,5 @@ export interface BackendUnderTest {
    * Opens a backend on the folder's content, as a server does: it finds what an earlier backend
    * left there.
    */
-  open(folder: string): Promise<Place>;
+  open(folder: string): Promise<BackendHarness>;
 }

@@ -6,11 +6,11 @@ import { api, type Run, type Task } from "@wharf/contract";
 import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { kubeconfig } from "./test-services.ts";
 import { eventually } from "./eventually.ts";
-import { administrator, nodeName, removeNamespaces } from "./kubernetes.ts";
+import { openAsAdministrator, getNodeName, removeNamespaces } from "./kubernetes.ts";
 import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
-import { Wharf } from "./wharf.ts";
+import { ServerHarness } from "./server-harness.ts";
 
-export interface SceneOptions {
+export interface ClusterHarnessOptions {
   /** A short word that no other test in the cluster uses. */
   readonly name: string;
   readonly folder: string;
@@ -24,8 +24,8 @@ export interface SceneOptions {
  * A server outside the cluster with its own namespaces and storage. The scene removes everything at
  * its end.
  */
-export class ClusterScene implements AsyncDisposable {
-  readonly wharf: Wharf;
+export class ClusterHarness implements AsyncDisposable {
+  readonly wharf: ServerHarness;
   readonly admin: Cluster;
   readonly prefix: string;
   /** The server's settings, for another server beside it. */
@@ -33,7 +33,7 @@ export class ClusterScene implements AsyncDisposable {
   readonly #volumes: LocalVolumes;
 
   private constructor(
-    parts: Pick<ClusterScene, "wharf" | "admin" | "prefix" | "settings"> & { volumes: LocalVolumes },
+    parts: Pick<ClusterHarness, "wharf" | "admin" | "prefix" | "settings"> & { volumes: LocalVolumes },
   ) {
     this.wharf = parts.wharf;
     this.admin = parts.admin;
@@ -42,14 +42,20 @@ export class ClusterScene implements AsyncDisposable {
     this.#volumes = parts.volumes;
   }
 
-  static async open({ name, folder, image, environment = {}, disks: ways = {} }: SceneOptions): Promise<ClusterScene> {
-    const admin = await administrator();
+  static async open({
+    name,
+    folder,
+    image,
+    environment = {},
+    disks: ways = {},
+  }: ClusterHarnessOptions): Promise<ClusterHarness> {
+    const admin = await openAsAdministrator();
     const disks = join(folder, `${name}-volumes`);
     mkdirSync(disks, { recursive: true });
     for (const path of [folder, disks]) chmodSync(path, 0o755);
     const prefix = `wharf-${name}-`;
     const storageClass = `${prefix}disks`;
-    const node = await nodeName(admin);
+    const node = await getNodeName(admin);
     const volumes = new LocalVolumes({ cluster: admin, storageClass, folder: disks, node, ...ways });
     const settings = {
       WHARF_BACKEND: "kubernetes",
@@ -62,8 +68,8 @@ export class ClusterScene implements AsyncDisposable {
       WHARF_STOP_GRACE: "5s",
       ...environment,
     };
-    const wharf = new Wharf(join(folder, name), settings);
-    const scene = new ClusterScene({ wharf, admin, prefix, settings, volumes });
+    const wharf = new ServerHarness(join(folder, name), settings);
+    const scene = new ClusterHarness({ wharf, admin, prefix, settings, volumes });
     try {
       await wharf.start();
       return scene;

@@ -2,13 +2,13 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api, type AgentTypeInput, type Event, type TaskInput } from "@wharf/contract";
 import { expect } from "vitest";
-import { Bystander, failures, settled, wholeLog } from "./log.ts";
-import { makeRepository } from "./repository.ts";
-import { chosenServer, scratchFolder, Wharf } from "./wharf.ts";
+import { Bystander, getFailures, waitUntilSettled, readWholeLog } from "./log.ts";
+import { createRepository } from "./repository.ts";
+import { configurableServer, createScratchFolder, ServerHarness } from "./server-harness.ts";
 
 const times = { agentStart: 4_000, turnIdle: 4_000, retryDelay: 200 }; // ms
 
-type Failure = ReturnType<typeof failures>[number];
+type Failure = ReturnType<typeof getFailures>[number];
 
 export interface FailingTask {
   readonly fields?: Partial<TaskInput>;
@@ -25,7 +25,7 @@ export interface FailingTask {
  */
 export class FailureHarness implements AsyncDisposable {
   readonly folder: string;
-  readonly wharf: Wharf;
+  readonly wharf: ServerHarness;
   /** A valid repository. */
   readonly repository: string;
   readonly bystander: Bystander;
@@ -38,12 +38,12 @@ export class FailureHarness implements AsyncDisposable {
   }
 
   static async start(): Promise<FailureHarness> {
-    const folder = scratchFolder();
-    const repository = makeRepository(join(folder, "good"));
-    const wharf = new Wharf(
+    const folder = createScratchFolder();
+    const repository = createRepository(join(folder, "good"));
+    const wharf = new ServerHarness(
       folder,
       { MAX_REPO_SIZE_MB: "1", WHARF_MAX_RUNS: "12", WHARF_TEST_TIMES: JSON.stringify(times) },
-      chosenServer,
+      configurableServer,
     );
     await wharf.start();
     const bystander = await Bystander.at(wharf, repository);
@@ -57,11 +57,11 @@ export class FailureHarness implements AsyncDisposable {
   async expectFailure(expected: FailingTask): Promise<Event[]> {
     const { wharf, repository } = this;
     const task = await wharf.createTask({ repository_url: repository, ...expected.fields });
-    const before = await wholeLog(wharf, task);
+    const before = await readWholeLog(wharf, task);
     await wharf.prompt(task, expected.prompt ?? "demo: say never");
-    const failed = await settled(wharf, task);
-    const events = await wholeLog(wharf, task, before);
-    expect(failures(events).at(-1)).toMatchObject({
+    const failed = await waitUntilSettled(wharf, task);
+    const events = await readWholeLog(wharf, task, before);
+    expect(getFailures(events).at(-1)).toMatchObject({
       code: expected.code,
       message: expect.stringMatching(expected.message),
       next: expect.stringMatching(expected.next),
@@ -79,8 +79,8 @@ export class FailureHarness implements AsyncDisposable {
       error_code: expected.code,
       error_message: expect.stringMatching(expected.message),
     });
-    expect(await settled(wharf, task)).toMatchObject({ state: expected.fields?.branch ? "FAILED" : "REVIEW" });
-    await wholeLog(wharf, task, events);
+    expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: expected.fields?.branch ? "FAILED" : "REVIEW" });
+    await readWholeLog(wharf, task, events);
     return events;
   }
 

@@ -1,3 +1,0 @@
-import { conform } from "./asked-for.ts";
-
-conform(["kubernetes"], ["some"]);
