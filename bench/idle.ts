@@ -52,7 +52,7 @@ async function measure(): Promise<Figure[]> {
     const hold = `under ${heldStatements} at 1,000`;
     return [
       {
-        what: `statements/s, ${liveCount} idle runs with their runners at work`,
+        what: `statements/s, ${liveCount} idle runs with running runners`,
         wharf: digits(live),
         beside,
         ratio: live / none,

@@ -167,7 +167,7 @@ async function measure(): Promise<Figure[]> {
     while ((await ask<{ viewers: number }>({ stats: id })).viewers < viewerCount - 1);
     const all = await Promise.all([view(client, id, { name: names[0] ?? "", start: true }), ...others]);
     const [first] = all;
-    if (!first) throw new Error("nobody looked on");
+    if (!first) throw new Error("no viewer connected");
     const complete = all.filter(({ bytes, gaps, detached }) => bytes === first.bytes && gaps === 0 && !detached).length;
     const total = all.reduce((sum, { bytes }) => sum + bytes, 0) / megabyte / first.took;
 

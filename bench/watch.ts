@@ -106,7 +106,7 @@ async function measure(): Promise<Figure[]> {
       ratio: ours.took / ours.alone,
     },
     {
-      what: "the same beneath a tree of 100,000 files",
+      what: "the same below a tree of 100,000 files",
       wharf: ms(late.took),
       beside: `Node's recursive watch on an empty tree ${ms(beside.took)}`,
       ratio: late.took / beside.took,

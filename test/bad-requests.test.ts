@@ -93,7 +93,7 @@ describe("a request that", () => {
       JSON.stringify({ ...valid(), branch: "--upload-pack=x" }),
       /branch/,
     ],
-    ["has a policy nobody knows", JSON.stringify({ ...valid(), permission_policy: "everything" }), /permission_policy/],
+    ["has an unknown policy", JSON.stringify({ ...valid(), permission_policy: "everything" }), /permission_policy/],
     ["has NUL in its title", JSON.stringify({ ...valid(), title: "a\0b" }), /title.*NUL/],
     [
       "has NUL deep in its metadata",
@@ -221,7 +221,7 @@ describe("a prompt", () => {
     const first = await wharf.prompt(task, "demo: say one\ndemo: sleep 1s\ndemo: say two", turnId);
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.role === "agent");
     const before = await readWholeLog(wharf, task);
-    expect((await wharf.prompt(task, "whatever", turnId)).id).toBe(first.id);
+    expect((await wharf.prompt(task, "anything", turnId)).id).toBe(first.id);
     const other = await wharf.createTask({ repository_url: good });
     await expect(wharf.prompt(other, "x", turnId)).rejects.toMatchObject({ code: "turn_id_taken" });
     expect(await waitUntilSettled(wharf, task)).toMatchObject({ state: "REVIEW" });

@@ -14,12 +14,12 @@ const script: Script = ({ toolResults = [], prompt = "" }) => {
   const status = /answer with (\d+)/.exec(prompt)?.[1];
   if (status) return { status: Number(status), message: "As you wish.", headers: { "retry-after": "1" } };
   const seen = toolResults.join("\n");
-  if (seen.includes("sum is right")) return { text: "The sum is mended and its test passes." };
+  if (seen.includes("sum is right")) return { text: "The sum is fixed and its test passes." };
   if (seen.includes("a - b"))
     return { toolCalls: [{ name: "edit_file", args: { path: "sum.js", search: "a - b", replace: "a + b" } }] };
-  if (seen.includes("sum is wrong")) return { text: "I could not mend it." };
+  if (seen.includes("sum is wrong")) return { text: "I could not fix it." };
   if (toolResults.length > 0) return { toolCalls: [{ name: "run_command", args: { command: "node test.js" } }] };
-  if (prompt.includes("what did you do")) return { text: "As I said, the sum is mended." };
+  if (prompt.includes("what did you do")) return { text: "As I said, the sum is fixed." };
   return { text: "I will look first.", toolCalls: [{ name: "read_file", args: { path: "sum.js" } }] };
 };
 const files = {
@@ -66,10 +66,10 @@ describe("Wharf's own agent", () => {
       body: { name: `wharf-${name}`, command, environment_vars, model_route: name },
     });
     const remote = createRepository(join(folder, name), files);
-    const task = await wharf.createTask({ title: "Mend the sum", repository_url: remote, agent_type: `wharf-${name}` });
-    await wharf.prompt(task, "The sum is wrong. Mend it and run the test.");
+    const task = await wharf.createTask({ title: "Fix the sum", repository_url: remote, agent_type: `wharf-${name}` });
+    await wharf.prompt(task, "The sum is wrong. Fix it and run the test.");
     const events = await wharf.until(task.id, isPushed);
-    expect(getAgentText(events)).toContain("The sum is mended and its test passes.");
+    expect(getAgentText(events)).toContain("The sum is fixed and its test passes.");
     expect(git(remote, "show", `${task.shadow_branch}:sum.js`)).toBe("module.exports = (a, b) => a + b;");
     const model = models.get(name)!;
     const used = async () =>
@@ -79,7 +79,7 @@ describe("Wharf's own agent", () => {
     // A second prompt continues the same conversation.
     const again = await wharf.turn(task, "And what did you do?");
     expect(getAgentText(again)).toContain("As I said");
-    expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Mend it and run the test.");
+    expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("Fix it and run the test.");
   });
 
   test("is refused by the gateway on another model route, and the turn reports why", async () => {

@@ -21,7 +21,7 @@ const host = dockerAddress();
 const docker = createDockerCli(host);
 const runnerUser = 1000;
 /** Every secret file contains this text, so that a test can search for leaks. */
-const secret = "s3cret-that-nobody-else-reads";
+const secret = "s3cret-that-no-other-agent-reads";
 
 let folder: string;
 let remote: string;

@@ -62,7 +62,7 @@ describe("a Docker engine that is killed in the middle of a turn", () => {
         const said = getAgentText(events).split("\n").filter(Boolean);
         expect(said).toEqual(slowTurn.steps.slice(0, said.length));
       }
-      expect(getAgentText(await wharf.turn(task, "demo: say back at work"))).toBe("back at work\n");
+      expect(getAgentText(await wharf.turn(task, "demo: say working again"))).toBe("working again\n");
       await wharf.client.call(api.deleteTask, { params: { task_id: task.id } });
       await eventually(() => own("ps", "--all", "--quiet") + own("volume", "ls", "--quiet"), "", 60_000);
     },

@@ -63,16 +63,16 @@ describe("a run with its own server leaves no process", () => {
   });
 
   test("when its terminal is closed", async () => {
-    const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang"));
-    await eventually(() => screen.text.includes("at work"), true, 60_000);
+    const { pty, screen, exitCode } = open(...runArguments("demo: say working\ndemo: hang"));
+    await eventually(() => screen.text.includes("working"), true, 60_000);
     closeWindow(pty);
     expect(await exitCode).toBe(129);
     await expectNothingLeft();
   });
 
   test("when Ctrl-C is pressed repeatedly although the agent does not exit", async () => {
-    const { pty, screen, exitCode } = open(...runArguments("demo: say at work\ndemo: hang deaf"));
-    await eventually(() => screen.text.includes("at work"), true, 60_000);
+    const { pty, screen, exitCode } = open(...runArguments("demo: say working\ndemo: hang deaf"));
+    await eventually(() => screen.text.includes("working"), true, 60_000);
     const presses = setInterval(() => pty.write("\u0003"), 100);
     expect(await exitCode.finally(() => clearInterval(presses))).toBe(130);
     await expectNothingLeft();
@@ -108,7 +108,7 @@ test("a followed log exits as its signal says, and by itself when the task is ov
   await using wharf = new ServerHarness(folder);
   await wharf.start();
   const task = await wharf.createTask({ repository_url: repository });
-  await wharf.prompt(task, "demo: say at work\ndemo: hang");
+  await wharf.prompt(task, "demo: say working\ndemo: hang");
   for (const [signal, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],

@@ -135,7 +135,7 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
   });
 
   test.each([
-    ["of the server that is at work", async () => undefined],
+    ["of the running server", async () => undefined],
     ["after the server was killed", () => wharf.kill()],
   ])("`down` %s leaves nothing running, and the next server works", async (_, before) => {
     await atWork();

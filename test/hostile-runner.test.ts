@@ -119,7 +119,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["silence for a handshake", useless, /./],
     ["a wrong key", hostile, /does not know the runner's key/],
     ["a frame of 1 GB", hostile, /frame/],
-    ["a stream nobody opened", hostile, /stream 4243/],
+    ["a stream that was never opened", hostile, /stream 4243/],
     ["100,000 streams", hostile, /too many streams/],
     ["ignored windows", hostile, /./],
     ["endless pings", hostile, /too many pings/],

@@ -358,12 +358,12 @@ describe("obstacles are reported with the next step", () => {
   test(
     "an account without permissions",
     async () => {
-      const token = await nobodysToken();
+      const token = await readUnprivilegedToken();
       const config = JSON.parse(await kube("config", "view", "--raw", "-o", "json"));
       config.users[0].user = { token };
-      const file = join(folder, "nobody.kubeconfig");
+      const file = join(folder, "unprivileged.kubeconfig");
       writeFileSync(file, JSON.stringify(config));
-      const refused = open("nobody", { KUBECONFIG: file });
+      const refused = open("unprivileged", { KUBECONFIG: file });
       await expect(refused).rejects.toThrow(/does not allow the server to list (pods|statefulsets)[^]*rbac\.yaml/);
     },
     5 * minutes,
@@ -383,7 +383,7 @@ describe("obstacles are reported with the next step", () => {
   );
 });
 
-async function nobodysToken(): Promise<string> {
+async function readUnprivilegedToken(): Promise<string> {
   const secrets = JSON.parse(await kube("get", "secrets", "-n", "default", "-o", "json"));
   const one = secrets.items.find((item: { type: string }) => item.type === "kubernetes.io/service-account-token");
   return Buffer.from(one.data.token, "base64").toString();

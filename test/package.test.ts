@@ -179,11 +179,11 @@ describe("the published package", () => {
     });
     expect((await git("show", `${String(summary(done).branch)}:hello.txt`)).stdout).toBe("hi");
 
-    const failed = await task("demo: fail the agent gives up");
+    const failed = await task("demo: fail the agent refuses");
     expect(failed.code, failed.out + failed.err).toBe(1);
     expect(summary(failed)).toMatchObject({
       exit_code: 1,
-      failure: { message: expect.stringContaining("the agent gives up") },
+      failure: { message: expect.stringContaining("the agent refuses") },
     });
 
     const lost = await task("demo: say hi", join(home, "nowhere"));

@@ -1,21 +1,45 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { listPaths, readSource, root } from "./sources.ts";
+import { Visitor } from "oxc-parser";
+import { getLine, listPaths, readSource, root, type Source } from "./sources.ts";
 
 /**
- * Finds words in comments and Markdown that a native engineer would not write there, and comment
- * lines of more than 100 columns. Strings are not searched yet.
+ * Finds words in comments, strings and Markdown that a native engineer would not write there, and
+ * comment lines of more than 100 columns.
  */
 const words =
   /\b(?:anew|mend(?:s|ed|ing)?|beneath|shall|wish(?:es|ed)?|tells? of|told of|whoever|whatever|nobody|lies|goes on|at work|of (?:its|their) own|gives? up|given up|is away|takes? up(?! to)|for ever|in good order)\b/i;
 
 const maxColumns = 100;
 
+const ownPath = "scripts/voice/words.ts";
+
+/** The folders whose strings are checked. */
+const stringRoots: readonly string[] = ["test", "scripts", "bench", "examples"];
+
+interface Allowance {
+  readonly path: string;
+  /** Part of the line. */
+  readonly text: string;
+  readonly reason: string;
+}
+
+/** Lines with such a word that stay. */
+const allowed: readonly Allowance[] = [
+  { path: "scripts/voice/names.ts", text: "until up used waiting wanted", reason: "a list of poor names" },
+  { path: "test/bad-agents.test.ts", text: "asks nobody", reason: "an error of the catalogue" },
+  { path: "test/bad-agents.test.ts", text: "Use a path beneath", reason: "an error of the catalogue" },
+  { path: "test/bad-requests.test.ts", text: "nobody", reason: "the name of a missing agent type" },
+  { path: "test/built-in-agent.test.ts", text: "As you wish", reason: "an error of the model" },
+  { path: "test/conformance/parts/pause.ts", text: "The agent goes on.", reason: "a notice of the daemon" },
+  { path: "test/package.test.ts", text: "Mend the failing test", reason: "the title of the demonstration's task" },
+];
+
 interface Passage {
   readonly path: string;
   readonly line: number;
   readonly text: string;
-  /** The end of the comment's line; a document's lines have no limit. */
+  /** The end of the comment's line; documents and strings have no limit. */
   readonly columns: number;
 }
 
@@ -26,22 +50,50 @@ const quoting: ReadonlySet<string> = new Set([
   "docs/command-reference.md",
 ]);
 
-function* readPassages(path: string): Generator<Passage> {
-  if (path.endsWith(".md")) {
-    const lines = readFileSync(join(root, path), "utf8").split("\n");
-    for (const [index, text] of lines.entries()) yield { path, line: index + 1, text, columns: 0 };
-    return;
-  }
-  const { text, comments } = readSource(path);
+function readPassages(path: string): Passage[] {
+  if (path.endsWith(".md")) return readDocument(path);
+  const source = readSource(path);
+  const hasCheckedStrings = path !== ownPath && stringRoots.some((folder) => path.startsWith(`${folder}/`));
+  return [...readComments(source), ...(hasCheckedStrings ? readStrings(source) : [])];
+}
+
+function readDocument(path: string): Passage[] {
+  const lines = readFileSync(join(root, path), "utf8").split("\n");
+  return lines.map((text, index) => ({ path, line: index + 1, text, columns: 0 }));
+}
+
+function readComments({ path, text, comments }: Source): Passage[] {
   const lines = text.split("\n");
-  for (const { start, end } of comments) {
-    const first = text.slice(0, start).split("\n").length;
-    for (const [index, part] of text.slice(start, end).split("\n").entries()) {
+  return comments.flatMap(({ start, end }) => {
+    const first = getLine(text, start);
+    const parts = text.slice(start, end).split("\n");
+    return parts.map((part, index) => {
       const whole = lines[first + index - 1] ?? "";
       const isComment = whole.trimStart().startsWith(part.trimStart());
-      yield { path, line: first + index, text: part, columns: isComment ? whole.length : 0 };
-    }
-  }
+      return { path, line: first + index, text: part, columns: isComment ? whole.length : 0 };
+    });
+  });
+}
+
+/** Reads string literals, and the texts between the expressions of template literals. */
+function readStrings({ path, text, program }: Source): Passage[] {
+  const passages: Passage[] = [];
+  const addString = ({ start, end }: { readonly start: number; readonly end: number }): void => {
+    const first = getLine(text, start);
+    const parts = text.slice(start, end).split("\n");
+    for (const [index, part] of parts.entries()) passages.push({ path, line: first + index, text: part, columns: 0 });
+  };
+  new Visitor({
+    Literal: (node) => {
+      if (typeof node.value === "string") addString(node);
+    },
+    TemplateElement: addString,
+  }).visit(program);
+  return passages;
+}
+
+function isAllowed({ path, text }: Passage): boolean {
+  return allowed.some((allowance) => allowance.path === path && text.includes(allowance.text));
 }
 
 const patterns = [
@@ -53,8 +105,8 @@ const patterns = [
 ];
 const findings = listPaths(patterns)
   .filter((path) => !quoting.has(path))
-  .flatMap((path) => [...readPassages(path)])
-  .filter(({ text, columns }) => words.test(text) || columns > maxColumns);
+  .flatMap(readPassages)
+  .filter((passage) => (words.test(passage.text) && !isAllowed(passage)) || passage.columns > maxColumns);
 for (const { path, line, text, columns } of findings) {
   const [word] = words.exec(text) ?? [];
   console.log(`${path}:${line} ${word ? `“${word}”` : `${columns} columns`}: ${text.trim()}`);

@@ -22,7 +22,7 @@ export async function waitUntilSettled(wharf: ServerHarness, task: Named, patien
     const now = await wharf.task(task.id);
     if (now.state !== "IN_PROGRESS") return now;
     const last = async () => JSON.stringify((await wharf.events(task.id)).at(-1)?.data);
-    if (Date.now() > deadline) throw new Error(`still at work: ${await last()}`);
+    if (Date.now() > deadline) throw new Error(`the task is still in progress: ${await last()}`);
     await sleep(50);
   }
 }

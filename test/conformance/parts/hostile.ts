@@ -11,7 +11,7 @@ const modes: Readonly<Record<string, (runner: Runner) => Promise<unknown>>> = {
   "garbage for a handshake": (runner) => runner.dial(1),
   "a wrong key": (runner) => runner.dial(1),
   "bytes that are no frames": health,
-  "a stream nobody opened": health,
+  "a stream that was never opened": health,
   "a frame of 1 GB": health,
   "endless pings": health,
   "an answer of 500 MB": health,

@@ -37,7 +37,7 @@ export function pause(under: BackendUnderTest): void {
       await stop();
       expect(await agent()).toMatchObject({ status: "busy", turn_id, paused: true });
       await expect(runner.prompt("run-1", randomUUID(), "demo: say no")).rejects.toMatchObject({ code: "turn_open" });
-      expect((await runner.exec("echo at work")).stdout).toBe("at work\n");
+      expect((await runner.exec("echo working")).stdout).toBe("working\n");
       await runner.hangUp();
       await sleep(1_300);
       expect(await agent()).toMatchObject({ status: "busy", turn_id, paused: true });

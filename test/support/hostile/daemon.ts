@@ -70,7 +70,7 @@ async function meet(socket: Duplex, who: { key: string; runnerId: string }): Pro
   if (abuse) return abuse(socket.resume());
   const answers: Answers | undefined =
     mode === "half frames once it has its prompt" ? { "POST /agent/prompt": leave } : lies[mode];
-  if (!answers) throw new Error(`nobody knows how to be hostile by '${mode}'`);
+  if (!answers) throw new Error(`unknown mode '${mode}'`);
   serveAnswers(socket, { runnerId: who.runnerId, answers });
 }
 

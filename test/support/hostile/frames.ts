@@ -33,7 +33,7 @@ export const abuses: Record<string, Abuse> = {
     await write(socket, frame(type.data, open, { id: 1, length: 2 ** 30 }));
     while (!socket.destroyed) await write(socket, Buffer.alloc(1 << 20));
   },
-  async "a stream nobody opened"(socket) {
+  async "a stream that was never opened"(socket) {
     await write(socket, Buffer.concat([frame(type.data, 0, { id: 4243, length: 3 }), Buffer.from("hey")]));
   },
   async "100,000 streams"(socket) {
