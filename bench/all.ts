@@ -6,8 +6,8 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
-import { type Figure, megabytes, table } from "./support/figures.ts";
-import { tell } from "./support/program.ts";
+import { type Figure, formatMegabytes, formatTable } from "./support/figures.ts";
+import { logProgress } from "./support/program.ts";
 
 const names = [
   "server-start",
@@ -30,7 +30,7 @@ const names = [
  * The figures come as a message from our own program, unvalidated: an error in them shows in the
  * table.
  */
-async function figuresOf(name: string): Promise<Figure[]> {
+async function measureFigures(name: string): Promise<Figure[]> {
   const child = fork(join(import.meta.dirname, `${name}.ts`), { silent: false });
   let figures: Figure[] = [];
   child.once("message", (message) => (figures = message as Figure[]));
@@ -45,8 +45,8 @@ const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 const before = load();
 const all: Figure[] = [];
 for (const name of names) {
-  tell(`${name} (load ${load()})`);
-  all.push(...(await figuresOf(name)));
+  logProgress(`${name} (load ${load()})`);
+  all.push(...(await measureFigures(name)));
 }
-const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${megabytes(totalmem())}, Node ${process.versions.node}`;
-process.stdout.write(`${machine}, load ${before} before and ${load()} after.\n\n${table(all)}`);
+const machine = `${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${formatMegabytes(totalmem())}, Node ${process.versions.node}`;
+process.stdout.write(`${machine}, load ${before} before and ${load()} after.\n\n${formatTable(all)}`);

@@ -11,10 +11,10 @@ import { join } from "node:path";
 import { daemonApi } from "@wharf/contract";
 import { acceptWire, createWireClient, Mux } from "@wharf/contract/wire";
 import { buildKit } from "../scripts/build.ts";
-import { type Figure, median, megabytes, ms } from "./support/figures.ts";
-import { sharedBytes, timeOf } from "./support/processes.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { type Figure, getMedian, formatMegabytes, formatMs } from "./support/figures.ts";
+import { readSharedBytes, measureProcess } from "./support/processes.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 
 const daemon = join(import.meta.dirname, "../packages/daemon/dist/kit/lib/wharf-daemon.mjs");
 
@@ -52,7 +52,7 @@ async function start(folder: string): Promise<Figures> {
   const mux = new Mux(socket, { side: "server", onStream: (stream) => stream.destroy() });
   const health = await createWireClient(mux, { runnerId: config.runner_id }).call(daemonApi.health, {});
   const answer_ms = performance.now() - began;
-  const own = sharedBytes([child.pid ?? 0]);
+  const own = readSharedBytes([child.pid ?? 0]);
   child.kill("SIGTERM");
   await exited;
   mux.close();
@@ -61,31 +61,38 @@ async function start(folder: string): Promise<Figures> {
 }
 
 async function measure(): Promise<Figure[]> {
-  const rounds = size(15);
+  const rounds = getSize(15);
   await buildKit();
-  await using folder = await scratch();
+  await using folder = await createScratchFolder();
   const first = await start(folder.path);
   const all: Figures[] = [];
   const node: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    node.push(await timeOf(process.execPath, ["-e", "0"]));
+    node.push(await measureProcess(process.execPath, ["-e", "0"]));
     all.push(await start(folder.path));
   }
-  const alone = median(node);
+  const alone = getMedian(node);
   const row = (what: string, took: number): Figure => ({
     what,
-    wharf: ms(took),
-    beside: `Node alone ${ms(alone)}`,
+    wharf: formatMs(took),
+    beside: `Node alone ${formatMs(alone)}`,
     ratio: took / alone,
     hold: "300 ms",
   });
   return [
-    row("daemon start → handshake done, p50", median(all.map(({ handshake_ms }) => handshake_ms))),
-    row("daemon start → first answer, p50", median(all.map(({ answer_ms }) => answer_ms))),
+    row("daemon start → handshake done, p50", getMedian(all.map(({ handshake_ms }) => handshake_ms))),
+    row("daemon start → first answer, p50", getMedian(all.map(({ answer_ms }) => answer_ms))),
     row("daemon start → first answer, the very first", first.answer_ms),
-    { what: "daemon, RSS when ready, p50", wharf: megabytes(median(all.map(({ rss }) => rss))), hold: "80 MB" },
-    { what: "of it not shared with other Node processes, p50", wharf: megabytes(median(all.map(({ own }) => own))) },
+    {
+      what: "daemon, RSS when ready, p50",
+      wharf: formatMegabytes(getMedian(all.map(({ rss }) => rss))),
+      hold: "80 MB",
+    },
+    {
+      what: "of it not shared with other Node processes, p50",
+      wharf: formatMegabytes(getMedian(all.map(({ own }) => own))),
+    },
   ];
 }
 
-await present(measure);
+await presentFigures(measure);

@@ -11,11 +11,11 @@ import { createDockerBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
 import { dockerAddress, docker as dockerService } from "../scripts/test-services/docker/service.ts";
 import { ensureImage } from "../scripts/test-services/images/index.ts";
-import { command, execInside, repeat } from "./support/exec.ts";
-import { type Figure, spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
-import { newRunner, RunnerBench } from "./support/runner-bench.ts";
-import { scratch } from "./support/scratch.ts";
+import { command, execCommand, measureRepeatedly } from "./support/exec.ts";
+import { type Figure, formatSpread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
+import { createRunnerSpec, RunnerHarness } from "./support/runner-bench.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 
 const warmUp = 20;
 const commands = 300;
@@ -25,7 +25,7 @@ const run = promisify(execFile);
 
 async function measure(): Promise<Figure[]> {
   if (!dockerService.isPresent()) {
-    tell("No docker engine answers here: it is left out.");
+    logProgress("No docker engine answers here: it is left out.");
     return [];
   }
   await buildKit();
@@ -33,21 +33,21 @@ async function measure(): Promise<Figure[]> {
   const image = ensureImage("runner");
   const docker = (...args: string[]) => run("docker", ["--host", host, ...args]);
   const alone = ["run", "--rm", "--network", "none", image, "sh", "-c", command];
-  const started = spreadOf(await repeat(size(10), () => docker(...alone)));
+  const started = getSpread(await measureRepeatedly(getSize(10), () => docker(...alone)));
   return [
-    ...(await figuresOf("socket", { host, image, started })),
-    ...(await figuresOf("exec", { host, image, started })),
+    ...(await measureFigures("socket", { host, image, started })),
+    ...(await measureFigures("exec", { host, image, started })),
   ];
 }
 
 interface Surroundings {
   readonly host: string;
   readonly image: string;
-  readonly started: ReturnType<typeof spreadOf>;
+  readonly started: ReturnType<typeof getSpread>;
 }
 
-async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surroundings): Promise<Figure[]> {
-  await using folder = await scratch();
+async function measureFigures(wire: "socket" | "exec", { host, image, started }: Surroundings): Promise<Figure[]> {
+  await using folder = await createScratchFolder();
   await using parts = new AsyncDisposableStack();
   const backend = await createDockerBackend({
     folder: join(folder.path, "docker"),
@@ -58,40 +58,40 @@ async function figuresOf(wire: "socket" | "exec", { host, image, started }: Surr
     image,
     wire,
   });
-  const bench = parts.use(new RunnerBench(backend, folder.path));
+  const bench = parts.use(new RunnerHarness(backend, folder.path));
   const first: number[] = [];
-  for (let round = 0; round < size(10); round++) {
-    const spec = newRunner();
+  for (let round = 0; round < getSize(10); round++) {
+    const spec = createRunnerSpec();
     const began = performance.now();
     await using link = await bench.create(spec);
-    await execInside(link.client);
+    await execCommand(link.client);
     first.push(performance.now() - began);
     await backend.destroy(spec.id);
   }
 
-  const spec = newRunner();
+  const spec = createRunnerSpec();
   parts.defer(() => backend.destroy(spec.id));
   await using link = await bench.create(spec);
-  await repeat(warmUp, () => execInside(link.client));
-  const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
+  await measureRepeatedly(warmUp, () => execCommand(link.client));
+  const inside = getSpread(await measureRepeatedly(commands, () => execCommand(link.client)));
   const ofDocker = ["--host", host, "exec", `wharf-${spec.id}`, "sh", "-c", command];
-  const outside = spreadOf(await repeat(beside, () => run("docker", ofDocker)));
-  const cold = spreadOf(first);
+  const outside = getSpread(await measureRepeatedly(beside, () => run("docker", ofDocker)));
+  const cold = getSpread(first);
   return [
     {
       what: `Docker, ${wire}: create → first command's result, cold, beside \`docker run\`, p50 / p99`,
-      wharf: spread(cold),
-      beside: spread(started),
+      wharf: formatSpread(cold),
+      beside: formatSpread(started),
       ratio: cold.p50 / started.p50,
     },
     {
       what: `Docker, ${wire}: exec round trip beside \`docker exec\`, p50 / p99`,
-      wharf: spread(inside),
-      beside: spread(outside),
+      wharf: formatSpread(inside),
+      beside: formatSpread(outside),
       ratio: inside.p50 / outside.p50,
       hold: "0.1",
     },
   ];
 }
 
-await present(measure);
+await presentFigures(measure);

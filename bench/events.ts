@@ -10,13 +10,13 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Task } from "@wharf/contract";
 import { z } from "zod";
-import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
-import { digits, type Figure, megabytes, ms, spread, spreadOf } from "./support/figures.ts";
-import { commitTimes } from "./support/postgres.ts";
-import { childrenOf, residentBytes, sharedBytes } from "./support/processes.ts";
-import { unpackPublished } from "./support/package.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { addPrintingAgent, isTurnEnd, createTask, promptTask } from "./support/agents.ts";
+import { formatDigits, type Figure, formatMegabytes, formatMs, formatSpread, getSpread } from "./support/figures.ts";
+import { measureCommits } from "./support/postgres.ts";
+import { listChildren, readResidentBytes, readSharedBytes } from "./support/processes.ts";
+import { unpackPublishedPackage } from "./support/package.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { type Seen, Subscriber } from "./support/subscriber.ts";
 
@@ -47,51 +47,54 @@ interface Setting {
 }
 
 async function measure(): Promise<Figure[]> {
-  const seconds = size(10);
-  await using folder = await scratch();
-  const program = await unpackPublished(folder.path);
+  const seconds = getSize(10);
+  await using folder = await createScratchFolder();
+  const program = await unpackPublishedPackage(folder.path);
   await using server = new Server(folder.path, { program, environment: { WHARF_LOCAL_UNSAFE: "1" } });
   await server.start();
   await addPrintingAgent(server, { name: "printer", script });
-  const task = await newTask(server, "printer", folder.path);
+  const task = await createTask(server, "printer", folder.path);
   using subscriber = await Subscriber.open(server, task.id);
   const setting = { server, task, subscriber };
 
-  const firstWord = await firstWordTime(setting);
+  const firstWord = await measureFirstEvent(setting);
   await turn(setting, { count: 1_000, rate: 1_000 });
-  const slow = latencies(await turn(setting, { count: 100 * seconds, rate: 100 }));
-  const fast = latencies(await turn(setting, { count: 1_000 * seconds, rate: 1_000 }));
-  const memory = await memoryOf(server);
-  const most = rateOf(await turn(setting, { count: flood }));
-  const alone = await rateAlone();
+  const slow = getLatencies(await turn(setting, { count: 100 * seconds, rate: 100 }));
+  const fast = getLatencies(await turn(setting, { count: 1_000 * seconds, rate: 1_000 }));
+  const memory = await readMemory(server);
+  const most = getRate(await turn(setting, { count: flood }));
+  const alone = await measureRateAlone();
   const floor =
-    (await syncTime(folder.path)) + spreadOf(await commitTimes(await server.postgresSocket(), floorCount)).p50;
+    (await measureSync(folder.path)) + getSpread(await measureCommits(await server.postgresSocket(), floorCount)).p50;
 
-  const besides = { beside: `one fdatasync and one commit ${ms(floor)}` };
+  const besides = { beside: `one fdatasync and one commit ${formatMs(floor)}` };
   return [
-    { what: "prompt of a new task → the agent's first line, a new runner and clone included", wharf: ms(firstWord) },
+    {
+      what: "prompt of a new task → the agent's first line, a new runner and clone included",
+      wharf: formatMs(firstWord),
+    },
     {
       what: "journal → subscriber at 100 events/s, p50 / p99",
-      wharf: spread(slow),
+      wharf: formatSpread(slow),
       ...besides,
       ratio: slow.p50 / floor,
     },
     {
       what: "journal → subscriber at 1,000 events/s, p50 / p99",
-      wharf: spread(fast),
+      wharf: formatSpread(fast),
       ...besides,
       ratio: fast.p50 / floor,
       hold: "10 / 50 ms",
     },
     {
       what: "events/s from an agent that prints as fast as it can",
-      wharf: digits(most),
-      beside: `its lines read and parsed directly ${digits(alone)}`,
+      wharf: formatDigits(most),
+      beside: `its lines read and parsed directly ${formatDigits(alone)}`,
       ratio: most / alone,
     },
-    { what: "server, RSS after 1,000 events/s", wharf: megabytes(memory.server) },
-    { what: "daemon, RSS after 1,000 events/s", wharf: megabytes(memory.daemon), hold: "80 MB" },
-    { what: "PostgreSQL after 1,000 events/s, all its processes", wharf: megabytes(memory.postgres) },
+    { what: "server, RSS after 1,000 events/s", wharf: formatMegabytes(memory.server) },
+    { what: "daemon, RSS after 1,000 events/s", wharf: formatMegabytes(memory.daemon), hold: "80 MB" },
+    { what: "PostgreSQL after 1,000 events/s, all its processes", wharf: formatMegabytes(memory.postgres) },
   ];
 }
 
@@ -100,8 +103,8 @@ async function measure(): Promise<Figure[]> {
  * of order.
  */
 async function turn({ server, task, subscriber }: Setting, work: { count: number; rate?: number }): Promise<Seen[]> {
-  const id = await prompt(server, task, JSON.stringify(work));
-  const seen = (await subscriber.until((event) => endsTurn(event, id))).filter(
+  const id = await promptTask(server, task, JSON.stringify(work));
+  const seen = (await subscriber.until((event) => isTurnEnd(event, id))).filter(
     ({ event }) => event.data.kind === "report",
   );
   const wrong = seen.findIndex(({ event }, i) => event.data.kind !== "report" || event.data["n"] !== i + 1);
@@ -110,22 +113,23 @@ async function turn({ server, task, subscriber }: Setting, work: { count: number
   return seen;
 }
 
-async function firstWordTime({ server, task, subscriber }: Setting): Promise<number> {
+async function measureFirstEvent({ server, task, subscriber }: Setting): Promise<number> {
   const began = performance.now();
-  const id = await prompt(server, task, JSON.stringify({ count: 1 }));
+  const id = await promptTask(server, task, JSON.stringify({ count: 1 }));
   await subscriber.until((event) => event.data.kind === "report");
   const took = performance.now() - began;
-  await subscriber.until((event) => endsTurn(event, id));
+  await subscriber.until((event) => isTurnEnd(event, id));
   return took;
 }
 
-const latencies = (seen: readonly Seen[]) => spreadOf(seen.map(({ event, at }) => at - Date.parse(event.timestamp)));
+const getLatencies = (seen: readonly Seen[]) =>
+  getSpread(seen.map(({ event, at }) => at - Date.parse(event.timestamp)));
 
-const rateOf = (seen: readonly Seen[]) =>
+const getRate = (seen: readonly Seen[]) =>
   (seen.length / ((seen.at(-1)?.at ?? 0) - Date.parse(seen[0]?.event.timestamp ?? ""))) * 1000;
 
 /** Measures the same agent's lines, read by a program that does nothing else with them. */
-async function rateAlone(): Promise<number> {
+async function measureRateAlone(): Promise<number> {
   const env = { ...process.env, WHARF_PROMPT: JSON.stringify({ count: flood }) };
   const child = spawn(process.execPath, ["-e", script], { env, stdio: ["ignore", "pipe", "inherit"] });
   let first: number | undefined;
@@ -139,7 +143,7 @@ async function rateAlone(): Promise<number> {
 }
 
 /** Measures the minimum cost of a line on disk: a small write and an fdatasync, in ms. */
-async function syncTime(folder: string): Promise<number> {
+async function measureSync(folder: string): Promise<number> {
   await using file = await open(join(folder, "lines"), "a");
   const times: number[] = [];
   for (let n = 0; n < floorCount; n++) {
@@ -148,21 +152,21 @@ async function syncTime(folder: string): Promise<number> {
     await file.datasync();
     times.push(performance.now() - began);
   }
-  return spreadOf(times).p50;
+  return getSpread(times).p50;
 }
 
 const RunnerRecord = z.object({ daemon: z.object({ pid: z.number() }) });
 
-async function memoryOf(server: Server): Promise<{ server: number; daemon: number; postgres: number }> {
+async function readMemory(server: Server): Promise<{ server: number; daemon: number; postgres: number }> {
   const runners = join(server.data, "runners");
   const [runner] = (await readdir(runners)).filter((name) => !name.startsWith("."));
   const { daemon } = RunnerRecord.parse(JSON.parse(await readFile(join(runners, runner ?? "", "run.json"), "utf8")));
   const postmaster = await server.postgres();
   return {
-    server: residentBytes(server.pid),
-    daemon: residentBytes(daemon.pid),
-    postgres: sharedBytes([postmaster, ...childrenOf(postmaster)]),
+    server: readResidentBytes(server.pid),
+    daemon: readResidentBytes(daemon.pid),
+    postgres: readSharedBytes([postmaster, ...listChildren(postmaster)]),
   };
 }
 
-await present(measure);
+await presentFigures(measure);

@@ -8,11 +8,11 @@ import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { Task } from "@wharf/contract";
 import { z } from "zod";
-import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
-import { type Figure, ms, spread, spreadOf } from "./support/figures.ts";
-import { unpackPublished } from "./support/package.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { addPrintingAgent, isTurnEnd, createTask, promptTask } from "./support/agents.ts";
+import { type Figure, formatMs, formatSpread, getSpread } from "./support/figures.ts";
+import { unpackPublishedPackage } from "./support/package.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { Subscriber } from "./support/subscriber.ts";
 
@@ -72,9 +72,9 @@ function startModel(): HttpServer {
 }
 
 async function measure(): Promise<Figure[]> {
-  const requests = size(500);
-  await using folder = await scratch();
-  const program = await unpackPublished(folder.path);
+  const requests = getSize(500);
+  await using folder = await createScratchFolder();
+  const program = await unpackPublishedPackage(folder.path);
   const model = startModel();
   await once(model, "listening");
   try {
@@ -84,12 +84,12 @@ async function measure(): Promise<Figure[]> {
     await using server = new Server(folder.path, { program, environment });
     await server.start();
     await addPrintingAgent(server, { name: "asker", script, route: "openai" });
-    const task = await newTask(server, "asker", folder.path);
+    const task = await createTask(server, "asker", folder.path);
     // Both variants run twice, alternating, so that other load on the machine affects both.
-    const before = await askDirectly(url, requests);
-    const first = await askThrough(server, task, requests);
-    const after = await askDirectly(url, requests);
-    const second = await askThrough(server, task, requests);
+    const before = await askModel(url, requests);
+    const first = await askGateway(server, task, requests);
+    const after = await askModel(url, requests);
+    const second = await askGateway(server, task, requests);
     return ["first" as const, "whole" as const].flatMap((part) =>
       rows(part, { through: [...first[part], ...second[part]], direct: [...before[part], ...after[part]] }),
     );
@@ -100,39 +100,39 @@ async function measure(): Promise<Figure[]> {
 }
 
 function rows(part: "first" | "whole", times: { through: number[]; direct: number[] }): Figure[] {
-  const through = spreadOf(times.through);
-  const direct = spreadOf(times.direct);
+  const through = getSpread(times.through);
+  const direct = getSpread(times.direct);
   const what = part === "first" ? "model's first byte" : `model's whole answer of ${pieces} pieces`;
   return [
     {
       what: `${what}, p50 / p99`,
-      wharf: spread(through),
-      beside: `directly ${spread(direct)}`,
+      wharf: formatSpread(through),
+      beside: `directly ${formatSpread(direct)}`,
       ratio: through.p50 / direct.p50,
     },
     {
       what: `${what}: what the gateway adds, p50 / p99`,
-      wharf: `${ms(through.p50 - direct.p50)} / ${ms(through.p99 - direct.p99)}`,
+      wharf: `${formatMs(through.p50 - direct.p50)} / ${formatMs(through.p99 - direct.p99)}`,
       hold: "1 / 3 ms",
     },
   ];
 }
 
-async function askThrough(server: Server, task: Task, requests: number): Promise<Result> {
+async function askGateway(server: Server, task: Task, requests: number): Promise<Result> {
   using subscriber = await Subscriber.open(server, task.id);
-  const turnId = await prompt(server, task, String(requests));
-  const seen = await subscriber.until((event) => endsTurn(event, turnId));
+  const turnId = await promptTask(server, task, String(requests));
+  const seen = await subscriber.until((event) => isTurnEnd(event, turnId));
   const report = seen.findLast(({ event }) => event.type === "result" && event.data.kind === "report");
   return Result.parse(report?.event.data);
 }
 
-async function askDirectly(url: string, requests: number): Promise<Result> {
+async function askModel(url: string, requests: number): Promise<Result> {
   const env = { PATH: process.env["PATH"], WHARF_GATEWAY: url, WHARF_TOKEN: "none", WHARF_PROMPT: String(requests) };
   const child = spawn(process.execPath, ["-e", script], { env, stdio: ["ignore", "pipe", "inherit"] });
-  let said = "";
-  child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  let expectedOutput = "";
+  child.stdout.on("data", (chunk: Buffer) => (expectedOutput += chunk.toString()));
   await once(child, "close");
-  return z.object({ data: Result }).parse(JSON.parse(said)).data;
+  return z.object({ data: Result }).parse(JSON.parse(expectedOutput)).data;
 }
 
-await present(measure);
+await presentFigures(measure);

@@ -11,9 +11,9 @@ import { api } from "@wharf/contract";
 import pg from "pg";
 import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
 import { type Seeded, seedGrowth, type SeedSizes, sizes } from "../test/support/growth/seed.ts";
-import { type Figure, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { type Figure, formatMs, formatSpread, type Spread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 
 /** A page of each list is the smallest database that supports the same requests. */
@@ -96,42 +96,42 @@ async function deleteBoard({ server, pool, seeded, ask }: Awaited<ReturnType<typ
   return {
     answeredMs,
     goneMs: performance.now() - began,
-    alone: { ...spreadOf(alone), longest: Math.max(...alone) },
-    beside: { ...spreadOf(beside), longest: Math.max(...beside) },
+    alone: { ...getSpread(alone), longest: Math.max(...alone) },
+    beside: { ...getSpread(beside), longest: Math.max(...beside) },
   };
 }
 
 async function measure(): Promise<Figure[]> {
-  const rounds = size(300);
-  await using small = await scratch();
-  await using large = await scratch();
-  tell("a database of one page, and one with 1,000,000 events, 100,000 tasks, 200,000 runs and 10,000 runners");
+  const rounds = getSize(300);
+  await using small = await createScratchFolder();
+  await using large = await createScratchFolder();
+  logProgress("a database of one page, and one with 1,000,000 events, 100,000 tasks, 200,000 runs and 10,000 runners");
   const few = await startSeeded(small.path, onePage);
   await using fewServer = few.server;
   const many = await startSeeded(large.path, sizes);
   await using manyServer = many.server;
-  tell(`${rounds} requests of each kind to servers ${fewServer.pid} and ${manyServer.pid} in turn`);
+  logProgress(`${rounds} requests of each kind to servers ${fewServer.pid} and ${manyServer.pid} in turn`);
   const figures: Figure[] = [];
   for (const name of Object.keys(requests) as Name[]) {
     const [beside, wharf] = await compare(name, { few, many, rounds });
     figures.push({
       what: `growth: ${name}, p50 / p99`,
-      wharf: spread(wharf),
-      beside: `one page in all ${spread(beside)}`,
+      wharf: formatSpread(wharf),
+      beside: `one page in all ${formatSpread(beside)}`,
       ratio: wharf.p50 / beside.p50,
       hold: "2 × of p50",
     });
   }
-  tell(`a board of ${deletedTasks} tasks is deleted`);
+  logProgress(`a board of ${deletedTasks} tasks is deleted`);
   const { answeredMs, goneMs, alone, beside } = await deleteBoard(many);
   await few.pool.end();
   await many.pool.end();
   return [
     ...figures,
     {
-      what: `growth: task read while a board of ${deletedTasks.toLocaleString("en-US")} tasks is deleted (answered in ${ms(answeredMs)}, gone after ${ms(goneMs)}), p50 / p99, longest`,
-      wharf: `${spread(beside)}, ${ms(beside.longest)}`,
-      beside: `before ${spread(alone)}, ${ms(alone.longest)}`,
+      what: `growth: task read while a board of ${deletedTasks.toLocaleString("en-US")} tasks is deleted (answered in ${formatMs(answeredMs)}, gone after ${formatMs(goneMs)}), p50 / p99, longest`,
+      wharf: `${formatSpread(beside)}, ${formatMs(beside.longest)}`,
+      beside: `before ${formatSpread(alone)}, ${formatMs(alone.longest)}`,
       ratio: beside.p50 / alone.p50,
       hold: "longest 100 ms",
     },
@@ -153,7 +153,7 @@ async function compare(
     times[0].push(fewMs);
     times[1].push(manyMs);
   }
-  return [spreadOf(times[0]), spreadOf(times[1])];
+  return [getSpread(times[0]), getSpread(times[1])];
 }
 
-await present(measure);
+await presentFigures(measure);

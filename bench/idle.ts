@@ -8,12 +8,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Task } from "@wharf/contract";
 import pg from "pg";
 import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
-import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
-import { digits, type Figure, megabytes } from "./support/figures.ts";
-import { unpackPublished } from "./support/package.ts";
-import { residentBytes } from "./support/processes.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { addPrintingAgent, isTurnEnd, createTask, promptTask } from "./support/agents.ts";
+import { formatDigits, type Figure, formatMegabytes } from "./support/figures.ts";
+import { unpackPublishedPackage } from "./support/package.ts";
+import { readResidentBytes } from "./support/processes.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { Subscriber } from "./support/subscriber.ts";
 
@@ -29,9 +29,9 @@ const settleMs = 11_000;
 const heldStatements = 5;
 
 async function measure(): Promise<Figure[]> {
-  const seconds = size(20);
-  await using folder = await scratch();
-  const program = await unpackPublished(folder.path);
+  const seconds = getSize(20);
+  await using folder = await createScratchFolder();
+  const program = await unpackPublishedPackage(folder.path);
   const environment = { WHARF_LOCAL_UNSAFE: "1", WHARF_IDLE: "1h" };
   await using server = new Server(folder.path, { program, environment });
   await server.start();
@@ -41,34 +41,34 @@ async function measure(): Promise<Figure[]> {
   try {
     const rate = () => measureRate(database, seconds);
     const none = await rate();
-    const emptyBytes = residentBytes(server.pid);
+    const emptyBytes = readResidentBytes(server.pid);
     const tasks: Task[] = [];
     for (let i = 0; i < liveCount; i++) tasks.push(await runOnce(server, join(folder.path, String(i))));
     const live = await rate();
-    const liveBytes = residentBytes(server.pid);
+    const liveBytes = readResidentBytes(server.pid);
     await insertResting(database, tasks[0]!.id);
     const resting = await rate();
-    const beside = `without runs ${digits(none)}`;
+    const beside = `without runs ${formatDigits(none)}`;
     const hold = `under ${heldStatements} at 1,000`;
     return [
       {
         what: `statements/s, ${liveCount} idle runs with running runners`,
-        wharf: digits(live),
+        wharf: formatDigits(live),
         beside,
         ratio: live / none,
         hold,
       },
       {
         what: `statements/s, and 1,000 more whose runners rest`,
-        wharf: digits(resting),
+        wharf: formatDigits(resting),
         beside,
         ratio: resting / none,
         hold,
       },
       {
         what: `server's RSS with ${liveCount} idle runs`,
-        wharf: megabytes(liveBytes),
-        beside: `without ${megabytes(emptyBytes)}`,
+        wharf: formatMegabytes(liveBytes),
+        beside: `without ${formatMegabytes(emptyBytes)}`,
       },
     ];
   } finally {
@@ -77,10 +77,10 @@ async function measure(): Promise<Figure[]> {
 }
 
 async function runOnce(server: Server, folder: string): Promise<Task> {
-  const task = await newTask(server, "printer", folder);
+  const task = await createTask(server, "printer", folder);
   using subscriber = await Subscriber.open(server, task.id);
-  const id = await prompt(server, task, "{}");
-  await subscriber.until((event) => endsTurn(event, id));
+  const id = await promptTask(server, task, "{}");
+  await subscriber.until((event) => isTurnEnd(event, id));
   return task;
 }
 
@@ -118,4 +118,4 @@ async function measureRate(database: pg.Client, seconds: number): Promise<number
   return ((await count()) - before - 1) / seconds;
 }
 
-await present(measure);
+await presentFigures(measure);

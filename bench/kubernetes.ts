@@ -12,9 +12,9 @@ import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/test-se
 import type { BackendUnderTest } from "../test/conformance/backend-under-test.ts";
 import { buildKit } from "../scripts/build.ts";
 import { testServices } from "../scripts/test-services/index.ts";
-import { command, execInside, repeat } from "./support/exec.ts";
-import { type Figure, spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
+import { command, execCommand, measureRepeatedly } from "./support/exec.ts";
+import { type Figure, formatSpread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
 
 const warmUp = 20;
 const commands = 300;
@@ -31,19 +31,19 @@ const kinds: Readonly<Record<string, BackendUnderTest>> = {
 
 async function measure(): Promise<Figure[]> {
   if (!testServices.kubernetes.isPresent()) {
-    tell("No cluster answers here: it is left out.");
+    logProgress("No cluster answers here: it is left out.");
     return [];
   }
   await buildKit();
   const image = ensureClusterImage("runner");
-  const started = spreadOf(await repeat(size(5), () => podOfItsOwn(image)));
+  const started = getSpread(await measureRepeatedly(getSize(5), () => createPod(image)));
   const figures: Figure[] = [];
-  for (const [kind, under] of Object.entries(kinds)) figures.push(...(await figuresOf(kind, under, started)));
+  for (const [kind, under] of Object.entries(kinds)) figures.push(...(await measureFigures(kind, under, started)));
   return figures;
 }
 
 /** Runs a pod as people do: with one command, and its result. */
-async function podOfItsOwn(image: string): Promise<void> {
+async function createPod(image: string): Promise<void> {
   const name = `bench-${randomUUID()}`;
   await kube("run", name, `--image=${image}`, "--image-pull-policy=IfNotPresent", "--command", "--", "sleep", "600");
   await kube("wait", `pod/${name}`, "--for=condition=Ready", "--timeout=60s");
@@ -51,27 +51,27 @@ async function podOfItsOwn(image: string): Promise<void> {
   await kube("delete", "pod", name, "--force", "--grace-period=0");
 }
 
-async function figuresOf(
+async function measureFigures(
   kind: string,
   under: BackendUnderTest,
-  started: ReturnType<typeof spreadOf>,
+  started: ReturnType<typeof getSpread>,
 ): Promise<Figure[]> {
   await using bench = await ConformanceHarness.open(under);
   // The first runner also creates the tenant's namespace.
   await bench.backend.destroy((await bench.runner()).id);
   const first: number[] = [];
-  for (let round = 0; round < size(5); round++) {
+  for (let round = 0; round < getSize(5); round++) {
     const began = performance.now();
     const runner = await bench.runner();
-    await execInside((await runner.link()).client);
+    await execCommand((await runner.link()).client);
     first.push(performance.now() - began);
     await runner.hangUp();
     await bench.backend.destroy(runner.id);
   }
   const runner = await bench.runner();
   const { client } = await runner.link();
-  await repeat(warmUp, () => execInside(client));
-  const inside = spreadOf(await repeat(commands, () => execInside(client)));
+  await measureRepeatedly(warmUp, () => execCommand(client));
+  const inside = getSpread(await measureRepeatedly(commands, () => execCommand(client)));
   const pod = (
     await kube(
       "get",
@@ -84,23 +84,25 @@ async function figuresOf(
     )
   ).stdout.split(" ");
   const [namespace = "", name = ""] = pod;
-  const outside = spreadOf(await repeat(beside, () => kube("exec", "-n", namespace, name, "--", "sh", "-c", command)));
-  const cold = spreadOf(first);
+  const outside = getSpread(
+    await measureRepeatedly(beside, () => kube("exec", "-n", namespace, name, "--", "sh", "-c", command)),
+  );
+  const cold = getSpread(first);
   return [
     {
       what: `Kubernetes, ${kind}: create → first command's result, cold, beside a pod by kubectl, p50 / p99`,
-      wharf: spread(cold),
-      beside: spread(started),
+      wharf: formatSpread(cold),
+      beside: formatSpread(started),
       ratio: cold.p50 / started.p50,
     },
     {
       what: `Kubernetes, ${kind}: exec round trip beside \`kubectl exec\`, p50 / p99`,
-      wharf: spread(inside),
-      beside: spread(outside),
+      wharf: formatSpread(inside),
+      beside: formatSpread(outside),
       ratio: inside.p50 / outside.p50,
       hold: "0.1",
     },
   ];
 }
 
-await present(measure);
+await presentFigures(measure);

@@ -6,9 +6,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, runnerApi } from "@wharf/contract";
 import { buildKit } from "../scripts/build.ts";
-import { type Figure, spread, type Spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { type Figure, formatSpread, type Spread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 
 const rounds = 20;
@@ -37,9 +37,9 @@ async function first({ client }: Server, { warm }: { warm: boolean }) {
   const created = performance.now() - began;
   if (state !== "READY") throw new Error(`the runner is ${state}`);
   const params = { runner_id: id };
-  const said = await client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo here" } });
+  const expectedOutput = await client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo here" } });
   const total = performance.now() - began;
-  if (said.stdout !== "here\n") throw new Error(`the command said '${said.stdout}'`);
+  if (expectedOutput.stdout !== "here\n") throw new Error(`the command said '${expectedOutput.stdout}'`);
   return { created, total, remove: () => client.call(runnerApi.deleteRunner, { params }) };
 }
 
@@ -51,7 +51,7 @@ interface Taken {
 }
 
 async function measureServer(environment: Record<string, string>, burstSize: number): Promise<Taken> {
-  await using folder = await scratch();
+  await using folder = await createScratchFolder();
   await using server = new Server(folder.path, { environment: { ...environment, WHARF_POOL: "small=2" } });
   await server.start();
   const cold: number[] = [];
@@ -75,19 +75,19 @@ async function measureServer(environment: Record<string, string>, burstSize: num
   await untilWaiting(full, burstSize);
   await sleep(settleMs);
   const all = await Promise.all(Array.from({ length: burstSize }, () => first(full, { warm: true })));
-  const burst = spreadOf(all.map(({ total }) => total));
+  const burst = getSpread(all.map(({ total }) => total));
   for (const { remove } of all) await remove();
-  return { cold: spreadOf(cold), warm: spreadOf(warm), claim: spreadOf(claims), burst };
+  return { cold: getSpread(cold), warm: getSpread(warm), claim: getSpread(claims), burst };
 }
 
 async function measure(): Promise<Figure[]> {
-  const burstSize = size(100);
+  const burstSize = getSize(100);
   await buildKit();
   const backend = process.env["WHARF_BENCH_BACKEND"] ?? "local";
   const passed = Object.entries(process.env).filter(([name]) =>
     /^(DOCKER_|KUBECONFIG|WHARF_(RUNNER_IMAGE|KUBERNETES_))/.test(name),
   );
-  tell(`${burstSize} runners at once on ${backend}, after ${rounds} one by one`);
+  logProgress(`${burstSize} runners at once on ${backend}, after ${rounds} one by one`);
   const environment = {
     ...Object.fromEntries(passed.map(([name, value]) => [name, value ?? ""])),
     WHARF_BACKEND: backend,
@@ -96,20 +96,20 @@ async function measure(): Promise<Figure[]> {
   return [
     {
       what: `create → first command's result over REST, warm (${backend}), p50 / p99`,
-      wharf: spread(warm),
-      beside: `cold ${spread(cold)}`,
+      wharf: formatSpread(warm),
+      beside: `cold ${formatSpread(cold)}`,
       ratio: warm.p50 / cold.p50,
       hold: "40 ms",
     },
-    { what: `of it the claim (${backend}), p50 / p99`, wharf: spread(claim), hold: "50 ms" },
+    { what: `of it the claim (${backend}), p50 / p99`, wharf: formatSpread(claim), hold: "50 ms" },
     {
       what: `${burstSize} at once from a pool of ${burstSize} (${backend}), p50 / p99`,
-      wharf: spread(burst),
-      beside: `cold, one alone ${spread(cold)}`,
+      wharf: formatSpread(burst),
+      beside: `cold, one alone ${formatSpread(cold)}`,
       ratio: burst.p99 / cold.p50,
       hold: "p99 490 ms",
     },
   ];
 }
 
-await present(measure);
+await presentFigures(measure);

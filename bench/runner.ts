@@ -11,11 +11,11 @@ import { createLocalBackend } from "../packages/server/src/backends/index.ts";
 import { buildKit, kitFolder } from "../scripts/build.ts";
 import { dockerAddress } from "../scripts/test-services/docker/service.ts";
 import { startContainer } from "./support/docker.ts";
-import { command, execInside, repeat, said } from "./support/exec.ts";
-import { type Figure, megabytes, ms, spread, type Spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
-import { newRunner, RunnerBench } from "./support/runner-bench.ts";
-import { scratch } from "./support/scratch.ts";
+import { command, execCommand, measureRepeatedly, expectedOutput } from "./support/exec.ts";
+import { type Figure, formatMegabytes, formatMs, formatSpread, type Spread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
+import { createRunnerSpec, RunnerHarness } from "./support/runner-bench.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 
 const warmUp = 20;
 const commands = 300;
@@ -25,13 +25,13 @@ async function runDirectly(program: string, args: readonly string[]): Promise<vo
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await once(child, "close");
-  if (output !== said) throw new Error(`the command said '${output}'`);
+  if (output !== expectedOutput) throw new Error(`the command said '${output}'`);
 }
 
 async function measure(): Promise<Figure[]> {
-  const rounds = size(20);
+  const rounds = getSize(20);
   await buildKit();
-  await using folder = await scratch();
+  await using folder = await createScratchFolder();
   const searchPath = process.env["PATH"] ?? "/usr/bin:/bin";
   const options = {
     folder: join(folder.path, "runners"),
@@ -42,57 +42,59 @@ async function measure(): Promise<Figure[]> {
   };
   await using parts = new AsyncDisposableStack();
   const backend = await createLocalBackend(options);
-  const bench = parts.use(new RunnerBench(backend, folder.path));
+  const bench = parts.use(new RunnerHarness(backend, folder.path));
 
   const first: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    const spec = newRunner();
+    const spec = createRunnerSpec();
     const began = performance.now();
     await using link = await bench.create(spec);
-    await execInside(link.client);
+    await execCommand(link.client);
     first.push(performance.now() - began);
     await backend.destroy(spec.id);
   }
 
-  const spec = newRunner();
+  const spec = createRunnerSpec();
   await using link = await bench.create(spec);
   parts.defer(() => backend.destroy(spec.id));
-  await repeat(warmUp, () => execInside(link.client));
-  const inside = spreadOf(await repeat(commands, () => execInside(link.client)));
-  const outside = spreadOf(await repeat(commands, () => runDirectly("bash", ["-c", command])));
+  await measureRepeatedly(warmUp, () => execCommand(link.client));
+  const inside = getSpread(await measureRepeatedly(commands, () => execCommand(link.client)));
+  const outside = getSpread(await measureRepeatedly(commands, () => runDirectly("bash", ["-c", command])));
   const { rss_bytes } = await link.client.call(daemonApi.health, {});
 
-  const cold = spreadOf(first);
+  const cold = getSpread(first);
   return [
     {
       what: `create → first command's result, cold (${backend.can.isolation}), p50 / p99`,
-      wharf: spread(cold),
-      beside: `the command alone ${ms(outside.p50)}`,
+      wharf: formatSpread(cold),
+      beside: `the command alone ${formatMs(outside.p50)}`,
       ratio: cold.p50 / outside.p50,
       hold: "40 ms warm",
     },
     {
       what: "exec round trip, p50 / p99",
-      wharf: spread(inside),
-      beside: `the command alone ${spread(outside)}`,
+      wharf: formatSpread(inside),
+      beside: `the command alone ${formatSpread(outside)}`,
       ratio: inside.p50 / outside.p50,
     },
-    ...(await besideDocker(inside)),
-    { what: `daemon, RSS after ${commands + warmUp} commands`, wharf: megabytes(rss_bytes), hold: "80 MB" },
+    ...(await measureDockerExec(inside)),
+    { what: `daemon, RSS after ${commands + warmUp} commands`, wharf: formatMegabytes(rss_bytes), hold: "80 MB" },
   ];
 }
 
-async function besideDocker(inside: Spread): Promise<Figure[]> {
+async function measureDockerExec(inside: Spread): Promise<Figure[]> {
   await using container = await startContainer();
   if (!container) {
-    tell("No docker engine answers here: `docker exec` is left out.");
+    logProgress("No docker engine answers here: `docker exec` is left out.");
     return [];
   }
   const exec = ["--host", dockerAddress(), "exec", container.id, "bash", "-c", command];
-  await repeat(3, () => runDirectly("docker", exec));
-  const docker = spreadOf(await repeat(50, () => runDirectly("docker", exec)));
+  await measureRepeatedly(3, () => runDirectly("docker", exec));
+  const docker = getSpread(await measureRepeatedly(50, () => runDirectly("docker", exec)));
   const what = "exec round trip beside `docker exec`, p50 / p99";
-  return [{ what, wharf: spread(inside), beside: spread(docker), ratio: inside.p50 / docker.p50, hold: "0.1" }];
+  return [
+    { what, wharf: formatSpread(inside), beside: formatSpread(docker), ratio: inside.p50 / docker.p50, hold: "0.1" },
+  ];
 }
 
-await present(measure);
+await presentFigures(measure);

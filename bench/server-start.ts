@@ -7,12 +7,12 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
-import { type Figure, median, megabytes, ms } from "./support/figures.ts";
-import { unpackPublished } from "./support/package.ts";
+import { type Figure, getMedian, formatMegabytes, formatMs } from "./support/figures.ts";
+import { unpackPublishedPackage } from "./support/package.ts";
 import { startPostgres } from "./support/postgres.ts";
-import { childrenOf, residentBytes, sharedBytes, timeOf } from "./support/processes.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { listChildren, readResidentBytes, readSharedBytes, measureProcess } from "./support/processes.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server, sources } from "./support/server.ts";
 
 const tasks = 200;
@@ -29,10 +29,10 @@ interface Measured {
 }
 
 async function measure(): Promise<Figure[]> {
-  const rounds = size(7);
-  await using folder = await scratch();
-  const published = await unpackPublished(folder.path);
-  await fill(folder.path);
+  const rounds = getSize(7);
+  await using folder = await createScratchFolder();
+  const published = await unpackPublishedPackage(folder.path);
+  await createTasks(folder.path);
   const bare = await measureBare(folder.path, rounds);
   const programs = [
     { name: "sources", file: sources },
@@ -42,42 +42,42 @@ async function measure(): Promise<Figure[]> {
   for (const program of programs) measured.push(await measureProgram(folder.path, program, rounds));
 
   const floor = bare.node + bare.postgres;
-  const besideStart = `Node alone and PostgreSQL alone ${ms(floor)}`;
+  const besideStart = `Node alone and PostgreSQL alone ${formatMs(floor)}`;
   return [
     ...measured.flatMap(({ name, starts, afterKill }) => [
       {
         what: `server start → answers, ${name}, p50`,
-        wharf: ms(median(starts)),
+        wharf: formatMs(getMedian(starts)),
         beside: besideStart,
-        ratio: median(starts) / floor,
+        ratio: getMedian(starts) / floor,
         hold: "1 s",
       },
       {
         what: `the same after \`kill -9\`, ${name}, p50`,
-        wharf: ms(median(afterKill)),
+        wharf: formatMs(getMedian(afterKill)),
         beside: besideStart,
-        ratio: median(afterKill) / floor,
+        ratio: getMedian(afterKill) / floor,
         hold: "1 s",
       },
     ]),
     ...measured.map(({ name, serverBytes }) => ({
       what: `server, RSS idle, ${name}`,
-      wharf: megabytes(serverBytes),
-      beside: `Node alone ${megabytes(bare.nodeBytes)}`,
+      wharf: formatMegabytes(serverBytes),
+      beside: `Node alone ${formatMegabytes(bare.nodeBytes)}`,
       ratio: serverBytes / bare.nodeBytes,
       hold: "150 MB",
     })),
     ...measured.slice(-1).map(({ postgresBytes, postgresProcesses }) => ({
       what: `its PostgreSQL, idle, ${postgresProcesses} processes`,
-      wharf: megabytes(postgresBytes),
-      beside: `PostgreSQL alone ${megabytes(bare.postgresBytes)}`,
+      wharf: formatMegabytes(postgresBytes),
+      beside: `PostgreSQL alone ${formatMegabytes(bare.postgresBytes)}`,
       ratio: postgresBytes / bare.postgresBytes,
     })),
   ];
 }
 
 /** Creates the existing data. */
-async function fill(folder: string): Promise<void> {
+async function createTasks(folder: string): Promise<void> {
   await using server = new Server(folder);
   await server.start();
   const { default_board_id } = await server.client.call(api.serverInfo, {});
@@ -91,20 +91,20 @@ async function measureBare(folder: string, rounds: number) {
   const postgres: number[] = [];
   let postgresBytes = 0;
   for (let round = 0; round < rounds; round++) {
-    node.push(await timeOf(process.execPath, ["-e", "0"]));
+    node.push(await measureProcess(process.execPath, ["-e", "0"]));
     await using bare = await startPostgres(join(folder, "data"), join(folder, "socket"));
     postgres.push(bare.startMs);
     if (round < rounds - 1) continue;
     await sleep(settle);
-    postgresBytes = sharedBytes([bare.pid, ...childrenOf(bare.pid)]);
+    postgresBytes = readSharedBytes([bare.pid, ...listChildren(bare.pid)]);
   }
-  return { node: median(node), postgres: median(postgres), postgresBytes, nodeBytes: await idleNode() };
+  return { node: getMedian(node), postgres: getMedian(postgres), postgresBytes, nodeBytes: await measureIdleNode() };
 }
 
-async function idleNode(): Promise<number> {
+async function measureIdleNode(): Promise<number> {
   const child = spawn(process.execPath, ["-e", "setInterval(() => 0, 1000)"], { stdio: "ignore" });
   await sleep(1_000);
-  const bytes = residentBytes(child.pid ?? 0);
+  const bytes = readResidentBytes(child.pid ?? 0);
   child.kill();
   return bytes;
 }
@@ -125,15 +125,15 @@ async function measureProgram(
   }
   await sleep(settle);
   const postmaster = await server.postgres();
-  const postgres = [postmaster, ...childrenOf(postmaster)];
+  const postgres = [postmaster, ...listChildren(postmaster)];
   return {
     name: program.name,
     starts,
     afterKill,
-    serverBytes: residentBytes(server.pid),
-    postgresBytes: sharedBytes(postgres),
+    serverBytes: readResidentBytes(server.pid),
+    postgresBytes: readSharedBytes(postgres),
     postgresProcesses: postgres.length,
   };
 }
 
-await present(measure);
+await presentFigures(measure);

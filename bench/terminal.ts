@@ -15,9 +15,9 @@ import { createWireClient, Mux, readNdjsonLines, serveHttp, type WireClient } fr
 import { TerminalCreate, TerminalEvent, readTerminalFrames } from "@wharf/contract";
 import { createTerminalStreamHandler } from "../packages/daemon/src/api/terminal-routes.ts";
 import { Terminals } from "../packages/daemon/src/terminals/index.ts";
-import { digits, type Figure, spread, spreadOf } from "./support/figures.ts";
-import { present, size, tell } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { formatDigits, type Figure, formatSpread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 
 const megabyte = 1_000_000;
 const viewerCount = 100;
@@ -26,7 +26,7 @@ const maxLineBytes = 16 * 1024 * 1024;
 
 async function daemon(folder: string): Promise<void> {
   const workspace = join(folder, "workspace");
-  const terminals = await Terminals.open({ workspace, home: folder, state: join(folder, "state"), onFault: tellFault });
+  const terminals = await Terminals.open({ workspace, home: folder, state: join(folder, "state"), onFault: logFault });
   const handle = createTerminalStreamHandler(Promise.resolve(terminals));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     handle(request, response)?.catch(() => response.destroy());
@@ -48,7 +48,7 @@ async function daemon(folder: string): Promise<void> {
   process.send?.("ready");
 }
 
-const tellFault = (error: unknown): void => tell(String(error));
+const logFault = (error: unknown): void => logProgress(String(error));
 
 /** Measures the throughput of a PTY whose output is read and discarded, in MB/s. */
 async function bare(file: string): Promise<number> {
@@ -119,13 +119,13 @@ async function typing(client: WireClient, id: string): Promise<number[]> {
 }
 
 async function measure(): Promise<Figure[]> {
-  await using folder = await scratch();
+  await using folder = await createScratchFolder();
   await mkdir(join(folder.path, "workspace"));
-  const megabytes = size(200);
+  const formatMegabytes = getSize(200);
   const file = join(folder.path, "workspace", "large.txt");
-  await write(file, megabytes);
+  await write(file, formatMegabytes);
   const few = join(folder.path, "workspace", "few.txt");
-  await write(few, megabytes / 20);
+  await write(few, formatMegabytes / 20);
   const listener = createSocketServer().listen(join(folder.path, "wire.sock"));
   await once(listener, "listening");
   const worker = fork(import.meta.filename, ["--daemon", folder.path]);
@@ -156,10 +156,10 @@ async function measure(): Promise<Figure[]> {
       ours.push(rate(seen));
       await ask({ remove: id });
     }
-    tell(
-      `bare ${bares.map(digits).join(" ")}, over the wire ${ours.map(digits).join(" ")} MB/s; gaps or detached: ${lost}`,
+    logProgress(
+      `bare ${bares.map(formatDigits).join(" ")}, over the wire ${ours.map(formatDigits).join(" ")} MB/s; gaps or detached: ${lost}`,
     );
-    const [bareRate, ourRate] = [spreadOf(bares).p50, spreadOf(ours).p50];
+    const [bareRate, ourRate] = [getSpread(bares).p50, getSpread(ours).p50];
 
     const id = await create(`read x; exec cat ${few}`);
     const names = Array.from({ length: viewerCount }, (_, n) => `viewer${n}`);
@@ -172,23 +172,23 @@ async function measure(): Promise<Figure[]> {
     const total = all.reduce((sum, { bytes }) => sum + bytes, 0) / megabyte / first.took;
 
     const cat = await create("exec cat");
-    const keys = spreadOf(await typing(client, cat));
+    const keys = getSpread(await typing(client, cat));
     mux.close();
     return [
       {
-        what: `terminal, cat of ${megabytes} MB to one viewer that acknowledges`,
-        wharf: `${digits(ourRate)} MB/s`,
-        beside: `bare PTY ${digits(bareRate)} MB/s`,
+        what: `terminal, cat of ${formatMegabytes} MB to one viewer that acknowledges`,
+        wharf: `${formatDigits(ourRate)} MB/s`,
+        beside: `bare PTY ${formatDigits(bareRate)} MB/s`,
         ratio: ourRate / bareRate,
         hold: "35 MB/s and 0.5",
       },
       {
-        what: `terminal, cat of ${megabytes / 20} MB to ${viewerCount} viewers; ${complete} saw all of it`,
-        wharf: `${digits(rate(first))} MB/s, ${digits(total)} MB/s to all of them`,
-        beside: `bare PTY ${digits(bareRate)} MB/s`,
+        what: `terminal, cat of ${formatMegabytes / 20} MB to ${viewerCount} viewers; ${complete} saw all of it`,
+        wharf: `${formatDigits(rate(first))} MB/s, ${formatDigits(total)} MB/s to all of them`,
+        beside: `bare PTY ${formatDigits(bareRate)} MB/s`,
         ratio: rate(first) / bareRate,
       },
-      { what: "terminal, a key typed → its echo seen, p50 / p99", wharf: spread(keys) },
+      { what: "terminal, a key typed → its echo seen, p50 / p99", wharf: formatSpread(keys) },
     ];
   } finally {
     const exited = once(worker, "exit");
@@ -199,15 +199,15 @@ async function measure(): Promise<Figure[]> {
 }
 
 /** Writes lines as a build prints them. */
-async function write(path: string, megabytes: number): Promise<void> {
+async function write(path: string, formatMegabytes: number): Promise<void> {
   await using file = await open(path, "w");
   const lines = Array.from(
     { length: 10_000 },
     (_, n) => `[${n}] compiling src/module-${n}.ts … \u001B[32mok\u001B[0m\n`,
   );
   const piece = Buffer.from(lines.join(""));
-  for (let bytes = 0; bytes < megabytes * megabyte; bytes += piece.length) await file.write(piece);
+  for (let bytes = 0; bytes < formatMegabytes * megabyte; bytes += piece.length) await file.write(piece);
 }
 
 if (process.argv[2] === "--daemon") await daemon(process.argv[3] ?? "");
-else await present(measure);
+else await presentFigures(measure);

@@ -8,12 +8,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Task } from "@wharf/contract";
 import pg from "pg";
 import { getConnectionOptions } from "../packages/server/src/store/embedded/postmaster.ts";
-import { addPrintingAgent, endsTurn, newTask, prompt } from "./support/agents.ts";
-import { digits, type Figure, megabytes, type Spread, spread, spreadOf } from "./support/figures.ts";
-import { unpackPublished } from "./support/package.ts";
-import { residentBytes } from "./support/processes.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { addPrintingAgent, isTurnEnd, createTask, promptTask } from "./support/agents.ts";
+import { formatDigits, type Figure, formatMegabytes, type Spread, formatSpread, getSpread } from "./support/figures.ts";
+import { unpackPublishedPackage } from "./support/package.ts";
+import { readResidentBytes } from "./support/processes.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { Subscriber } from "./support/subscriber.ts";
 import { Viewers } from "./support/viewers.ts";
@@ -54,13 +54,13 @@ interface Setting {
 }
 
 async function measure(): Promise<Figure[]> {
-  const seconds = size(10);
-  await using folder = await scratch();
-  const program = await unpackPublished(folder.path);
+  const seconds = getSize(10);
+  await using folder = await createScratchFolder();
+  const program = await unpackPublishedPackage(folder.path);
   await using server = new Server(folder.path, { program, environment: { WHARF_LOCAL_UNSAFE: "1" } });
   await server.start();
   await addPrintingAgent(server, { name: "printer", script });
-  const task = await newTask(server, "printer", folder.path);
+  const task = await createTask(server, "printer", folder.path);
   const database = new pg.Client(getConnectionOptions(await server.postgresSocket()));
   await database.connect();
   try {
@@ -77,16 +77,16 @@ async function measureStatements(setting: Setting): Promise<Figure[]> {
   const work = () => turn(setting, { count: rate * seconds, rate });
   const rest = async () => {
     await sleep(settleTime);
-    return statementRate(setting, () => sleep(seconds * 1_000));
+    return measureStatementRate(setting, () => sleep(seconds * 1_000));
   };
   const idle = await rest();
-  const busy = await statementRate(setting, work);
-  const beforeBytes = residentBytes(server.pid);
+  const busy = await measureStatementRate(setting, work);
+  const beforeBytes = readResidentBytes(server.pid);
   using viewers = new Viewers();
-  await viewers.watchTask(server, task.id, { count: viewerCount, after: await lastSeq(setting) });
+  await viewers.watchTask(server, task.id, { count: viewerCount, after: await getLastSeq(setting) });
   const idleViewed = await rest();
-  const afterBytes = residentBytes(server.pid);
-  const busyViewed = await statementRate(setting, async () => {
+  const afterBytes = readResidentBytes(server.pid);
+  const busyViewed = await measureStatementRate(setting, async () => {
     await work();
     await viewers.until(viewerCount * rate * seconds);
   });
@@ -96,50 +96,50 @@ async function measureStatements(setting: Setting): Promise<Figure[]> {
   const idleWatched = await rest();
   const row = (what: string, viewed: number, alone: number): Figure => ({
     what: `statements/s, ${what}`,
-    wharf: digits(viewed),
-    beside: `without viewers ${digits(alone)}`,
+    wharf: formatDigits(viewed),
+    beside: `without viewers ${formatDigits(alone)}`,
     ratio: viewed / alone,
   });
   return [
     row("1,000 viewers of one idle task", idleViewed, idle),
     row(`1,000 viewers of one task at ${rate} events/s`, busyViewed, busy),
     row("50 viewers of 1,000 idle tasks each", idleWatched, idle),
-    { what: "server, what 1,000 viewers of one task add to its RSS", wharf: megabytes(afterBytes - beforeBytes) },
+    { what: "server, what 1,000 viewers of one task add to its RSS", wharf: formatMegabytes(afterBytes - beforeBytes) },
   ];
 }
 
 async function measureReaders(setting: Setting): Promise<Figure[]> {
   const { server, task } = setting;
   await turn(setting, { count: largeLog });
-  const alone = await healthTimes(server, sleep(2_000));
+  const alone = await measureHealthTimes(server, sleep(2_000));
   using readers = new Viewers();
-  const last = await lastSeq(setting);
+  const last = await getLastSeq(setting);
   const began = performance.now();
   await readers.watchTask(server, task.id, { count: readerCount, after: 0 });
-  const during = await healthTimes(server, readers.until(readerCount * last));
+  const during = await measureHealthTimes(server, readers.until(readerCount * last));
   const took = performance.now() - began;
   return [
     {
-      what: `GET /health while ten viewers read a log of ${digits(last)} events, p50 / p99`,
-      wharf: spread(during),
-      beside: `alone ${spread(alone)}`,
+      what: `GET /health while ten viewers read a log of ${formatDigits(last)} events, p50 / p99`,
+      wharf: formatSpread(during),
+      beside: `alone ${formatSpread(alone)}`,
       ratio: during.p50 / alone.p50,
     },
-    { what: "events/s they read together", wharf: digits((readerCount * last * 1_000) / took) },
+    { what: "events/s they read together", wharf: formatDigits((readerCount * last * 1_000) / took) },
   ];
 }
 
 async function turn({ server, task }: Setting, work: { count: number; rate?: number }): Promise<void> {
   using subscriber = await Subscriber.open(server, task.id);
-  const id = await prompt(server, task, JSON.stringify(work));
-  await subscriber.until((event) => endsTurn(event, id));
+  const id = await promptTask(server, task, JSON.stringify(work));
+  await subscriber.until((event) => isTurnEnd(event, id));
 }
 
 /**
  * Counts the transactions that PostgreSQL commits per second during `work`, without those that
  * query the count.
  */
-async function statementRate({ database }: Setting, work: () => Promise<void>): Promise<number> {
+async function measureStatementRate({ database }: Setting, work: () => Promise<void>): Promise<number> {
   const count = async () => {
     await sleep(reportTime);
     const { rows } = await database.query<{ n: string }>("select sum(xact_commit) as n from pg_stat_database");
@@ -148,11 +148,11 @@ async function statementRate({ database }: Setting, work: () => Promise<void>): 
   const before = await count();
   const began = performance.now();
   await work();
-  const ms = performance.now() - began + reportTime;
-  return (((await count()) - before - 1) / ms) * 1_000;
+  const formatMs = performance.now() - began + reportTime;
+  return (((await count()) - before - 1) / formatMs) * 1_000;
 }
 
-async function healthTimes(server: Server, work: Promise<unknown>): Promise<Spread> {
+async function measureHealthTimes(server: Server, work: Promise<unknown>): Promise<Spread> {
   const { url } = await server.client.locate();
   let over = false;
   const done = work.finally(() => (over = true));
@@ -166,10 +166,10 @@ async function healthTimes(server: Server, work: Promise<unknown>): Promise<Spre
     await sleep(5);
   }
   await done;
-  return spreadOf(times);
+  return getSpread(times);
 }
 
-async function lastSeq({ server, task }: Setting): Promise<number> {
+async function getLastSeq({ server, task }: Setting): Promise<number> {
   return (await server.client.call(api.listTaskEvents, { params: { task_id: task.id }, query: { limit: 1 } })).last_seq;
 }
 
@@ -182,4 +182,4 @@ async function insertTasks({ database, task }: Setting): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-await present(measure);
+await presentFigures(measure);

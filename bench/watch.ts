@@ -10,9 +10,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Watcher } from "../packages/daemon/src/watch/index.ts";
-import { type Figure, megabytes, ms } from "./support/figures.ts";
-import { present, size } from "./support/program.ts";
-import { scratch } from "./support/scratch.ts";
+import { type Figure, formatMegabytes, formatMs } from "./support/figures.ts";
+import { presentFigures, getSize } from "./support/program.ts";
+import { createScratchFolder } from "./support/scratch.ts";
 
 const treeSize = { folders: 100, each: 100, files: 10 };
 
@@ -54,8 +54,8 @@ async function seen(folder: string, count: number, reported: () => number): Prom
 }
 
 async function measure(): Promise<Figure[]> {
-  const files = size(10_000);
-  await using folder = await scratch();
+  const files = getSize(10_000);
+  await using folder = await createScratchFolder();
   const workspace = join(folder.path, "workspace");
   const state = join(folder.path, "state");
   for (const path of [workspace, state]) await mkdir(path);
@@ -101,22 +101,22 @@ async function measure(): Promise<Figure[]> {
   return [
     {
       what: `watcher: ${files.toLocaleString("en-US")} files created, all reported (${events} events, ${overflows} overflows)`,
-      wharf: ms(ours.took),
-      beside: `creating them alone ${ms(ours.alone)}`,
+      wharf: formatMs(ours.took),
+      beside: `creating them alone ${formatMs(ours.alone)}`,
       ratio: ours.took / ours.alone,
     },
     {
       what: "the same below a tree of 100,000 files",
-      wharf: ms(late.took),
-      beside: `Node's recursive watch on an empty tree ${ms(beside.took)}`,
+      wharf: formatMs(late.took),
+      beside: `Node's recursive watch on an empty tree ${formatMs(beside.took)}`,
       ratio: late.took / beside.took,
     },
     {
       what: `watcher: start on ${planted.toLocaleString("en-US")} files (${directories} directories, ${known} files known)`,
-      wharf: ms(starting),
+      wharf: formatMs(starting),
     },
-    { what: "memory that watching them takes", wharf: megabytes(held) },
+    { what: "memory that watching them takes", wharf: formatMegabytes(held) },
   ];
 }
 
-await present(measure);
+await presentFigures(measure);

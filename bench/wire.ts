@@ -14,8 +14,8 @@ import { connect, createServer as createSocketServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { digits, type Figure, type Spread, spread, spreadOf } from "./support/figures.ts";
-import { present, size } from "./support/program.ts";
+import { formatDigits, type Figure, type Spread, formatSpread, getSpread } from "./support/figures.ts";
+import { presentFigures, getSize } from "./support/program.ts";
 import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
 
 const megabyte = 1024 * 1024;
@@ -80,7 +80,7 @@ function ask(options: RequestOptions, uploadBytes = 0): Promise<number> {
   });
 }
 
-async function latencies(options: RequestOptions, atOnce: number, count: number): Promise<number[]> {
+async function getLatencies(options: RequestOptions, atOnce: number, count: number): Promise<number[]> {
   const times: number[] = [];
   let left = count;
   const lane = async (): Promise<void> => {
@@ -95,25 +95,29 @@ async function latencies(options: RequestOptions, atOnce: number, count: number)
 }
 
 /** Measures the throughput of `lanes` simultaneous transfers, in MB/s. */
-async function throughput(transfer: () => Promise<unknown>, lanes: number, megabytes: number): Promise<number> {
+async function measureThroughput(
+  transfer: () => Promise<unknown>,
+  lanes: number,
+  formatMegabytes: number,
+): Promise<number> {
   const from = performance.now();
   await Promise.all(Array.from({ length: lanes }, transfer));
-  return (megabytes * megabyte) / 1e6 / ((performance.now() - from) / 1000);
+  return (formatMegabytes * megabyte) / 1e6 / ((performance.now() - from) / 1000);
 }
 
-async function measure(options: RequestOptions, megabytes: number): Promise<Figures> {
+async function measure(options: RequestOptions, formatMegabytes: number): Promise<Figures> {
   const download = (lanes: number) =>
-    throughput(() => ask({ ...options, path: `/large?mb=${megabytes / lanes}` }), lanes, megabytes);
+    measureThroughput(() => ask({ ...options, path: `/large?mb=${formatMegabytes / lanes}` }), lanes, formatMegabytes);
   const upload = (lanes: number) =>
-    throughput(
-      () => ask({ ...options, path: "/upload", method: "POST" }, (megabytes / lanes) * megabyte),
+    measureThroughput(
+      () => ask({ ...options, path: "/upload", method: "POST" }, (formatMegabytes / lanes) * megabyte),
       lanes,
-      megabytes,
+      formatMegabytes,
     );
-  await latencies(options, 50, warmUp);
-  await latencies(options, 1, warmUp);
-  const one = await latencies(options, 1, smallRequests);
-  const fifty = await latencies(options, 50, smallRequests);
+  await getLatencies(options, 50, warmUp);
+  await getLatencies(options, 1, warmUp);
+  const one = await getLatencies(options, 1, smallRequests);
+  const fifty = await getLatencies(options, 50, smallRequests);
   const figures = {
     download1: await download(1),
     download8: await download(8),
@@ -123,9 +127,9 @@ async function measure(options: RequestOptions, megabytes: number): Promise<Figu
   let busy = true;
   const large = download(8).then(() => (busy = false));
   const beside: number[] = [];
-  while (busy) beside.push(...(await latencies(options, 1, 1)));
+  while (busy) beside.push(...(await getLatencies(options, 1, 1)));
   await large;
-  return { one: spreadOf(one), fifty: spreadOf(fifty), ...figures, beside: spreadOf(beside) };
+  return { one: getSpread(one), fifty: getSpread(fifty), ...figures, beside: getSpread(beside) };
 }
 
 function muxOn(socket: Socket, side: "server" | "client", server: Server): WireAgent {
@@ -139,16 +143,16 @@ async function child(folder: string): Promise<void> {
   await once(server, "listening");
   const agent = muxOn(connect(join(folder, "wire.sock")), "client", server);
   const direct = new Agent({ keepAlive: true });
-  process.on("message", ({ way, megabytes }: { way: Way; megabytes: number }) => {
+  process.on("message", ({ way, megabytes: formatMegabytes }: { way: Way; megabytes: number }) => {
     const options = way === "wire" ? { agent } : { agent: direct, socketPath: join(folder, "parent.sock") };
-    void measure(options, megabytes).then((figures) => process.send?.(figures));
+    void measure(options, formatMegabytes).then((figures) => process.send?.(figures));
   });
   process.on("disconnect", () => process.exit());
   process.send?.("ready");
 }
 
-async function askChild(worker: ChildProcess, way: Way, megabytes: number): Promise<Figures> {
-  worker.send({ way, megabytes });
+async function askChild(worker: ChildProcess, way: Way, formatMegabytes: number): Promise<Figures> {
+  worker.send({ way, megabytes: formatMegabytes });
   const [figures] = await once(worker, "message");
   return figures as Figures;
 }
@@ -156,20 +160,20 @@ async function askChild(worker: ChildProcess, way: Way, megabytes: number): Prom
 function rows(direction: string, direct: Figures, wire: Figures): Figure[] {
   const times = (["one", "fifty", "beside"] as const).map((key) => ({
     what: `wire, ${direction}, ${{ one: "1 request at a time", fifty: "50 at once", beside: "1 beside 8 downloads" }[key]}, p50 / p99`,
-    wharf: spread(wire[key]),
-    beside: `HTTP on a socket ${spread(direct[key])}`,
+    wharf: formatSpread(wire[key]),
+    beside: `HTTP on a socket ${formatSpread(direct[key])}`,
     ratio: wire[key].p50 / direct[key].p50,
   }));
   const rates = (["download1", "download8", "upload1", "upload8"] as const).map((key) => ({
     what: `wire, ${direction}, ${key.replace(/\d/, (lanes) => ` ×${lanes}`)}`,
-    wharf: `${digits(wire[key])} MB/s`,
-    beside: `HTTP on a socket ${digits(direct[key])} MB/s`,
+    wharf: `${formatDigits(wire[key])} MB/s`,
+    beside: `HTTP on a socket ${formatDigits(direct[key])} MB/s`,
     ratio: wire[key] / direct[key],
   }));
   return [...times, ...rates];
 }
 
-async function parent(megabytes: number): Promise<Figure[]> {
+async function parent(formatMegabytes: number): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), "wharf-bench-"));
   const server = pieceServer();
   server.listen(join(folder, "parent.sock"));
@@ -182,9 +186,13 @@ async function parent(megabytes: number): Promise<Figure[]> {
     const agent = muxOn(socket, "server", server);
     await ready;
     const direct = { agent: new Agent({ keepAlive: true }), socketPath: join(folder, "child.sock") };
-    const forward = rows("server → daemon", await measure(direct, megabytes), await measure({ agent }, megabytes));
-    const asked = await askChild(worker, "direct", megabytes);
-    const backward = rows("daemon → server", asked, await askChild(worker, "wire", megabytes));
+    const forward = rows(
+      "server → daemon",
+      await measure(direct, formatMegabytes),
+      await measure({ agent }, formatMegabytes),
+    );
+    const asked = await askChild(worker, "direct", formatMegabytes);
+    const backward = rows("daemon → server", asked, await askChild(worker, "wire", formatMegabytes));
     agent.mux.close();
     return [...forward, ...backward];
   } finally {
@@ -197,4 +205,4 @@ async function parent(megabytes: number): Promise<Figure[]> {
 }
 
 if (process.argv[2] === "--child") await child(process.argv[3] ?? "");
-else await present(() => parent(size(1024)));
+else await presentFigures(() => parent(getSize(1024)));

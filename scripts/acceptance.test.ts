@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { numbersIn, findProofs } from "./acceptance.ts";
+import { parseNumbers, findProofs } from "./acceptance.ts";
 
 describe("the list of proofs", () => {
   test("reads single numbers and ranges", () => {
-    expect(numbersIn(" K-007…K-009, X-010: because of G-001…003")).toEqual([
+    expect(parseNumbers(" K-007…K-009, X-010: because of G-001…003")).toEqual([
       "K-007",
       "K-008",
       "K-009",

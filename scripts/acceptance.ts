@@ -24,7 +24,7 @@ export interface Proof {
   readonly test: string;
 }
 
-export function numbersIn(comment: string): string[] {
+export function parseNumbers(comment: string): string[] {
   return [...comment.matchAll(number)].flatMap(([, letter, from, to]) => {
     const [first, last] = [Number(from), Number(to ?? from)];
     return Array.from({ length: last - first + 1 }, (_, i) => `${letter}-${String(first + i).padStart(3, "0")}`);
@@ -39,7 +39,7 @@ function getTitle([first = "", second = "", ...rest]: readonly string[]): string
   return end < 0 ? undefined : tableTitle.exec(rest.slice(end, end + 2).join(" "))?.[2];
 }
 
-const commentOf = (line: string): string | undefined => /^\s*\/\/(.*)$/.exec(line)?.[1];
+const parseComment = (line: string): string | undefined => /^\s*\/\/(.*)$/.exec(line)?.[1];
 
 /**
  * Finds the numbers of a test file, each with the title of the test or group directly below its
@@ -48,10 +48,10 @@ const commentOf = (line: string): string | undefined => /^\s*\/\/(.*)$/.exec(lin
 export function findProofs(file: string, source: string): [string, Proof][] {
   const lines = source.split("\n");
   return lines.flatMap((line, i) => {
-    const numbers = numbersIn(commentOf(line) ?? "");
+    const numbers = parseNumbers(parseComment(line) ?? "");
     if (numbers.length === 0) return [];
     const below = lines.slice(i + 1);
-    const begin = below.findIndex((next) => commentOf(next) === undefined);
+    const begin = below.findIndex((next) => parseComment(next) === undefined);
     const test = getTitle(below.slice(begin));
     if (test === undefined)
       throw new Error(`${file}:${i + 1} names ${numbers.join(", ")}, and no test follows directly below.`);

@@ -19,7 +19,7 @@ type Packages = z.infer<typeof Lock>["packages"];
  */
 export async function thirdPartyLicenses(root: string): Promise<string> {
   const { packages } = Lock.parse(JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")));
-  const texts = await Promise.all(bundledPaths(packages).map((path) => licenseOf(root, path, packages)));
+  const texts = await Promise.all(bundledPaths(packages).map((path) => getLicense(root, path, packages)));
   return `# Licences of what is bundled in this package\n\n${texts.join("\n")}`;
 }
 
@@ -50,7 +50,7 @@ function locate(packages: Packages, from: string, name: string): string | undefi
   }
 }
 
-async function licenseOf(root: string, path: string, packages: Packages): Promise<string> {
+async function getLicense(root: string, path: string, packages: Packages): Promise<string> {
   const folder = join(root, path);
   const { version = "", license = "see below" } = packages[path] ?? {};
   const files = await readdir(folder).catch(() => []);

@@ -18,7 +18,7 @@ const folder = join(root, "packages/cli/dist/package");
 
 const Dependencies = z.record(z.string(), z.string()).default({});
 const Manifest = z.looseObject({ name: z.string(), dependencies: Dependencies, optionalDependencies: Dependencies });
-const manifestOf = async (at: string) =>
+const readManifest = async (at: string) =>
   Manifest.parse(JSON.parse(await readFile(join(root, at, "package.json"), "utf8")));
 
 /** Creates the package and returns the path of the tarball in the `destination` folder. */
@@ -40,7 +40,7 @@ export async function pack(destination: string): Promise<string> {
   const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], {
     cwd: folder,
   });
-  return join(destination, filenameIn(stdout));
+  return join(destination, getFilename(stdout));
 }
 
 /**
@@ -106,9 +106,9 @@ async function lock({
 
 async function manifest() {
   const [workspace, cli, server] = await Promise.all([
-    manifestOf("."),
-    manifestOf("packages/cli"),
-    manifestOf("packages/server"),
+    readManifest("."),
+    readManifest("packages/cli"),
+    readManifest("packages/server"),
   ]);
   const { name, description, license, type, bin, engines } = cli;
   const optionalDependencies = { ...workspace.optionalDependencies, ...server.optionalDependencies };
@@ -132,7 +132,7 @@ async function refuseSources(): Promise<void> {
 }
 
 /** npm 11 returns a list, npm 12 a record by name. */
-function filenameIn(stdout: string): string {
+function getFilename(stdout: string): string {
   const Packed = z.object({ filename: z.string() });
   const answer = z.union([z.array(Packed), z.record(z.string(), Packed)]).parse(JSON.parse(stdout));
   const [packed] = Array.isArray(answer) ? answer : Object.values(answer);

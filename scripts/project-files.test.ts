@@ -48,9 +48,9 @@ describe("documents", () => {
   const documents = list("*.md").filter((path) => !path.startsWith(".github/"));
 
   test("link to files and headings that exist", () => {
-    const leadsNowhere = ({ path, anchor }: Link) =>
+    const isBroken = ({ path, anchor }: Link) =>
       !existsSync(join(root, path)) || (anchor !== undefined && !findAnchors(path).includes(anchor));
-    expect(documents.flatMap(findLinks).filter(leadsNowhere)).toEqual([]);
+    expect(documents.flatMap(findLinks).filter(isBroken)).toEqual([]);
   });
 
   test("are all linked from the README, directly or through others", () => {

@@ -33,7 +33,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? error.code : error);
+const getCode = (error: unknown) => (error instanceof Error && "code" in error ? error.code : error);
 
 describe("a request that", () => {
   const send = async (
@@ -280,7 +280,7 @@ describe("a deletion while the agent works", () => {
   /** A sleep time that identifies the processes that the agent leaves in the background. */
   const mark = String(randomInt(1e8, 1e9));
 
-  async function atWork(boardId?: string): Promise<{ task: Task; runner: string }> {
+  async function startAgent(boardId?: string): Promise<{ task: Task; runner: string }> {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const body = {
       title: "t",
@@ -305,7 +305,7 @@ describe("a deletion while the agent works", () => {
 
   // K-034
   test("removes a task with its log, and soon its runner's folder and processes", async () => {
-    const { task, runner } = await atWork();
+    const { task, runner } = await startAgent();
     expect(findTraces(runner).processes.length).toBeGreaterThan(0);
     expect(findTraces(mark).processes.length).toBeGreaterThan(0);
     await wharf.client.call(api.deleteTask, { params: { task_id: task.id } });
@@ -321,7 +321,7 @@ describe("a deletion while the agent works", () => {
     const first = { params: { board_id: default_board_id } };
     await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "board_is_default" });
     const board = await wharf.client.call(api.createBoard, { body: { name: "for a while" } });
-    const { task, runner } = await atWork(board.id);
+    const { task, runner } = await startAgent(board.id);
     await wharf.client.call(api.deleteBoard, { params: { board_id: board.id } });
     await expect(wharf.task(task.id)).rejects.toMatchObject({ code: "task_not_found" });
     await isGone(runner);
@@ -352,7 +352,7 @@ describe("a second server", () => {
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
     const elsewhere = join(folder, "elsewhere");
-    await expect(start({ WHARF_DATA: elsewhere, WHARF_PORT: String(port) }).catch(codeOf)).resolves.toBe("port_taken");
+    await expect(start({ WHARF_DATA: elsewhere, WHARF_PORT: String(port) }).catch(getCode)).resolves.toBe("port_taken");
     other.close();
     expect(findTraces(elsewhere)).toEqual(noTraces);
     const server = await start({ WHARF_DATA: elsewhere, WHARF_PORT: String(port) });

@@ -58,7 +58,7 @@ async function run(path: string, words: readonly string[] = [], stdin = "") {
   return { code, out, err };
 }
 
-async function codeOf(...line: Parameters<typeof run>): Promise<unknown> {
+async function getExitCode(...line: Parameters<typeof run>): Promise<unknown> {
   const { code, out, err } = await run(...line);
   return code === 0 ? code : { code, out, err };
 }
@@ -102,14 +102,16 @@ describe("exit codes", () => {
     task = parse(ran).task_id;
     expect((await wharf.task(task)).description).toBe("demo: write a.txt ä 🙂");
     writeFileSync(join(folder, "prompt.md"), "demo: say from a file");
-    expect(await codeOf("task prompt", [task, "--file", join(folder, "prompt.md"), "--follow"])).toBe(0);
+    expect(await getExitCode("task prompt", [task, "--file", join(folder, "prompt.md"), "--follow"])).toBe(0);
     expect(getAgentText(await wharf.events(task))).toContain("from a file");
   });
 
   test("of commands that read tasks", async () => {
-    const reads = ["show", "logs", "diff", "answer", "mode", "model"].map((name) => codeOf(`task ${name}`, [task]));
-    const missing = codeOf("task show", [crypto.randomUUID()]);
-    const [ids] = await Promise.all([run("completion ids", ["task"]), codeOf("task ls")]);
+    const reads = ["show", "logs", "diff", "answer", "mode", "model"].map((name) =>
+      getExitCode(`task ${name}`, [task]),
+    );
+    const missing = getExitCode("task show", [crypto.randomUUID()]);
+    const [ids] = await Promise.all([run("completion ids", ["task"]), getExitCode("task ls")]);
     expect(ids).toMatchObject({ code: 0, out: expect.stringContaining(`${task.slice(0, 8)}\n`) });
     expect([await Promise.all(reads), await missing]).toEqual([reads.map(() => 0), failed]);
   });
@@ -122,21 +124,21 @@ describe("exit codes", () => {
     );
     expect(parse(created)).toMatchObject({ title: "later", description: "read in" });
     const later: string = parse(created).id;
-    const refused = ["pause", "resume", "cancel-turn", "push"].map((name) => codeOf(`task ${name}`, [task]));
+    const refused = ["pause", "resume", "cancel-turn", "push"].map((name) => getExitCode(`task ${name}`, [task]));
     expect(await Promise.all(refused)).toEqual(refused.map(() => failed));
-    expect(await Promise.all([codeOf("task stop", [task]), codeOf("task cancel", [later])])).toEqual([0, 0]);
-    expect(await codeOf("task accept", [task])).toBe(0);
-    expect(await codeOf("task rm", [later])).toBe(0);
-    expect(await codeOf("task rm", [later])).toEqual(failed);
+    expect(await Promise.all([getExitCode("task stop", [task]), getExitCode("task cancel", [later])])).toEqual([0, 0]);
+    expect(await getExitCode("task accept", [task])).toBe(0);
+    expect(await getExitCode("task rm", [later])).toBe(0);
+    expect(await getExitCode("task rm", [later])).toEqual(failed);
   });
 
   test("of a turn that is paused, resumed and cancelled", async () => {
     const task = await wharf.createTask({ repository_url: repository });
     const turn = await wharf.prompt(task, "demo: say begun\ndemo: hang");
     await wharf.until(task.id, (event) => getAgentText([event]).includes("begun"));
-    expect(await codeOf("task pause", [task.id])).toBe(0);
-    expect(await codeOf("task resume", [task.id])).toBe(0);
-    expect(await codeOf("task cancel-turn", [task.id])).toBe(0);
+    expect(await getExitCode("task pause", [task.id])).toBe(0);
+    expect(await getExitCode("task resume", [task.id])).toBe(0);
+    expect(await getExitCode("task cancel-turn", [task.id])).toBe(0);
     await wharf.until(
       task.id,
       ({ data }) => data.kind === "turn" && data.turn_id === turn.id && data.status !== "started",
@@ -148,12 +150,12 @@ describe("exit codes", () => {
     const { id } = parse(created);
     expect(created.code).toBe(0);
     for (const path of ["ls", "get", "logs"].map((name) => `runner ${name}`))
-      expect(await codeOf(path, path === "runner ls" ? [] : [id])).toBe(0);
+      expect(await getExitCode(path, path === "runner ls" ? [] : [id])).toBe(0);
     expect((await run("runner exec", [id, "exit 42"])).code).toBe(42);
     expect((await run("runner exec", ["--timeout", "0.5", id, "sleep", "60"])).code).toBe(124);
     expect((await run("runner attach", [id, "exit 7"])).code).toBe(7);
-    expect(await codeOf("runner cp", [join(folder, "prompt.md"), `${id}:x`])).toBe(0);
-    expect(await codeOf("runner cp", [`${id}:none`, folder])).toEqual(failed);
+    expect(await getExitCode("runner cp", [join(folder, "prompt.md"), `${id}:x`])).toBe(0);
+    expect(await getExitCode("runner cp", [`${id}:none`, folder])).toEqual(failed);
     const child = spawn(process.execPath, [launcher, "runner", "exec", id, "echo begun; sleep 60"], {
       env: wharf.environment,
       stdio: ["ignore", "pipe", "ignore"],
@@ -161,10 +163,10 @@ describe("exit codes", () => {
     await once(child.stdout, "data");
     child.kill("SIGINT");
     expect(await once(child, "close")).toEqual([130, null]);
-    expect(await codeOf("runner stop", [id])).toBe(0);
-    expect(await codeOf("runner start", [id])).toBe(0);
-    expect(await codeOf("runner rm", [id])).toBe(0);
-    expect(await codeOf("runner get", ["ffffffff"])).toEqual(failed);
+    expect(await getExitCode("runner stop", [id])).toBe(0);
+    expect(await getExitCode("runner start", [id])).toBe(0);
+    expect(await getExitCode("runner rm", [id])).toBe(0);
+    expect(await getExitCode("runner get", ["ffffffff"])).toEqual(failed);
   });
 
   test("of agent types, and an agent of two programs gets its prompt, its file and its second program", async () => {
@@ -180,10 +182,10 @@ describe("exit codes", () => {
     const again = await run("agent-types add", ["mine", "lines-agent"]);
     expect(again).toMatchObject({ code: 2, err: expect.stringContaining("wharf agent-types set mine") });
     for (const script of ["./bin/lines-agent", join(folder, "bin/lines-agent")])
-      expect(await codeOf("agent-types add", ["script", script])).toEqual(failed);
+      expect(await getExitCode("agent-types add", ["script", script])).toEqual(failed);
     expect((await run("agent-types", ["--json"])).out).not.toContain('"script"');
     const type = await wharf.client.call(api.getAgentType, { params: { type_id: "mine" } });
-    expect(await codeOf("agent-types set", ["mine", "--description", "two programs"])).toBe(0);
+    expect(await getExitCode("agent-types set", ["mine", "--description", "two programs"])).toBe(0);
     const { updated_at: _, ...changed } = await wharf.client.call(api.getAgentType, { params: { type_id: "mine" } });
     expect({ ...changed, updated_at: type.updated_at }).toEqual({ ...type, description: "two programs" });
 
@@ -194,11 +196,11 @@ describe("exit codes", () => {
     expect(JSON.stringify(events)).toContain("helped");
     const line = ["fail", "--repo", repository, "--agent", "mine", "--policy", "allow-all", "--json"];
     expect((await run("run", line)).code).toBe(1);
-    expect(await codeOf("agent-types rm", ["gemini"])).toEqual(failed);
+    expect(await getExitCode("agent-types rm", ["gemini"])).toEqual(failed);
     for (const { id } of (await wharf.client.call(api.listTasks, { query: {} })).tasks)
       await wharf.client.call(api.deleteTask, { params: { task_id: id } });
-    await eventually(() => codeOf("agent-types rm", ["mine"]), 0);
-    expect(await codeOf("agent-types rm", ["mine"])).toEqual(failed);
+    await eventually(() => getExitCode("agent-types rm", ["mine"]), 0);
+    expect(await getExitCode("agent-types rm", ["mine"])).toEqual(failed);
   });
 
   test("of an agent with MCP servers that are read from a file", async () => {
@@ -215,7 +217,7 @@ describe("exit codes", () => {
     ]);
     const file = join(folder, "none.json");
     writeFileSync(file, JSON.stringify({ mcpServers: {} }));
-    expect(await codeOf("agent-types set", ["with-mcp", "--mcp-servers", file])).toBe(0);
+    expect(await getExitCode("agent-types set", ["with-mcp", "--mcp-servers", file])).toBe(0);
     expect((await wharf.client.call(api.getAgentType, { params: { type_id: "with-mcp" } })).mcp_servers).toEqual([]);
     for (const [text, words] of [
       ["{", "expected JSON"],
@@ -231,7 +233,7 @@ describe("exit codes", () => {
       code: 2,
       err: expect.stringContaining("only agents that speak acp support MCP servers"),
     });
-    expect(await codeOf("agent-types rm", ["with-mcp"])).toBe(0);
+    expect(await getExitCode("agent-types rm", ["with-mcp"])).toBe(0);
   });
 
   test("of an agent without a login, which is refused and leaves no task", async () => {
@@ -243,13 +245,13 @@ describe("exit codes", () => {
   });
 
   test("of commands that need no server", async () => {
-    expect(await codeOf("config show")).toBe(0);
-    for (const shell of ["bash", "zsh", "fish"]) expect(await codeOf(`completion ${shell}`)).toBe(0);
-    expect(await codeOf("doctor")).toBe(0);
-    expect(await codeOf("up")).toEqual(failed);
-    expect(await codeOf("down")).toBe(0);
-    expect(await codeOf("down")).toBe(0);
-    expect(await codeOf("task ls")).toEqual(failed);
+    expect(await getExitCode("config show")).toBe(0);
+    for (const shell of ["bash", "zsh", "fish"]) expect(await getExitCode(`completion ${shell}`)).toBe(0);
+    expect(await getExitCode("doctor")).toBe(0);
+    expect(await getExitCode("up")).toEqual(failed);
+    expect(await getExitCode("down")).toBe(0);
+    expect(await getExitCode("down")).toBe(0);
+    expect(await getExitCode("task ls")).toEqual(failed);
   });
 
   test("are tested for every command except the demonstration, which has its own test", () => {

@@ -7,7 +7,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGemini, type ModelServer } from "./support/models/index.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { patience, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { timeoutMs, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Kills the server, the daemons and PostgreSQL at random moments while agents work, and then checks
@@ -41,11 +41,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const stepsOf = (turn: string) => [`${turn} one`, `${turn} two`, `${turn} three`, `${turn} four`];
-const promptOf = (turn: string) =>
+const getSteps = (turn: string) => [`${turn} one`, `${turn} two`, `${turn} three`, `${turn} four`];
+const getPrompt = (turn: string) =>
   [
     `demo: run echo ${turn} >> "$HOME/given"`,
-    ...stepsOf(turn).flatMap((step) => [`demo: say <${step}>`, "demo: sleep 40ms"]),
+    ...getSteps(turn).flatMap((step) => [`demo: say <${step}>`, "demo: sleep 40ms"]),
     `demo: write ${turn}.txt ${turn}`,
     `demo: model ${turn}`,
   ].join("\n");
@@ -77,7 +77,7 @@ test(`loses and repeats nothing through ${kills} kills at random moments`, { tim
   const interrupted = await Promise.all(tasks.map((task) => verifyTask(task)));
   expect(interrupted.flat().length).toBeLessThanOrEqual(killed.daemon * taskCount);
   if (killed.daemon === 0) expect(interrupted.flat()).toEqual([]);
-  verifyGivenOnce(names);
+  verifySingleDelivery(names);
   verifyBranches(remote, tasks);
   await verifyJournals();
   console.log(`${names.length} turns, ${interrupted.flat().length} interrupted; killed: ${JSON.stringify(killed)}`);
@@ -89,21 +89,21 @@ async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): P
   while (!signal.aborted) {
     const name = `${prefix}n${names.length}`;
     names.push(name);
-    const turn = await wharf.prompt(task, promptOf(name));
-    while (!isOver(await turnOf(task, turn.id))) await sleep(100);
+    const turn = await wharf.prompt(task, getPrompt(name));
+    while (!isOver(await getTurn(task, turn.id))) await sleep(100);
   }
   return names;
 }
 
 const isOver = (turn: Turn) => turn.state !== "QUEUED" && turn.state !== "RUNNING";
 
-async function turnsOf(task: Task): Promise<Turn[]> {
-  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: patience }))
+async function listTurns(task: Task): Promise<Turn[]> {
+  return (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: timeoutMs }))
     .turns;
 }
 
-async function turnOf(task: Task, id: string): Promise<Turn> {
-  const turn = (await turnsOf(task)).find((one) => one.id === id);
+async function getTurn(task: Task, id: string): Promise<Turn> {
+  const turn = (await listTurns(task)).find((one) => one.id === id);
   if (!turn) throw new Error(`turn ${id} is gone`);
   return turn;
 }
@@ -151,8 +151,8 @@ function killPostgres(): boolean {
 async function settle(tasks: Task[]): Promise<void> {
   const deadline = Date.now() + settleTime;
   for (const task of tasks) {
-    while (!(await turnsOf(task)).every(isOver)) {
-      if (Date.now() > deadline) throw new Error(`a turn is stuck: ${JSON.stringify(await turnsOf(task))}`);
+    while (!(await listTurns(task)).every(isOver)) {
+      if (Date.now() > deadline) throw new Error(`a turn is stuck: ${JSON.stringify(await listTurns(task))}`);
       await sleep(100);
     }
     const lastCommit = () =>
@@ -179,10 +179,10 @@ async function verifyTask(task: Task): Promise<string[]> {
   const events = await wharf.events(task.id);
   expect(events.map((event) => event.seq)).toEqual(events.map((_, i) => i + 1));
   const interrupted: string[] = [];
-  for (const turn of await turnsOf(task)) {
-    const said = textOf(events, turn);
+  for (const turn of await listTurns(task)) {
+    const said = getTurnText(events, turn);
     const name = /echo (\w+)/.exec(turn.prompt)?.[1] ?? "";
-    const due = stepsOf(name).map((step) => `<${step}>`);
+    const due = getSteps(name).map((step) => `<${step}>`);
     const steps = said.match(/<[^>]*>/g) ?? [];
     if (turn.state === "INTERRUPTED") {
       interrupted.push(turn.id);
@@ -198,7 +198,7 @@ async function verifyTask(task: Task): Promise<string[]> {
 }
 
 /** Joins the agent's text from the turn's start to its end. */
-function textOf(events: Event[], turn: Turn): string {
+function getTurnText(events: Event[], turn: Turn): string {
   const at = (status: string[]) =>
     events.findIndex((e) => e.data.kind === "turn" && e.data.turn_id === turn.id && status.includes(e.data.status));
   const [from, to] = [at(["started"]), at(["ended", "interrupted", "cancelled"])];
@@ -207,7 +207,7 @@ function textOf(events: Event[], turn: Turn): string {
 }
 
 /** Checks the file in which the agent itself recorded each prompt it received. */
-function verifyGivenOnce(names: string[]): void {
+function verifySingleDelivery(names: string[]): void {
   const given = wharf.runnerIds().flatMap((id) => {
     const file = join(wharf.data, "runners", id, "home", "given");
     return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];

@@ -99,8 +99,8 @@ describe("a server that gives credentials to one agent", () => {
     });
     await wharf.start();
     const taken: string[] = [];
-    await using ends = new AsyncDisposableStack();
-    ends.defer(async () => {
+    await using isEndOf = new AsyncDisposableStack();
+    isEndOf.defer(async () => {
       const { tasks } = await wharf.client.call(api.listTasks, { query: {} });
       for (const { id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id: id } });
       await eventually(
@@ -111,7 +111,7 @@ describe("a server that gives credentials to one agent", () => {
     });
     const body = { name: "trusted", command: ["wharf-demo-agent"] };
     await wharf.client.call(api.createAgentType, { body });
-    const runnerOf = async (agent_type: string, words: string) => {
+    const getRunnerId = async (agent_type: string, words: string) => {
       const task = await wharf.createTask({ repository_url: remote, agent_type });
       const events = await wharf.turn(task, words);
       const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
@@ -120,7 +120,7 @@ describe("a server that gives credentials to one agent", () => {
       return { task, said: getAgentText(events), id };
     };
     const look = "demo: run ssh-add -l > seen.txt 2>&1; git config --global user.name >> seen.txt\ndemo: read seen.txt";
-    const { task, said, id } = await runnerOf("trusted", look);
+    const { task, said, id } = await getRunnerId("trusted", look);
     // The agent finds the ssh agent, which has no key, and uses its owner's identity for git.
     expect(said).toMatch(/The agent has no identities\.\nThe Owner/);
     expect(inside(id, listing).split("\n")).toEqual(whole);
@@ -146,7 +146,7 @@ describe("a server that gives credentials to one agent", () => {
         "~/.ssh/id_ed25519, ~/.ssh/known_hosts, the ssh agent. Not available: ~/.ssh/id_rsa (missing).",
     ]);
 
-    const other = await runnerOf("demo", look);
+    const other = await getRunnerId("demo", look);
     expect(other.said).not.toMatch(/The Owner|identities/);
     const mounts = JSON.parse(docker("inspect", `wharf-${other.id}`))[0].HostConfig.Mounts;
     expect(JSON.stringify(mounts)).not.toMatch(/credentials|\.ssh|agent/);

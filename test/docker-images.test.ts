@@ -28,12 +28,12 @@ describe("a container", () => {
       stdio: ["pipe", "ignore", "inherit"],
     });
     try {
-      await using bench = await ConformanceHarness.open(nearDocker);
+      await using conformance = await ConformanceHarness.open(nearDocker);
       const spec = { ...createRunnerSpec(), image: plain };
       // A leftover of a server that died while it created the same runner.
       harness.docker("create", "--name", `wharf-${spec.id}-owner`, plain);
-      await bench.backend.create(spec);
-      const runner = bench.adopt(spec);
+      await conformance.backend.create(spec);
+      const runner = conformance.adopt(spec);
       const made = await runner.exec("touch a ~/b && stat -c %u . ~ a");
       expect(made).toMatchObject({ stdout: "1000\n1000\n1000\n", exit: { exit_code: 0 } });
     } finally {
@@ -43,10 +43,10 @@ describe("a container", () => {
 
   // G-048: between the start of a daemon and its first word.
   test("is created again if its server died before the daemon got its identity", async () => {
-    await using bench = await ConformanceHarness.open(nearDocker);
-    const runner = await bench.runner();
+    await using conformance = await ConformanceHarness.open(nearDocker);
+    const runner = await conformance.runner();
     await runner.exec("echo kept > file");
-    await bench.backend.stop(runner.id);
+    await conformance.backend.stop(runner.id);
     await runner.hangUp();
     const client = spawn(
       "docker",
@@ -58,7 +58,7 @@ describe("a container", () => {
     await eventually(() => harness.docker("inspect", "--format", "{{.State.Running}}", `wharf-${runner.id}`), "true");
     client.kill("SIGKILL");
     await eventually(() => harness.docker("inspect", "--format", "{{.State.Running}}", `wharf-${runner.id}`), "false");
-    await bench.backend.create(runner.spec);
+    await conformance.backend.create(runner.spec);
     expect((await runner.exec("cat file")).stdout).toBe("kept\n");
   });
 });
@@ -101,34 +101,34 @@ describe("a standalone runner", () => {
 describe("resource usage", () => {
   // K-072
   test("is counted across stops and starts, outside the container", async () => {
-    await using bench = await ConformanceHarness.open(nearDocker);
-    const runner = await bench.runner();
+    await using conformance = await ConformanceHarness.open(nearDocker);
+    const runner = await conformance.runner();
     await runner.exec("/opt/wharf/node/bin/node -e 'while (process.cpuUsage().user < 800_000);'");
-    const before = await bench.backend.getUsage(runner.id);
+    const before = await conformance.backend.getUsage(runner.id);
     expect(before.cpuSeconds).toBeGreaterThan(0.7);
-    await bench.backend.stop(runner.id);
+    await conformance.backend.stop(runner.id);
     await runner.hangUp();
-    const stopped = await bench.backend.getUsage(runner.id);
+    const stopped = await conformance.backend.getUsage(runner.id);
     expect(stopped.cpuSeconds).toBeGreaterThanOrEqual(before.cpuSeconds);
-    await bench.backend.start(runner.spec);
-    const again = await bench.backend.getUsage(runner.id);
+    await conformance.backend.start(runner.spec);
+    const again = await conformance.backend.getUsage(runner.id);
     expect(again.cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
     expect(again.memoryPeakBytes).toBeGreaterThanOrEqual(before.memoryPeakBytes);
     harness.docker("rm", "--force", `wharf-${runner.id}`);
-    expect((await Array.fromAsync(bench.backend.list())).map(({ state }) => state)).toEqual(["stopped"]);
+    expect((await Array.fromAsync(conformance.backend.list())).map(({ state }) => state)).toEqual(["stopped"]);
   });
 });
 
 describe("errors", () => {
   // K-070
   test("a missing image and an image that cannot be pulled are reported with the next step", async () => {
-    await using bench = await ConformanceHarness.open(nearDocker);
-    const spec = { ...(await bench.runner()).spec, id: crypto.randomUUID() };
-    await expect(bench.backend.create({ ...spec, image: "wharf-nothing:latest" })).rejects.toMatchObject({
+    await using conformance = await ConformanceHarness.open(nearDocker);
+    const spec = { ...(await conformance.runner()).spec, id: crypto.randomUUID() };
+    await expect(conformance.backend.create({ ...spec, image: "wharf-nothing:latest" })).rejects.toMatchObject({
       code: "image_missing",
       next: expect.stringContaining("deploy/images/build"),
     });
-    await expect(bench.backend.create({ ...spec, image: "127.0.0.1:1/none/such:1" })).rejects.toMatchObject({
+    await expect(conformance.backend.create({ ...spec, image: "127.0.0.1:1/none/such:1" })).rejects.toMatchObject({
       code: "image_missing",
       next: expect.stringContaining("docker pull 127.0.0.1:1/none/such:1"),
     });

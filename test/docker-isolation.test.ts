@@ -19,14 +19,14 @@ afterAll(() => harness?.[Symbol.dispose]());
 const hog = "const all=[];for(;;)all.push(Buffer.alloc(64*1024*1024,1))";
 
 describe("inside a container", () => {
-  let bench: ConformanceHarness;
+  let conformance: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
     if (isSkipped) return;
-    bench = await ConformanceHarness.open(nearDocker);
-    runner = await bench.runner();
+    conformance = await ConformanceHarness.open(nearDocker);
+    runner = await conformance.runner();
   });
-  afterAll(() => bench?.[Symbol.asyncDispose]());
+  afterAll(() => conformance?.[Symbol.asyncDispose]());
 
   // K-078 K-068
   test("there is no way out, and nothing of the host is visible", async () => {
@@ -80,14 +80,14 @@ describe("inside a container", () => {
 
   // G-057
   test("a fork bomb and a memory bomb stop at the runner's limits, and a neighbour is unaffected", async () => {
-    const neighbour = await bench.runner();
+    const neighbour = await conformance.runner();
     expect((await neighbour.exec("echo fine")).stdout).toBe("fine\n");
     const bomb = await runner.exec("for i in $(seq 2000); do sleep 20 & done; echo survived", { timeout_s: 20 });
     expect(bomb.stderr + bomb.stdout).toMatch(/fork|Resource temporarily unavailable|Cannot fork/i);
     expect((await neighbour.exec("echo fine")).stdout).toBe("fine\n");
-    await bench.backend.destroy(runner.id);
+    await conformance.backend.destroy(runner.id);
     await runner.hangUp();
-    runner = await bench.runner();
+    runner = await conformance.runner();
     const eaten = await runner.exec(`/opt/wharf/node/bin/node -e ${JSON.stringify(hog)}`);
     expect(eaten.exit).toMatchObject({ signal: "SIGKILL", out_of_memory: true });
     expect((await runner.exec("kill -9 $$")).exit).toEqual({
@@ -128,11 +128,11 @@ describe("inside a container", () => {
 
   // K-072 K-073
   test("a container that exits by itself reports its exit code", async () => {
-    const doomed = await bench.runner();
+    const doomed = await conformance.runner();
     await doomed.exec("true");
     harness.docker("kill", "--signal", "KILL", `wharf-${doomed.id}`);
     await doomed.hangUp();
-    await expect(bench.backend.dial(doomed.id, AbortSignal.timeout(5_000))).rejects.toMatchObject({
+    await expect(conformance.backend.dial(doomed.id, AbortSignal.timeout(5_000))).rejects.toMatchObject({
       code: "runner_unavailable",
       message: expect.stringContaining("exit code 137"),
     });

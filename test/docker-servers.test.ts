@@ -11,7 +11,7 @@ import { dockerAddress, ensureImage, withTestService } from "./support/test-serv
 import { eventually } from "./support/eventually.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
-import { isPushed, patience, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { isPushed, timeoutMs, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one
@@ -61,13 +61,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const either = () => servers[Math.random() < 0.5 ? 0 : 1];
+const pickServer = () => servers[Math.random() < 0.5 ? 0 : 1];
 /** Asks either server until one answers: the other may have just been killed. */
 async function ask<T>(work: (server: ServerHarness) => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 2 * patience; // one attempt may use up its own timeout
+  const deadline = Date.now() + 2 * timeoutMs; // one attempt may use up its own timeout
   for (;;) {
     try {
-      return await work(either());
+      return await work(pickServer());
     } catch (error) {
       if (Date.now() > deadline) throw error;
       await sleep(100);
@@ -75,12 +75,12 @@ async function ask<T>(work: (server: ServerHarness) => Promise<T>): Promise<T> {
   }
 }
 
-const turnsOf = (server: ServerHarness, task: Task): Promise<Turn[]> =>
+const listTurns = (server: ServerHarness, task: Task): Promise<Turn[]> =>
   server.client
-    .call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: patience })
+    .call(api.listTaskTurns, { params: { task_id: task.id } }, { retryTimeoutMs: timeoutMs })
     .then(({ turns }) => turns.toSorted((a, b) => a.created_at.localeCompare(b.created_at)));
 const isOver = ({ state }: Turn) => state !== "QUEUED" && state !== "RUNNING";
-const containers = () =>
+const listContainers = () =>
   docker("ps", "--filter", "label=wharf.runner", "--format", "{{.Names}}")
     .split("\n")
     .filter((name) => name !== "");
@@ -105,7 +105,7 @@ async function watchLog(server: ServerHarness, task: Task, last: number): Promis
 describe("two servers on one database", () => {
   test("share the tasks, and each answers for the other's runners", { timeout: 240_000 }, async () => {
     await expectSharedTasks(servers, remote, 4);
-    await eventually(() => containers().length, 0, 60_000);
+    await eventually(() => listContainers().length, 0, 60_000);
   });
 
   test(`lose and duplicate nothing through ${rounds} kills`, { timeout: 1_500_000 }, async () => {
@@ -130,21 +130,21 @@ describe("two servers on one database", () => {
     console.log(`${names.flat().length} turns, ${interrupted} interrupted; killed: ${JSON.stringify(killed)}`);
     for (const task of tasks)
       await ask((server) => server.client.call(api.deleteTask, { params: { task_id: task.id } }));
-    await eventually(() => containers().length, 0, 60_000);
+    await eventually(() => listContainers().length, 0, 60_000);
   });
 });
 
 /** Each function brings back the process that it killed. */
 const kills = {
   server: async () => {
-    const server = either();
+    const server = pickServer();
     await server.kill();
     await sleep(Math.random() * 3_000);
     await server.start();
   },
   runner: async () => {
-    await eventually(() => containers().length > 0, true, settleMs);
-    const names = containers();
+    await eventually(() => listContainers().length > 0, true, settleMs);
+    const names = listContainers();
     docker("kill", names[Math.floor(Math.random() * names.length)]!);
   },
   /**
@@ -189,7 +189,7 @@ async function keepPrompting(task: Task, prefix: string, signal: AbortSignal): P
     await ask((server) => server.prompt(task, text, id));
     const deadline = Date.now() + settleMs;
     for (;;) {
-      const turn = (await ask((server) => turnsOf(server, task))).find((one) => one.id === id);
+      const turn = (await ask((server) => listTurns(server, task))).find((one) => one.id === id);
       if (turn && isOver(turn)) break;
       if (Date.now() > deadline) throw new Error(`the turn ${name} did not end: ${JSON.stringify(turn)}`);
       await sleep(200);
@@ -214,7 +214,7 @@ async function verify(tasks: readonly Task[], names: readonly (readonly string[]
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, n) => n + 1));
     expect(await b.events(task.id)).toEqual(events);
     for (const server of servers) expect(await watchLog(server, task, events.length)).toEqual(events);
-    const turns = await turnsOf(a, task);
+    const turns = await listTurns(a, task);
     expect(turns).toHaveLength(names[i]!.length);
     const said = getAgentText(events);
     const files = git(remote, "ls-tree", "--name-only", task.shadow_branch).split("\n");

@@ -37,11 +37,11 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
 
   afterAll(async () => {
     await wharf[Symbol.asyncDispose]();
-    await unmount(disk);
+    await unmountDisk(disk);
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const ballast = () => join(disk, "ballast");
+  const ballastFile = () => join(disk, "ballast");
   const left = () => {
     const { bavail, bsize } = statfsSync(disk);
     return bavail * bsize;
@@ -49,12 +49,12 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
   /** Other processes write in the meantime, so the last part may not fit. */
   const fill = (leave: number) => {
     try {
-      appendFileSync(ballast(), Buffer.alloc(Math.max(0, left() - leave)));
+      appendFileSync(ballastFile(), Buffer.alloc(Math.max(0, left() - leave)));
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
     }
   };
-  const free = () => rmSync(ballast(), { force: true });
+  const free = () => rmSync(ballastFile(), { force: true });
 
   /** Starts a task whose agent runs a turn with a step every half second. */
   async function atWork(): Promise<Task> {
@@ -65,7 +65,7 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
     return task;
   }
 
-  async function endsWell(task: Task): Promise<Event[]> {
+  async function expectGoodEnd(task: Task): Promise<Event[]> {
     const events = await wharf.until(task.id, isPushed);
     expect(getAgentText(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));
@@ -91,7 +91,7 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
     return told;
   }
 
-  function expectClear(told: readonly { code: string; message: string; next: string }[]): void {
+  function expectClearErrors(told: readonly { code: string; message: string; next: string }[]): void {
     expect(told.length).toBeGreaterThan(0);
     for (const { code, message, next } of told) {
       expect(Object.keys(clear)).toContain(code);
@@ -107,29 +107,29 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
     const task = await atWork();
     fill(0);
     expect(left()).toBe(0);
-    expectClear(await refusals(largeTask, 3_000));
+    expectClearErrors(await refusals(largeTask, 3_000));
     expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
     free();
-    await endsWell(task);
+    await expectGoodEnd(task);
   });
 
   test("a turn loses nothing if the agent has space and the database has none", async () => {
     const task = await atWork();
     fill(3_000_000);
     const told = await refusals(largeTask, 4_000);
-    expectClear(told);
+    expectClearErrors(told);
     expect(told.some(({ code }) => code === "disk_full")).toBe(true);
     free();
-    await endsWell(task);
+    await expectGoodEnd(task);
   });
 
   test("the database returns after its own log was full, and the turn continues", async () => {
     const task = await atWork();
     fill(6_000_000);
     await exhaustLog();
-    expectClear(await refusals(largeTask, 1_500));
+    expectClearErrors(await refusals(largeTask, 1_500));
     free();
-    await endsWell(task);
+    await expectGoodEnd(task);
     const other = await wharf.createTask({ repository_url: remote });
     expect(getAgentText(await wharf.turn(other, "demo: say as if nothing had been"))).toBe("as if nothing had been\n");
   });
@@ -171,7 +171,7 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
  * The kernel removes a sandbox's mounts a moment after its last process has ended; until then the
  * disk is busy.
  */
-async function unmount(disk: string): Promise<void> {
+async function unmountDisk(disk: string): Promise<void> {
   for (const until = Date.now() + 10_000; ; await sleep(100)) {
     const { status, stderr } = spawnSync("umount", [disk], { encoding: "utf8" });
     if (status === 0) return;

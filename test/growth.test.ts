@@ -82,7 +82,7 @@ async function prompt(task: Pick<Task, "id">, text: string, isReached: (kinds: s
 }
 
 const isEnded = (kinds: string[]) => kinds.includes("turn ended");
-const stateOf = async (task: Pick<Task, "id">) =>
+const getState = async (task: Pick<Task, "id">) =>
   (await client.call(api.getTask, { params: { task_id: task.id } })).state;
 
 async function readLists(task: Pick<Task, "id">): Promise<void> {
@@ -139,20 +139,20 @@ async function useTask(task: Pick<Task, "id">): Promise<void> {
   const { turns } = await client.call(api.listTaskTurns, { params });
   const turn_id = turns.findLast(({ state }) => state === "RUNNING" || state === "QUEUED")!.id;
   await client.call(api.cancelTurn, { params: { ...params, turn_id } });
-  await eventually(() => stateOf(task), "REVIEW", 30_000);
+  await eventually(() => getState(task), "REVIEW", 30_000);
   const asked = await client.call(api.promptTask, { params, body: { text: "demo: ask May I" } });
-  await eventually(() => stateOf(task), "BLOCKED", 30_000);
+  await eventually(() => getState(task), "BLOCKED", 30_000);
   const question = (await events(task, sizes.events)).findLast(({ data }) => data.kind === "permission")!.data;
   if (question.kind !== "permission") throw new Error("nothing was asked");
   const option_id = question.options?.[0]?.option_id;
   const answer = { params: { ...params, permission_id: question.permission_id }, body: option_id ? { option_id } : {} };
   await client.call(api.answerPermission, answer);
-  await eventually(() => stateOf(task), "REVIEW", 30_000);
+  await eventually(() => getState(task), "REVIEW", 30_000);
   expect(asked.state).toBe("QUEUED");
   await client.call(api.stopTask, { params });
   await prompt(task, "demo: say again", isEnded);
   await prompt(task, "demo: fail on purpose", (kinds) => kinds.includes("failure"));
-  await eventually(() => stateOf(task), "FAILED", 30_000);
+  await eventually(() => getState(task), "FAILED", 30_000);
   await client.call(api.cancelTask, { params });
 }
 

@@ -15,7 +15,7 @@ import { configurableServer, createScratchFolder, getAgentText, ServerHarness } 
  */
 const times = { connect: 4_000, clone: 2_000, agentStart: 5_000, retryDelay: 100 }; // ms
 /** Some wires end only because of their silence, twice. */
-const patience = 90_000; // ms
+const timeoutMs = 90_000; // ms
 /** A single wire may make the server hold 128 MiB of unread bytes, and one answer 64 MiB. */
 const maxGrowth = 400 * 2 ** 20; // bytes
 
@@ -41,8 +41,8 @@ beforeAll(async () => {
   bystander = await wharf.createTask({ repository_url: remote });
   await wharf.turn(bystander, "demo: say hello");
   const quiet = [];
-  for (let i = 0; i < 10; i++) quiet.push(await timedTurn());
-  before = { memory: getMemory(wharf.pid!), turn: median(quiet) };
+  for (let i = 0; i < 10; i++) quiet.push(await measureTurn());
+  before = { memory: getMemory(wharf.pid!), turn: getMedian(quiet) };
   watch = watchBystander();
 });
 
@@ -53,7 +53,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function timedTurn(): Promise<number> {
+async function measureTurn(): Promise<number> {
   const began = performance.now();
   expect(getAgentText(await wharf.turn(bystander, "demo: say still here"))).toBe("still here\n");
   return performance.now() - began;
@@ -63,15 +63,15 @@ async function timedTurn(): Promise<number> {
 async function watchBystander(): Promise<number[]> {
   const turns: number[] = [];
   while (!watching.signal.aborted) {
-    turns.push(await timedTurn());
+    turns.push(await measureTurn());
     await sleep(100);
   }
   return turns;
 }
 
-const median = (numbers: readonly number[]) =>
+const getMedian = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-const runsOf = async (task: Task): Promise<Run[]> =>
+const listRuns = async (task: Task): Promise<Run[]> =>
   (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
 
 /** Runners get their mode one at a time. */
@@ -82,7 +82,7 @@ function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
     const task = await wharf.createTask({ title: mode, repository_url: remote });
     await wharf.prompt(task, "demo: say never");
     for (;;) {
-      const [run] = await runsOf(task);
+      const [run] = await listRuns(task);
       if (run?.runner_id && existsSync(join(wharf.data, "runners", run.runner_id, "state", "mode")))
         return { task, runner: run.runner_id };
       await sleep(20);
@@ -93,9 +93,9 @@ function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
 }
 
 async function failed(task: Task): Promise<{ run: Run; events: Event[] }> {
-  const deadline = Date.now() + patience;
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const [run] = await runsOf(task);
+    const [run] = await listRuns(task);
     const events = await wharf.events(task.id);
     if (run?.status === "FAILED") return { run, events };
     if (Date.now() > deadline)
@@ -168,7 +168,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     await wharf.until(task.id, ({ data }) => data.kind === "state" && data.entity === "run" && data.to === "RUNNING");
     await sleep(500);
     await wharf.client.call(api.stopTask, { params: { task_id: task.id }, body: { reason: "enough" } });
-    await eventually(async () => (await runsOf(task))[0]?.status, "STOPPED", 20_000);
+    await eventually(async () => (await listRuns(task))[0]?.status, "STOPPED", 20_000);
     await eventually(() => findTraces(runner), noTraces);
   });
 });
@@ -178,7 +178,7 @@ test("a task that had a hostile runner gets another one", async () => {
   await failed(task);
   await turnstile;
   expect(getAgentText(await wharf.turn(task, "demo: say honest work"))).toContain("honest work");
-  expect((await runsOf(task))[0]?.runner_id).not.toBe(runner);
+  expect((await listRuns(task))[0]?.runner_id).not.toBe(runner);
 });
 
 test("a neighbour's turns take their usual time throughout, and the server stays small", async () => {
@@ -186,10 +186,10 @@ test("a neighbour's turns take their usual time throughout, and the server stays
   const turns = await watch;
   const growth = getPeakMemory(wharf.pid!) - before.memory;
   console.log(
-    `a neighbour's turn: ${before.turn.toFixed(0)} ms before, ${median(turns).toFixed(0)} ms meanwhile (median of ${turns.length}), ${Math.max(...turns).toFixed(0)} ms at worst; memory grew by ${(growth / 2 ** 20).toFixed(0)} MiB`,
+    `a neighbour's turn: ${before.turn.toFixed(0)} ms before, ${getMedian(turns).toFixed(0)} ms meanwhile (median of ${turns.length}), ${Math.max(...turns).toFixed(0)} ms at worst; memory grew by ${(growth / 2 ** 20).toFixed(0)} MiB`,
   );
   expect(turns.length).toBeGreaterThan(10);
-  expect(median(turns)).toBeLessThan(before.turn * 5 + 500);
+  expect(getMedian(turns)).toBeLessThan(before.turn * 5 + 500);
   expect(growth).toBeLessThan(maxGrowth);
   const events = await wharf.events(bystander.id);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, i) => i + 1));

@@ -9,7 +9,7 @@ import { killPod } from "./support/cluster-harness.ts";
 import { DeployedServer, runnersNamespace } from "./support/deployed-server.ts";
 import { ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
-import { openAsAdministrator, kube } from "./support/kubernetes.ts";
+import { openAsAdministrator, runKubectl } from "./support/kubernetes.ts";
 import { readWholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
@@ -40,22 +40,22 @@ afterAll(async () => {
   if (isSkipped) return;
   const { tasks } = await wharf.client.call(api.listTasks, { query: {} });
   for (const { id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id: id } });
-  await eventually(() => runnersLeft(), [], minutes);
+  await eventually(() => listRemainingRunners(), [], minutes);
   await wharf[Symbol.asyncDispose]();
   const { items } = await admin.core.listPersistentVolume();
   expect(items.filter(({ metadata }) => metadata?.name === "wharf-data")).toEqual([]);
-  expect(await kube("get", "clusterrole,clusterrolebinding", "-o", "name")).not.toContain("wharf");
+  expect(await runKubectl("get", "clusterrole,clusterrolebinding", "-o", "name")).not.toContain("wharf");
   admin.close();
   rmSync(folder, { recursive: true, force: true });
 }, 5 * minutes);
 
-async function runnersLeft(): Promise<string[]> {
+async function listRemainingRunners(): Promise<string[]> {
   const labelSelector = "app.kubernetes.io/component=runner";
   const pods = await admin.core.listNamespacedPod({ namespace: runnersNamespace, labelSelector });
   return pods.items.flatMap(({ metadata }) => metadata?.name ?? []);
 }
 
-const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const isAgentText = ({ data }: Event) => data.kind === "message" && data.role === "agent";
 const steps = Array.from({ length: 25 }, (_, i) => `step ${i + 1}`);
 const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400ms"]), "demo: write done.txt yes"].join(
   "\n",
@@ -66,7 +66,7 @@ const task = () => wharf.createTask({ repository_url: wharf.repository });
 test.for(["base", ...overlays.map((name) => `overlays/${name}`)])(
   "this kubectl accepts the manifests in %s",
   async (path) => {
-    const objects = await kube("apply", "--dry-run=client", "--output=name", "-k", join(manifests, path));
+    const objects = await runKubectl("apply", "--dry-run=client", "--output=name", "-k", join(manifests, path));
     expect(objects.split("\n")).toEqual(expect.arrayContaining(["deployment.apps/wharf-server", "service/wharf"]));
   },
 );
@@ -101,10 +101,10 @@ const runOf = async (id: string) => {
   throw new Error(`no run ${id}`);
 };
 
-async function survives(kill: () => Promise<void>): Promise<void> {
+async function expectSurvival(kill: () => Promise<void>): Promise<void> {
   const mine = await task();
   await wharf.prompt(mine, work);
-  await wharf.until(mine.id, isSaid, 2 * minutes);
+  await wharf.until(mine.id, isAgentText, 2 * minutes);
   const before = await readWholeLog(wharf, mine);
   await kill();
   await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: minutes });
@@ -117,7 +117,7 @@ async function survives(kill: () => Promise<void>): Promise<void> {
 test(
   "the server's pod is killed during a turn: the agent keeps working, and the next server reads its journal",
   async () => {
-    await survives(async () => killPod(await wharf.pod()));
+    await expectSurvival(async () => killPod(await wharf.pod()));
   },
   5 * minutes,
 );
@@ -125,7 +125,7 @@ test(
 test(
   "the API server is killed during a turn: nothing in the cluster is affected",
   async () => {
-    await survives(async () => {
+    await expectSurvival(async () => {
       process.kill(Number(readFileSync(join(kubeconfig(), "../run/kube-apiserver.pid"), "utf8")), "SIGKILL");
       await sleep(500);
       testServices.kubernetes.start?.();

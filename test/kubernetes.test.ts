@@ -9,7 +9,7 @@ import { ConformanceHarness } from "./conformance/conformance-harness.ts";
 import { kubernetes as underTest } from "./conformance/kubernetes.ts";
 import { ClusterHarness, killPod } from "./support/cluster-harness.ts";
 import { enforceIsolation, ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
-import { kube } from "./support/kubernetes.ts";
+import { runKubectl } from "./support/kubernetes.ts";
 import { getFailures, waitUntilSettled, readWholeLog } from "./support/log.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
@@ -39,10 +39,10 @@ afterAll(() => {
 
 const open = (name: string, environment: Record<string, string> = {}) =>
   ClusterHarness.open({ name, folder, image, environment });
-const taskAt = (scene: ClusterHarness, fields: Partial<Task> = {}): Promise<Task> =>
+const createTaskOn = (scene: ClusterHarness, fields: Partial<Task> = {}): Promise<Task> =>
   scene.wharf.createTask({ repository_url: remote, ...fields });
 
-const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const isAgentText = ({ data }: Event) => data.kind === "message" && data.role === "agent";
 const isNotice = ({ data }: Event) => data.kind === "notice" && data.message.includes("ISOLATION");
 const steps = Array.from({ length: 20 }, (_, i) => `step ${i + 1}`);
 const work = [...steps.flatMap((line) => [`demo: say ${line}`, "demo: sleep 400ms"]), "demo: write done.txt yes"].join(
@@ -55,7 +55,7 @@ test(
   "a task becomes a branch; its runner is a StatefulSet with volumes in the tenant's namespace, removed with it",
   async () => {
     await using scene = await open("branch");
-    const task = await taskAt(scene);
+    const task = await createTaskOn(scene);
     await scene.wharf.prompt(task, "demo: write hello.txt hello\ndemo: say done");
     const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
     expect(getAgentText(events)).toContain("done");
@@ -68,14 +68,14 @@ test(
       "home",
       "workspace",
     ]);
-    const objects = await kube("get", "resourcequota,limitrange,networkpolicy", "-n", namespace, "-o", "name");
+    const objects = await runKubectl("get", "resourcequota,limitrange,networkpolicy", "-n", namespace, "-o", "name");
     expect(objects.trim().split("\n").toSorted()).toEqual([
       "limitrange/wharf-limits",
       "networkpolicy.networking.k8s.io/sandbox-isolation",
       "resourcequota/wharf-quota",
     ]);
     // The pod's description, which everyone with access to pods can read, contains no secret.
-    expect(await kube("get", "pod", name, "-n", namespace, "-o", "json")).not.toMatch(/wire_key|WHARF_TOKEN/);
+    expect(await runKubectl("get", "pod", name, "-n", namespace, "-o", "json")).not.toMatch(/wire_key|WHARF_TOKEN/);
   },
   5 * minutes,
 );
@@ -85,7 +85,7 @@ test(
   "a runner without network isolation says so on every surface; an isolated one says nothing",
   async () => {
     await using scene = await open("walls");
-    const task = await taskAt(scene);
+    const task = await createTaskOn(scene);
     await scene.wharf.prompt(task, "demo: say hello");
     const events = await scene.wharf.until(task.id, isNotice, 2 * minutes);
     expect(events.filter(isNotice)).toHaveLength(1);
@@ -93,7 +93,7 @@ test(
     expect(run).toMatchObject({ isolation: "unenforced", backend: "kubernetes" });
     enforceIsolation("on");
     try {
-      const held = await taskAt(scene);
+      const held = await createTaskOn(scene);
       await scene.wharf.turn(held, "demo: say hello");
       await sleep(5_000);
       expect((await scene.wharf.events(held.id)).filter(isNotice)).toEqual([]);
@@ -110,7 +110,7 @@ test(
   "if isolation is required, a runner without it is refused and an isolated one works",
   async () => {
     await using scene = await open("required", { WHARF_REQUIRE_ISOLATION: "1" });
-    const refused = await taskAt(scene);
+    const refused = await createTaskOn(scene);
     await scene.wharf.prompt(refused, "demo: say hello");
     expect(await waitUntilSettled(scene.wharf, refused, 2 * minutes)).toMatchObject({ state: "FAILED" });
     const [failure] = getFailures(await scene.wharf.events(refused.id));
@@ -118,7 +118,7 @@ test(
     expect(failure?.next).toContain("WHARF_REQUIRE_ISOLATION");
     enforceIsolation("on");
     try {
-      const held = await taskAt(scene);
+      const held = await createTaskOn(scene);
       expect(getAgentText(await scene.wharf.turn(held, "demo: say hello"))).toBe("hello\n");
     } finally {
       enforceIsolation("off");
@@ -127,16 +127,19 @@ test(
   5 * minutes,
 );
 
-const pidOf = (program: string): number =>
+const getPid = (program: string): number =>
   Number(readFileSync(join(kubeconfig(), "..", "run", `${program}.pid`), "utf8"));
 
 describe("killed in the middle of a turn", () => {
   /** The turn continues after the kill: no text is lost or repeated. */
-  async function survives(name: string, kill: (scene: ClusterHarness, task: Task) => Promise<void>): Promise<void> {
+  async function expectSurvival(
+    name: string,
+    kill: (scene: ClusterHarness, task: Task) => Promise<void>,
+  ): Promise<void> {
     await using scene = await open(name);
-    const task = await taskAt(scene);
+    const task = await createTaskOn(scene);
     await scene.wharf.prompt(task, work);
-    await scene.wharf.until(task.id, isSaid, 2 * minutes);
+    await scene.wharf.until(task.id, isAgentText, 2 * minutes);
     const before = await readWholeLog(scene.wharf, task);
     await kill(scene, task);
     const events = await scene.wharf.until(task.id, isPushed, 2 * minutes);
@@ -148,7 +151,7 @@ describe("killed in the middle of a turn", () => {
   test(
     "the server: the agent keeps working, and the next server reads its journal",
     async () => {
-      await survives("server", async ({ wharf }) => {
+      await expectSurvival("server", async ({ wharf }) => {
         await wharf.kill();
         await sleep(1_000);
         await wharf.start();
@@ -160,8 +163,8 @@ describe("killed in the middle of a turn", () => {
   test(
     "the API server: the wire breaks and reconnects",
     async () => {
-      await survives("api", async () => {
-        process.kill(pidOf("kube-apiserver"), "SIGKILL");
+      await expectSurvival("api", async () => {
+        process.kill(getPid("kube-apiserver"), "SIGKILL");
         await sleep(500);
         testServices.kubernetes.start?.();
       });
@@ -172,8 +175,8 @@ describe("killed in the middle of a turn", () => {
   test(
     "the kubelet: the pod keeps running, and its wire reconnects",
     async () => {
-      await survives("kubelet", async () => {
-        process.kill(pidOf("kubelet"), "SIGKILL");
+      await expectSurvival("kubelet", async () => {
+        process.kill(getPid("kubelet"), "SIGKILL");
         await sleep(500);
         testServices.kubernetes.start?.();
       });
@@ -188,7 +191,7 @@ describe("killed in the middle of a turn", () => {
       const runner = await bench.runner();
       await runner.exec("echo kept > file; sync");
       await runner.hangUp();
-      process.kill(pidOf("kubelet"), "SIGKILL");
+      process.kill(getPid("kubelet"), "SIGKILL");
       try {
         await bench.backend.stop(runner.id);
       } finally {
@@ -214,7 +217,7 @@ describe("killed in the middle of a turn", () => {
         default_resources: { cpu: "0.5", memory: "256m", disk: "1g" },
       };
       await scene.wharf.client.call(api.createAgentType, { body });
-      const task = await taskAt(scene, { agent_type: "hog" });
+      const task = await createTaskOn(scene, { agent_type: "hog" });
       await scene.wharf.prompt(task, "eat");
       expect(await waitUntilSettled(scene.wharf, task, 2 * minutes)).toMatchObject({ state: "FAILED" });
       expect(getFailures(await readWholeLog(scene.wharf, task)).at(-1)).toMatchObject({
@@ -230,9 +233,9 @@ describe("killed in the middle of a turn", () => {
     "the pod: the turn is interrupted once, and the next one continues on the same disk",
     async () => {
       await using scene = await open("pod");
-      const task = await taskAt(scene);
+      const task = await createTaskOn(scene);
       await scene.wharf.prompt(task, `demo: write kept.txt kept\n${work}`);
-      await scene.wharf.until(task.id, isSaid, 2 * minutes);
+      await scene.wharf.until(task.id, isAgentText, 2 * minutes);
       const before = await readWholeLog(scene.wharf, task);
       await killPod((await scene.pod(task)).uid);
       const isInterrupted = ({ data }: Event) => data.kind === "turn" && data.status === "interrupted";
@@ -251,7 +254,7 @@ describe("killed in the middle of a turn", () => {
 describe("obstacles are reported with the next step", () => {
   /** Returns the first failure of a task that cannot start. */
   async function failure(scene: ClusterHarness, fields: Partial<Task> = {}) {
-    const task = await taskAt(scene, fields);
+    const task = await createTaskOn(scene, fields);
     await scene.wharf.prompt(task, "demo: say hello");
     const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
     return getFailures(events)[0];
@@ -305,7 +308,7 @@ describe("obstacles are reported with the next step", () => {
         body: { metadata: { name: "filler" }, spec: filler },
       });
       try {
-        const task = await taskAt(scene);
+        const task = await createTaskOn(scene);
         await scene.wharf.prompt(task, "demo: say hello");
         const events = await scene.wharf.until(task.id, ({ data }) => data.kind === "failure", 2 * minutes);
         expect(getFailures(events)[0]).toMatchObject({ code: "runner_not_started" });
@@ -314,7 +317,7 @@ describe("obstacles are reported with the next step", () => {
         );
         expect(waits).toMatchObject([{ data: { message: expect.stringContaining("Insufficient cpu") } }]);
       } finally {
-        await kube("delete", "pod", "filler", "--force", "--grace-period=0");
+        await runKubectl("delete", "pod", "filler", "--force", "--grace-period=0");
       }
     },
     5 * minutes,
@@ -338,17 +341,24 @@ describe("obstacles are reported with the next step", () => {
     "a namespace that is being deleted",
     async () => {
       await using scene = await open("ending");
-      const task = await taskAt(scene);
+      const task = await createTaskOn(scene);
       await scene.wharf.turn(task, "demo: say hello");
       const { namespace } = await scene.pod(task);
-      await kube("patch", "namespace", namespace, "--patch", '{"metadata":{"finalizers":["wharf.dev/test"]}}');
-      await kube("delete", "namespace", namespace, "--wait=false");
+      await runKubectl("patch", "namespace", namespace, "--patch", '{"metadata":{"finalizers":["wharf.dev/test"]}}');
+      await runKubectl("delete", "namespace", namespace, "--wait=false");
       try {
         const found = await failure(scene);
         expect(found?.code).toMatch(/^namespace_ending$/);
         expect(found?.message).toContain(namespace);
       } finally {
-        await kube("patch", "namespace", namespace, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}');
+        await runKubectl(
+          "patch",
+          "namespace",
+          namespace,
+          "--type=merge",
+          "--patch",
+          '{"metadata":{"finalizers":null}}',
+        );
       }
     },
     5 * minutes,
@@ -359,7 +369,7 @@ describe("obstacles are reported with the next step", () => {
     "an account without permissions",
     async () => {
       const token = await readUnprivilegedToken();
-      const config = JSON.parse(await kube("config", "view", "--raw", "-o", "json"));
+      const config = JSON.parse(await runKubectl("config", "view", "--raw", "-o", "json"));
       config.users[0].user = { token };
       const file = join(folder, "unprivileged.kubeconfig");
       writeFileSync(file, JSON.stringify(config));
@@ -374,7 +384,7 @@ describe("obstacles are reported with the next step", () => {
     async () => {
       await expect(open("no-file", { KUBECONFIG: "/no/such/kubeconfig" })).rejects.toThrow("/no/such/kubeconfig");
       const file = join(folder, "away.kubeconfig");
-      const config = await kube("config", "view", "--raw", "-o", "json");
+      const config = await runKubectl("config", "view", "--raw", "-o", "json");
       writeFileSync(file, config.replaceAll(/https:\/\/[^"]+/g, "https://127.0.0.1:1"));
       const refused = open("away", { KUBECONFIG: file });
       await expect(refused).rejects.toThrow(/https:\/\/127\.0\.0\.1:1 does not answer[^]*kubectl version/);
@@ -384,7 +394,7 @@ describe("obstacles are reported with the next step", () => {
 });
 
 async function readUnprivilegedToken(): Promise<string> {
-  const secrets = JSON.parse(await kube("get", "secrets", "-n", "default", "-o", "json"));
+  const secrets = JSON.parse(await runKubectl("get", "secrets", "-n", "default", "-o", "json"));
   const one = secrets.items.find((item: { type: string }) => item.type === "kubernetes.io/service-account-token");
   return Buffer.from(one.data.token, "base64").toString();
 }

@@ -62,7 +62,7 @@ function start(program: string, args: readonly string[]) {
 const wharf = (...args: string[]) => start("npx", ["wharf", ...args]).ended;
 
 /** Command lines of the processes that this test started. */
-async function leftProcesses(): Promise<string[]> {
+async function listRemainingProcesses(): Promise<string[]> {
   const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(ids.map((id) => readFile(`/proc/${id}/cmdline`, "utf8").catch(() => "")));
   return lines.filter((line) => line.includes(home)).map((line) => line.replaceAll("\0", " "));
@@ -114,7 +114,7 @@ describe("the published package", () => {
     });
     expect(stdout.trim().split("\n")).toEqual(["Fix the failing test", "A small library for durations"]);
     expect(await readdir(join(sample, ".."))).toEqual(["tidy-duration"]);
-    expect(await leftProcesses()).toEqual([]);
+    expect(await listRemainingProcesses()).toEqual([]);
     await rm(join(sample, ".."), { recursive: true });
     expect(await readdir(join(home, "tmp"))).toEqual([]);
   });
@@ -126,7 +126,7 @@ describe("the published package", () => {
     child.kill("SIGINT");
     expect(await ended).toMatchObject({ code: 130 });
     expect(await readdir(join(home, "tmp"))).toEqual([]);
-    expect(await leftProcesses()).toEqual([]);
+    expect(await listRemainingProcesses()).toEqual([]);
   });
 
   test("reports what this machine supports", async () => {
@@ -156,7 +156,7 @@ describe("the published package", () => {
     const { code: exitCode, err } = await start("env", ["WHARF_BACKEND=mock", "npx", "wharf", "up"]).ended;
     expect(err).toContain("the backend 'mock' is only in a source checkout of Wharf");
     expect(exitCode).not.toBe(0);
-    expect(await leftProcesses()).toEqual([]);
+    expect(await listRemainingProcesses()).toEqual([]);
   });
 
   test("runs a task without a server, and its exit code tells the cause of a failure", async () => {
@@ -189,6 +189,6 @@ describe("the published package", () => {
     const lost = await task("demo: say hi", join(home, "nowhere"));
     expect(lost.code, lost.out + lost.err).toBe(2);
     expect(summary(lost)).toMatchObject({ exit_code: 2, error_code: "repository_missing" });
-    expect(await leftProcesses()).toEqual([]);
+    expect(await listRemainingProcesses()).toEqual([]);
   });
 });

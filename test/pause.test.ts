@@ -33,19 +33,20 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const newTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
-const at = (task: Task) => ({ params: { task_id: task.id } });
-const pause = (task: Task) => wharf.client.call(api.pauseTask, at(task));
-const resume = (task: Task) => wharf.client.call(api.resumeTask, at(task));
-const runOf = async (task: Task): Promise<Run> => (await wharf.client.call(api.listTaskAgents, at(task))).agents[0]!;
-const statusIs = (task: Task, status: Run["status"]) =>
+const createTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
+const getParams = (task: Task) => ({ params: { task_id: task.id } });
+const pause = (task: Task) => wharf.client.call(api.pauseTask, getParams(task));
+const resume = (task: Task) => wharf.client.call(api.resumeTask, getParams(task));
+const runOf = async (task: Task): Promise<Run> =>
+  (await wharf.client.call(api.listTaskAgents, getParams(task))).agents[0]!;
+const waitForStatus = (task: Task, status: Run["status"]) =>
   eventually(async () => (await runOf(task)).status, status, 20_000);
-const says = (words: string) => (event: Event) => getAgentText([event]).includes(words);
+const hasText = (words: string) => (event: Event) => getAgentText([event]).includes(words);
 
 /**
  * Lists the processes of a run's agent with their states, as this machine's kernel reports them.
  */
-function processesOf({ id }: Run): { pid: number; state: string }[] {
+function listProcesses({ id }: Run): { pid: number; state: string }[] {
   return readdirSync("/proc").flatMap((name) => {
     try {
       if (!/^\d+$/.test(name) || !readFileSync(`/proc/${name}/environ`, "utf8").includes(`WHARF_RUN=${id}\0`))
@@ -67,7 +68,7 @@ function kill(pid: number): void {
   }
 }
 
-const statesOf = (run: Run): string[] => [...new Set(processesOf(run).map(({ state }) => state))];
+const listProcessStates = (run: Run): string[] => [...new Set(listProcesses(run).map(({ state }) => state))];
 
 /**
  * A turn that counts for three seconds, in the agent and in a command that has left its process
@@ -87,12 +88,12 @@ const isCounted = (events: readonly Event[]) => expect(getAgentText(events)).toC
 describe("a paused task", () => {
   // G-044 K-057 K-058 X-007 X-028
   test("stops with all its processes, stays in progress and says so, and completes the same turn after the resume", async () => {
-    const task = await newTask();
+    const task = await createTask();
     const turn = await wharf.prompt(task, counting);
-    await wharf.until(task.id, says("begun"));
+    await wharf.until(task.id, hasText("begun"));
     expect(await pause(task)).toMatchObject({ state: "IN_PROGRESS" });
-    await statusIs(task, "PAUSED");
-    expect(statesOf(await runOf(task))).toEqual(["T"]);
+    await waitForStatus(task, "PAUSED");
+    expect(listProcessStates(await runOf(task))).toEqual(["T"]);
     await wharf.until(task.id, ({ data }) => data.kind === "notice" && data.message.includes("processes frozen"));
     const before = await readWholeLog(wharf, task);
     const paused = { kind: "state", entity: "run", from: "RUNNING", to: "PAUSED" };
@@ -101,12 +102,12 @@ describe("a paused task", () => {
     await sleep(1_500);
     expect(await readWholeLog(wharf, task)).toEqual(before);
     expect(await wharf.task(task.id)).toMatchObject({ state: "IN_PROGRESS" });
-    expect(await wharf.client.call(api.taskStatus, at(task))).toMatchObject({ current_operation: "paused" });
+    expect(await wharf.client.call(api.taskStatus, getParams(task))).toMatchObject({ current_operation: "paused" });
     const waiting = await wharf.prompt(task, "demo: say meanwhile");
 
     expect(await resume(task)).toMatchObject({ state: "IN_PROGRESS" });
     await wharf.until(task.id, isPushed);
-    const events = await wharf.until(task.id, says("meanwhile"));
+    const events = await wharf.until(task.id, hasText("meanwhile"));
     isCounted(await readWholeLog(wharf, task, before));
     expect(waiting).toMatchObject({ state: "QUEUED" });
     expect(await runOf(task)).toMatchObject({ status: "RUNNING" });
@@ -119,9 +120,9 @@ describe("a paused task", () => {
 
   // K-065
   test("is paused and resumed over its stream and by the command line", async () => {
-    const task = await newTask();
+    const task = await createTask();
     await wharf.prompt(task, counting);
-    await wharf.until(task.id, says("begun"));
+    await wharf.until(task.id, hasText("begun"));
     const { url, token } = await wharf.client.locate();
     const socket = new WebSocket(`${url.replace("http", "ws")}${taskStreamPath.replace(":task_id", task.id)}`, {
       headers: { authorization: `Bearer ${token}` },
@@ -130,23 +131,23 @@ describe("a paused task", () => {
     socket.on("message", (data: Buffer) => got.push(data.toString()));
     await new Promise((resolve, reject) => socket.once("open", resolve).once("error", reject));
     socket.send(JSON.stringify({ type: "control", action: "pause" }));
-    await statusIs(task, "PAUSED");
+    await waitForStatus(task, "PAUSED");
     await eventually(() => got.some((line) => line.includes('"to":"PAUSED"')), true);
     socket.send(JSON.stringify({ type: "control", action: "dance" }));
     await eventually(() => got.some((line) => line.includes('"bad_request"')), true);
     socket.send(JSON.stringify({ type: "control", action: "resume" }));
-    await statusIs(task, "RUNNING");
+    await waitForStatus(task, "RUNNING");
     socket.close();
 
     const id = task.id.slice(0, 8);
     expect((await wharf.cli("task", "pause", id)).stdout).toMatch(/being paused.*IN_PROGRESS/);
-    await statusIs(task, "PAUSED");
+    await waitForStatus(task, "PAUSED");
     expect((await wharf.cli("task", "resume", id)).stdout).toMatch(/Resuming.*IN_PROGRESS/);
     isCounted(await wharf.until(task.id, isPushed));
   });
 
   test("lets an open model request finish, and sends no other until it is resumed", async () => {
-    const task = await newTask();
+    const task = await createTask();
     await wharf.client.call(api.createAgentType, {
       body: {
         name: "demo-with-model",
@@ -155,19 +156,19 @@ describe("a paused task", () => {
         environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
       },
     });
-    await wharf.client.call(api.updateTask, { ...at(task), body: { agent_type: "demo-with-model" } });
+    await wharf.client.call(api.updateTask, { ...getParams(task), body: { agent_type: "demo-with-model" } });
     await wharf.prompt(task, "demo: say asking\ndemo: model one\ndemo: model two");
     await eventually(() => model.requests.length, 1, 20_000);
     await pause(task);
     await sleep(500);
     expect((await runOf(task)).status).toBe("RUNNING");
-    await statusIs(task, "PAUSED");
+    await waitForStatus(task, "PAUSED");
     // The first answer has arrived; a second request, if the agent sent one, waits inside the
     // runner.
-    await wharf.until(task.id, says("model answered: the answer"), 2_000).catch(() => undefined);
+    await wharf.until(task.id, hasText("model answered: the answer"), 2_000).catch(() => undefined);
     await sleep(1_000);
     expect(model.requests).toHaveLength(1);
-    expect(statesOf(await runOf(task))).toEqual(["T"]);
+    expect(listProcessStates(await runOf(task))).toEqual(["T"]);
     await resume(task);
     await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "ended");
     expect(getAgentText(await readWholeLog(wharf, task))).toBe(
@@ -177,50 +178,50 @@ describe("a paused task", () => {
   });
 
   test("stays paused when the server stops, and the next server resumes it", async () => {
-    const task = await newTask();
+    const task = await createTask();
     await wharf.prompt(task, counting);
-    await wharf.until(task.id, says("begun"));
+    await wharf.until(task.id, hasText("begun"));
     await pause(task);
-    await statusIs(task, "PAUSED");
+    await waitForStatus(task, "PAUSED");
     const before = await readWholeLog(wharf, task);
     const run = await runOf(task);
     await wharf.kill();
-    expect(statesOf(run)).toEqual(["T"]);
+    expect(listProcessStates(run)).toEqual(["T"]);
     await wharf.start();
     await sleep(1_500);
     expect(await runOf(task)).toMatchObject({ id: run.id, status: "PAUSED" });
-    expect(statesOf(run)).toEqual(["T"]);
+    expect(listProcessStates(run)).toEqual(["T"]);
     await resume(task);
     await wharf.until(task.id, isPushed);
     isCounted(await readWholeLog(wharf, task, before));
   });
 
   test("is interrupted when its runner dies, and works again with the next prompt", async () => {
-    const task = await newTask();
+    const task = await createTask();
     await wharf.prompt(task, counting);
-    await wharf.until(task.id, says("begun"));
+    await wharf.until(task.id, hasText("begun"));
     await pause(task);
-    await statusIs(task, "PAUSED");
+    await waitForStatus(task, "PAUSED");
     const { runner_id } = await runOf(task);
     const { root } = JSON.parse(readFileSync(join(wharf.data, "runners", runner_id!, "run.json"), "utf8"));
     process.kill(root.pid, "SIGKILL");
     await eventually(async () => (await wharf.task(task.id)).state, "BLOCKED", 20_000);
-    await statusIs(task, "RUNNING");
+    await waitForStatus(task, "RUNNING");
     expect(getAgentText(await wharf.turn(task, "demo: say and on"))).toBe("and on\n");
   });
 
   test("is stopped and deleted like any other, and leaves nothing", async () => {
-    const [stopped, deleted] = [await newTask(), await newTask()];
+    const [stopped, deleted] = [await createTask(), await createTask()];
     for (const task of [stopped, deleted]) {
       await wharf.prompt(task, counting);
-      await wharf.until(task.id, says("begun"));
+      await wharf.until(task.id, hasText("begun"));
       await pause(task);
-      await statusIs(task, "PAUSED");
+      await waitForStatus(task, "PAUSED");
     }
     const runs = [await runOf(stopped), await runOf(deleted)];
-    await wharf.client.call(api.stopTask, { ...at(stopped), body: { reason: "enough" } });
-    await wharf.client.call(api.deleteTask, at(deleted));
-    await statusIs(stopped, "STOPPED");
+    await wharf.client.call(api.stopTask, { ...getParams(stopped), body: { reason: "enough" } });
+    await wharf.client.call(api.deleteTask, getParams(deleted));
+    await waitForStatus(stopped, "STOPPED");
     expect(await wharf.task(stopped.id)).toMatchObject({ state: "REVIEW" });
     for (const run of runs) await eventually(() => findTraces(run.runner_id!), noTraces, 30_000);
     expect(getAgentText(await wharf.turn(stopped, "demo: say again"))).toBe("again\n");
@@ -249,7 +250,7 @@ describe("an agent's prompt", () => {
   beforeAll(() => wharf.client.call(api.createAgentType, { body: forgetful }));
 
   test("contains the attached files: text inline, the others on the agent's disk, byte for byte", async () => {
-    const task = await newTask({ agent_type: "forgetful" });
+    const task = await createTask({ agent_type: "forgetful" });
     const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 256));
     const attachments = [
       { name: "notes.md", mime_type: "text/markdown", data: Buffer.from("the word is heron").toString("base64") },
@@ -259,7 +260,7 @@ describe("an agent's prompt", () => {
       text: `demo: run sha256sum "$HOME"/attachments/*/noise.bin; grep -o 'word is hero[n]' "$HOME/heard"`,
       attachments,
     };
-    await wharf.client.call(api.promptTask, { ...at(task), body });
+    await wharf.client.call(api.promptTask, { ...getParams(task), body });
     const events = await wharf.until(task.id, ({ data }) => data.kind === "turn" && data.status === "ended");
     expect(shown(events)).toContain(createHash("sha256").update(bytes).digest("hex"));
     expect(shown(events)).toContain("word is heron");
@@ -268,16 +269,19 @@ describe("an agent's prompt", () => {
     );
     expect(told).toBe(true);
     const large = { ...attachments[1]!, data: Buffer.alloc(11 * 1024 * 1024).toString("base64") };
-    const tooMuch = wharf.client.call(api.promptTask, { ...at(task), body: { text: "x", attachments: [large] } });
+    const tooMuch = wharf.client.call(api.promptTask, {
+      ...getParams(task),
+      body: { text: "x", attachments: [large] },
+    });
     await expect(tooMuch).rejects.toMatchObject({ code: "bad_request" });
   });
 
   test("contains the earlier conversation if the agent was killed and cannot load its session", async () => {
-    const task = await newTask({ agent_type: "forgetful" });
+    const task = await createTask({ agent_type: "forgetful" });
     await wharf.turn(task, "demo: say the word is heron");
     await wharf.prompt(task, "demo: say now I crash\ndemo: hang");
-    await wharf.until(task.id, says("now I crash"));
-    for (const { pid } of processesOf(await runOf(task))) kill(pid);
+    await wharf.until(task.id, hasText("now I crash"));
+    for (const { pid } of listProcesses(await runOf(task))) kill(pid);
     await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 20_000);
     expect(getAgentText(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
     const summaries = `demo: run grep -o '<earlier-conversatio[n]>.*</earlier' "$HOME/heard"`;

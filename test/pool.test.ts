@@ -5,7 +5,7 @@ import { api, runnerApi, type RunnerCreate } from "@wharf/contract";
 import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
 import { noTraces, findTraces } from "./support/processes.ts";
-import { isPushed, patience, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { isPushed, timeoutMs, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Warm runners, as the users of a server with a pool see them. */
 let folder: string;
@@ -30,14 +30,14 @@ const exec = async (id: string, command: string) => {
 const listed = async () => (await wharf.client.call(runnerApi.listRunners, {})).runners.map(({ id }) => id);
 /** Returns the waiting runners once there are `n` and none is being created. */
 async function waiting(n: number): Promise<string[]> {
-  const pool = async () => (await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: patience })).pool ?? [];
+  const pool = async () => (await wharf.client.call(api.serverInfo, {}, { retryTimeoutMs: timeoutMs })).pool ?? [];
   await eventually(async () => (await pool()).reduce((sum, { ready }) => sum + ready, 0), n, 30_000);
   const taken = await listed();
   const mine = wharf.runnerIds().filter((id) => !taken.includes(id));
   expect(mine).toHaveLength(n);
   return mine.sort();
 }
-const daemonOf = (id: string): unknown =>
+const getDaemon = (id: string): unknown =>
   JSON.parse(readFileSync(join(wharf.data, "runners", id, "run.json"), "utf8")).daemon;
 
 test("gives a warm runner to the creator of a runner alone, and a repeated request gets the same runner", async () => {
@@ -83,11 +83,11 @@ test("gives a warm runner to a run, which continues like any other", async () =>
 
 test("gives each warm runner to one owner, and loses none when the server is killed during many claims", async () => {
   const before = await waiting(2);
-  const daemons = before.map(daemonOf);
+  const daemons = before.map(getDaemon);
   await wharf.kill();
   await wharf.start();
   expect(await waiting(2)).toEqual(before);
-  expect(before.map(daemonOf)).toEqual(daemons);
+  expect(before.map(getDaemon)).toEqual(daemons);
   const asking = Array.from({ length: 6 }, () => create({ request_id: crypto.randomUUID() }).catch(() => undefined));
   await Promise.race(asking);
   await wharf.kill();

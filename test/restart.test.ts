@@ -26,15 +26,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const newTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
-const runsOf = async (task: Task): Promise<Run[]> =>
+const createTask = (fields: Partial<TaskInput> = {}) => wharf.createTask({ repository_url: remote, ...fields });
+const listRuns = async (task: Task): Promise<Run[]> =>
   (await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } })).agents;
-const turnsOf = async (task: Task): Promise<Turn[]> =>
+const listTurns = async (task: Task): Promise<Turn[]> =>
   (await wharf.client.call(api.listTaskTurns, { params: { task_id: task.id } })).turns;
-const stateIs = (task: Task, state: Task["state"]) =>
+const waitForState = (task: Task, state: Task["state"]) =>
   eventually(async () => (await wharf.task(task.id)).state, state, 20_000);
-const isSaid = ({ data }: Event) => data.kind === "message" && data.role === "agent";
-const runnerOf = async (task: Task): Promise<string> => (await runsOf(task))[0]!.runner_id!;
+const isAgentText = ({ data }: Event) => data.kind === "message" && data.role === "agent";
+const getRunnerId = async (task: Task): Promise<string> => (await listRuns(task))[0]!.runner_id!;
 
 interface Launched {
   readonly root: { readonly pid: number };
@@ -47,14 +47,14 @@ const isAlive = (pid: number) => {
     return false;
   }
 };
-const launched = (runner: string): Launched =>
+const readLaunchRecord = (runner: string): Launched =>
   JSON.parse(readFileSync(join(wharf.data, "runners", runner, "run.json"), "utf8"));
 
 describe("Ctrl-C on the server", () => {
   // G-048 G-074
   test("leaves agents running, and the next start adopts them: the turn continues and nothing is lost", async () => {
     const steps = Array.from({ length: 12 }, (_, i) => `step ${i + 1}`);
-    const task = await newTask();
+    const task = await createTask();
     await wharf.prompt(
       task,
       [
@@ -63,9 +63,9 @@ describe("Ctrl-C on the server", () => {
         "demo: say done",
       ].join("\n"),
     );
-    await wharf.until(task.id, isSaid);
+    await wharf.until(task.id, isAgentText);
     const before = await readWholeLog(wharf, task);
-    const runner = await runnerOf(task);
+    const runner = await getRunnerId(task);
     await wharf.interrupt();
     expect(findTraces(join(wharf.data, "postgres")).processes).toEqual([]);
     expect(findTraces(runner).processes.length).toBeGreaterThan(0);
@@ -75,38 +75,38 @@ describe("Ctrl-C on the server", () => {
     const events = await wharf.until(task.id, isPushed);
     expect(getAgentText(events)).toBe([...steps, "wrote done.txt", "done", ""].join("\n"));
     await readWholeLog(wharf, task, before);
-    expect(await runnerOf(task)).toBe(runner);
-    expect(await turnsOf(task)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
-    expect((await runsOf(task)).map(({ status }) => status)).toEqual(["RUNNING"]);
+    expect(await getRunnerId(task)).toBe(runner);
+    expect(await listTurns(task)).toMatchObject([{ state: "ENDED", stop_reason: "end_turn" }]);
+    expect((await listRuns(task)).map(({ status }) => status)).toEqual(["RUNNING"]);
     expect(git(remote, "show", `${task.shadow_branch}:done.txt`)).toBe("yes");
   });
 
   test("reports a turn that ended without a server at the next start, and sends a new prompt to an agent once", async () => {
-    const ending = await newTask();
+    const ending = await createTask();
     await wharf.prompt(ending, "demo: say soon\ndemo: sleep 600ms\ndemo: say over\ndemo: write late.txt yes");
-    await wharf.until(ending.id, isSaid);
-    const queued = await newTask();
+    await wharf.until(ending.id, isAgentText);
+    const queued = await createTask();
     const turn = await wharf.prompt(queued, "demo: say given once");
     await wharf.interrupt();
     await sleep(1_200);
     await wharf.start();
     expect(getAgentText(await wharf.until(ending.id, isPushed))).toBe("soon\nover\nwrote late.txt\n");
-    await stateIs(ending, "REVIEW");
-    await stateIs(queued, "REVIEW");
+    await waitForState(ending, "REVIEW");
+    await waitForState(queued, "REVIEW");
     expect(getAgentText(await readWholeLog(wharf, queued))).toBe("given once\n");
-    expect(await turnsOf(queued)).toMatchObject([{ id: turn.id, state: "ENDED" }]);
+    expect(await listTurns(queued)).toMatchObject([{ id: turn.id, state: "ENDED" }]);
   });
 });
 
 describe("a question of the agent", () => {
   // X-008: BLOCKED is a task whose agent waits for a person
   test("outlives the server, and the agent continues after the answer to the next server", async () => {
-    const task = await newTask({ permission_policy: "ask" });
+    const task = await createTask({ permission_policy: "ask" });
     await wharf.prompt(
       task,
       "demo: say before\ndemo: ask remove the build folder\ndemo: ask edit the readme\ndemo: say after",
     );
-    await stateIs(task, "BLOCKED");
+    await waitForState(task, "BLOCKED");
     const before = await readWholeLog(wharf, task);
     await wharf.interrupt();
     await wharf.start();
@@ -135,7 +135,7 @@ describe("a question of the agent", () => {
     const second = asked(await readWholeLog(wharf, task, before))[1]!;
     await answer(second.permission_id);
 
-    await stateIs(task, "REVIEW");
+    await waitForState(task, "REVIEW");
     expect(getAgentText(await readWholeLog(wharf, task, before))).toBe(
       "before\nanswer: allowed\nanswer: rejected\nafter\n",
     );
@@ -150,7 +150,7 @@ describe("a runner that is killed during a turn", () => {
   test.each(["daemon", "root"] as const)(
     "(its %s) leaves the turn interrupted and the task to a person, and the next prompt continues the conversation",
     async (what) => {
-      const task = await newTask();
+      const task = await createTask();
       await wharf.turn(task, "demo: say the first turn\ndemo: write kept.txt kept");
       await wharf.prompt(task, 'demo: run echo given >> "$HOME/given"\ndemo: say working\ndemo: hang');
       await wharf.until(
@@ -158,11 +158,11 @@ describe("a runner that is killed during a turn", () => {
         ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
       );
       const before = await readWholeLog(wharf, task);
-      const runner = await runnerOf(task);
-      process.kill(launched(runner)[what].pid, "SIGKILL");
+      const runner = await getRunnerId(task);
+      process.kill(readLaunchRecord(runner)[what].pid, "SIGKILL");
 
-      await stateIs(task, "BLOCKED");
-      expect((await turnsOf(task)).map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED"]);
+      await waitForState(task, "BLOCKED");
+      expect((await listTurns(task)).map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED"]);
       const told = await readWholeLog(wharf, task, before);
       expect(
         told.some(({ data }) => data.kind === "turn" && data.status === "interrupted" && data.reason !== undefined),
@@ -178,21 +178,21 @@ describe("a runner that is killed during a turn", () => {
       await readWholeLog(wharf, task, told);
       // The agent received the prompt once; no server sent it again.
       expect(readFileSync(join(wharf.data, "runners", runner, "home", "given"), "utf8")).toBe("given\n");
-      await stateIs(task, "REVIEW");
+      await waitForState(task, "REVIEW");
     },
   );
 
   test("continues by itself if the task's policy says so", async () => {
-    const task = await newTask({ interrupt_policy: "continue" });
+    const task = await createTask({ interrupt_policy: "continue" });
     await wharf.turn(task, "demo: say the first turn");
     await wharf.prompt(task, "demo: say working\ndemo: hang");
     await wharf.until(
       task.id,
       ({ data }) => data.kind === "message" && data.role === "agent" && data.text.includes("working"),
     );
-    process.kill(launched(await runnerOf(task)).daemon.pid, "SIGKILL");
-    await stateIs(task, "REVIEW");
-    const turns = await turnsOf(task);
+    process.kill(readLaunchRecord(await getRunnerId(task)).daemon.pid, "SIGKILL");
+    await waitForState(task, "REVIEW");
+    const turns = await listTurns(task);
     expect(turns.map(({ state }) => state)).toEqual(["ENDED", "INTERRUPTED", "ENDED"]);
     expect(turns[2]?.prompt).toContain("Check the state of the workspace");
     expect(getAgentText(await readWholeLog(wharf, task))).toContain("I remember this conversation");
@@ -202,8 +202,8 @@ describe("a runner that is killed during a turn", () => {
 describe("`down`", () => {
   // K-073
   test("stops the runners too and leaves no process, mount or socket, and the work can be resumed", async () => {
-    const atWork = await newTask();
-    const waiting = await newTask();
+    const atWork = await createTask();
+    const waiting = await createTask();
     await wharf.turn(waiting, "demo: say before it went down\ndemo: write kept.txt kept");
     await wharf.prompt(atWork, "demo: run (setsid sleep 1000 > /dev/null 2>&1 &)\ndemo: say working\ndemo: hang");
     await wharf.until(
@@ -219,8 +219,8 @@ describe("`down`", () => {
 
     await wharf.start();
     expect(await wharf.task(atWork.id)).toMatchObject({ state: "REVIEW" });
-    expect(await turnsOf(atWork)).toMatchObject([{ state: "CANCELLED" }]);
-    expect(await runsOf(atWork)).toMatchObject([{ status: "STOPPED" }]);
+    expect(await listTurns(atWork)).toMatchObject([{ state: "CANCELLED" }]);
+    expect(await listRuns(atWork)).toMatchObject([{ status: "STOPPED" }]);
     const events = await wharf.turn(waiting, "demo: recall\ndemo: run cat kept.txt");
     expect(getAgentText(events)).toContain("demo: say before it went down");
     await readWholeLog(wharf, waiting, before);

@@ -24,11 +24,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const urlOf = (name: string) =>
+const getUrl = (name: string) =>
   `postgresql://${database.connection.user}@/${name}?host=${encodeURIComponent(database.connection.host)}`;
 
 async function run(...statements: string[]): Promise<void> {
-  const client = new pg.Client({ connectionString: urlOf("template1") });
+  const client = new pg.Client({ connectionString: getUrl("template1") });
   await client.connect();
   for (const statement of statements) await client.query(statement);
   await client.end();
@@ -47,7 +47,7 @@ const fileIn = (wharf: ServerHarness, runner: string, name: string) =>
 
 test("yesterday's dump with today's runners: newer runners keep their disks and are reported, older ones continue", async () => {
   await run("create database wharf");
-  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: getUrl("wharf") });
   await wharf.start();
   const old = await work(wharf, "old.txt");
   const other = await work(wharf, "other.txt");
@@ -85,14 +85,14 @@ test("yesterday's dump with today's runners: newer runners keep their disks and 
 
 test("an empty database: the server does not start, says why, and keeps every disk", async () => {
   await run("create database wharf", "create database empty");
-  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: getUrl("wharf") });
   await wharf.start();
   const { runner } = await work(wharf, "kept.txt");
   await wharf.interrupt();
-  wharf.environment["DATABASE_URL"] = urlOf("empty");
+  wharf.environment["DATABASE_URL"] = getUrl("empty");
   await expect(wharf.start()).rejects.toThrow("the database is empty, but the data folder belongs to another one");
   expect(existsSync(fileIn(wharf, runner, "kept.txt"))).toBe(true);
-  wharf.environment["DATABASE_URL"] = urlOf("wharf");
+  wharf.environment["DATABASE_URL"] = getUrl("wharf");
   await wharf.start();
   expect(await wharf.cli("runner", "exec", runner, "cat", "kept.txt")).toMatchObject({ code: 0, stdout: "kept.txt" });
   await wharf[Symbol.asyncDispose]();
@@ -100,13 +100,13 @@ test("an empty database: the server does not start, says why, and keeps every di
 
 test("a copied data folder: the copy does not start while the original exists, and touches nothing of it", async () => {
   await run("create database wharf");
-  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: urlOf("wharf") });
+  const wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: getUrl("wharf") });
   await wharf.start();
   const { runner } = await work(wharf, "kept.txt");
   const place = join(folder, "copy");
   mkdirSync(place);
   execFileSync("cp", ["--archive", wharf.data, join(place, "data")]);
-  const copy = new ServerHarness(place, { DATABASE_URL: urlOf("wharf") });
+  const copy = new ServerHarness(place, { DATABASE_URL: getUrl("wharf") });
   await expect(copy.start()).rejects.toThrow("which still exists");
   expect(await wharf.cli("runner", "exec", runner, "cat", "kept.txt")).toMatchObject({ code: 0, stdout: "kept.txt" });
   await wharf[Symbol.asyncDispose]();

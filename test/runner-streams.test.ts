@@ -37,7 +37,7 @@ const execute = async (command: string) =>
 
 describe("Ctrl-C", () => {
   type Command = ChildProcessByStdio<null, Readable, null>;
-  async function begun(command: string): Promise<{ child: Command; rest: Promise<string> }> {
+  async function startCommand(command: string): Promise<{ child: Command; rest: Promise<string> }> {
     const child = spawn(process.execPath, [launcher, "runner", "exec", "-t", "600", runner.id, "--", command], {
       env: wharf.environment,
       stdio: ["ignore", "pipe", "inherit"],
@@ -46,23 +46,25 @@ describe("Ctrl-C", () => {
     expect(String(first)).toBe("begun\n");
     return { child, rest: text(child.stdout) };
   }
-  const codeOf = async (child: Command): Promise<unknown> => (await once(child, "exit"))[0];
+  const waitForExitCode = async (child: Command): Promise<unknown> => (await once(child, "exit"))[0];
 
   test("goes to the command, which ends with its own code and its last output", async () => {
-    const { child, rest } = await begun("trap 'echo caught; exit 9' INT; echo begun; while :; do sleep 0.1; done");
-    const code = codeOf(child);
+    const { child, rest } = await startCommand(
+      "trap 'echo caught; exit 9' INT; echo begun; while :; do sleep 0.1; done",
+    );
+    const code = waitForExitCode(child);
     child.kill("SIGINT");
     expect([await code, await rest]).toEqual([9, "caught\n"]);
-    const plain = await begun("echo begun; exec sleep 60");
-    const ended = codeOf(plain.child);
+    const plain = await startCommand("echo begun; exec sleep 60");
+    const ended = waitForExitCode(plain.child);
     plain.child.kill("SIGINT");
     expect(await ended).toBe(130);
   });
 
   test("ends the command at the second press, even if the command ignores it", async () => {
     const mark = `sleep 97${Math.trunc(Math.random() * 1e6)}`;
-    const { child } = await begun(`trap '' INT; echo begun; ${mark}`);
-    const code = codeOf(child);
+    const { child } = await startCommand(`trap '' INT; echo begun; ${mark}`);
+    const code = waitForExitCode(child);
     child.kill("SIGINT");
     await sleep(800);
     expect(child.exitCode).toBeNull();

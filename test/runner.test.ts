@@ -131,34 +131,34 @@ describe("cp", () => {
   test("copies files and folders in and out unchanged", async () => {
     const runner = await runners.create();
     const bytes = randomBytes(5_000_003);
-    const at = (...path: string[]) => join(folder, "cp", ...path);
-    mkdirSync(at("tree", "empty"), { recursive: true });
-    writeFileSync(at("one.bin"), bytes, { mode: 0o755 });
-    writeFileSync(at("tree", "ä b"), bytes);
-    symlinkSync("ä b", at("tree", "link"));
-    expect(await runners.run(["cp", at("one.bin"), `${runner.id}:new/two.bin`])).toMatchObject({ code: 0 });
+    const getPath = (...path: string[]) => join(folder, "cp", ...path);
+    mkdirSync(getPath("tree", "empty"), { recursive: true });
+    writeFileSync(getPath("one.bin"), bytes, { mode: 0o755 });
+    writeFileSync(getPath("tree", "ä b"), bytes);
+    symlinkSync("ä b", getPath("tree", "link"));
+    expect(await runners.run(["cp", getPath("one.bin"), `${runner.id}:new/two.bin`])).toMatchObject({ code: 0 });
     const sum = createHash("sha256").update(bytes).digest("hex");
     const seen = await runners.exec(runner, "sha256sum < new/two.bin; stat -c %a new/two.bin");
     expect(seen.stdout.toString()).toBe(`${sum}  -\n755\n`);
-    expect((await runners.run(["cp", at("tree"), `${runner.id}:new`])).code).toBe(0);
+    expect((await runners.run(["cp", getPath("tree"), `${runner.id}:new`])).code).toBe(0);
     expect((await runners.exec(runner, "ls new/tree")).stdout.toString().split("\n").toSorted().join(" ")).toBe(
       " empty link ä b",
     );
 
-    expect((await runners.run(["cp", `${runner.id}:new/two.bin`, at("three.bin")])).code).toBe(0);
-    expect(readFileSync(at("three.bin")).equals(bytes)).toBe(true);
-    expect(statSync(at("three.bin")).mode & 0o100).toBe(0o100);
-    mkdirSync(at("back"));
-    expect((await runners.run(["cp", `${runner.id}:new`, at("back")])).code).toBe(0);
-    expect(readFileSync(at("back", "new", "tree", "link")).equals(bytes)).toBe(true);
-    expect(existsSync(at("back", "new", "tree", "empty"))).toBe(true);
+    expect((await runners.run(["cp", `${runner.id}:new/two.bin`, getPath("three.bin")])).code).toBe(0);
+    expect(readFileSync(getPath("three.bin")).equals(bytes)).toBe(true);
+    expect(statSync(getPath("three.bin")).mode & 0o100).toBe(0o100);
+    mkdirSync(getPath("back"));
+    expect((await runners.run(["cp", `${runner.id}:new`, getPath("back")])).code).toBe(0);
+    expect(readFileSync(getPath("back", "new", "tree", "link")).equals(bytes)).toBe(true);
+    expect(existsSync(getPath("back", "new", "tree", "empty"))).toBe(true);
 
-    expect(await runners.run(["cp", `${runner.id}:none`, at("x")])).toMatchObject({ code: 2 });
-    expect(await runners.run(["cp", at("one.bin"), `${runner.id}:../../out`])).toMatchObject({ code: 2 });
-    expect(await runners.run(["cp", at("one.bin"), at("x")])).toMatchObject({ code: 2 });
-    expect(existsSync(at("x"))).toBe(false);
-    writeFileSync(at("huge"), Buffer.alloc(51 * 1024 * 1024));
-    expect(await runners.run(["cp", at("huge"), `${runner.id}:huge`])).toMatchObject({
+    expect(await runners.run(["cp", `${runner.id}:none`, getPath("x")])).toMatchObject({ code: 2 });
+    expect(await runners.run(["cp", getPath("one.bin"), `${runner.id}:../../out`])).toMatchObject({ code: 2 });
+    expect(await runners.run(["cp", getPath("one.bin"), getPath("x")])).toMatchObject({ code: 2 });
+    expect(existsSync(getPath("x"))).toBe(false);
+    writeFileSync(getPath("huge"), Buffer.alloc(51 * 1024 * 1024));
+    expect(await runners.run(["cp", getPath("huge"), `${runner.id}:huge`])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("huge"),
     });

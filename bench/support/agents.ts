@@ -20,7 +20,7 @@ export async function addPrintingAgent(
 }
 
 /** Creates a task for this agent on the board, with a separate repository. */
-export async function newTask(server: Server, agent: string, folder: string): Promise<Task> {
+export async function createTask(server: Server, agent: string, folder: string): Promise<Task> {
   const { default_board_id } = await server.client.call(api.serverInfo, {});
   const repository_url = createRepository(join(folder, "repository"));
   const body = { title: "A benchmark", description: "as told", agent_type: agent, repository_url };
@@ -28,13 +28,13 @@ export async function newTask(server: Server, agent: string, folder: string): Pr
 }
 
 /** Prompts the task; the returned id identifies the turn's end in the log. */
-export async function prompt(server: Server, task: Task, text: string): Promise<string> {
+export async function promptTask(server: Server, task: Task, text: string): Promise<string> {
   const turn = await server.client.call(api.promptTask, { params: { task_id: task.id }, body: { text } });
   return turn.id;
 }
 
 /** Returns whether the event ends the turn; throws if the turn ended abnormally. */
-export function endsTurn({ data }: Event, turnId: string): boolean {
+export function isTurnEnd({ data }: Event, turnId: string): boolean {
   if (data.kind !== "turn" || data.turn_id !== turnId || data.status === "queued" || data.status === "started")
     return false;
   if (data.stop_reason === "end_turn") return true;

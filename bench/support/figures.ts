@@ -16,36 +16,36 @@ export interface Spread {
   readonly count: number;
 }
 
-export function spreadOf(values: readonly number[]): Spread {
+export function getSpread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
   return { p50: at(0.5), p99: at(0.99), count: sorted.length };
 }
 
-export const median = (values: readonly number[]): number => spreadOf(values).p50;
+export const getMedian = (values: readonly number[]): number => getSpread(values).p50;
 
 /** Formats a value with three significant digits, regardless of its size. */
-export function digits(value: number): string {
+export function formatDigits(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString("en-US");
   return value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-export const ms = (value: number): string => `${digits(value)} ms`;
-export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+export const formatMs = (value: number): string => `${formatDigits(value)} ms`;
+export const formatMegabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 /** With fewer than 100 values the second number is the largest of them. */
-export const spread = ({ p50, p99, count }: Spread): string =>
-  `${digits(p50)} / ${digits(p99)} ms${count < 100 ? ` (of ${count})` : ""}`;
+export const formatSpread = ({ p50, p99, count }: Spread): string =>
+  `${formatDigits(p50)} / ${formatDigits(p99)} ms${count < 100 ? ` (of ${count})` : ""}`;
 
 const columns = ["what", "Wharf", "beside it", "ratio", "to hold"];
 
-export function table(figures: readonly Figure[]): string {
+export function formatTable(figures: readonly Figure[]): string {
   const rows = figures.map(({ what, wharf, beside = "", ratio, hold = "" }) => [
     what,
     wharf,
     beside,
-    ratio === undefined ? "" : digits(ratio),
+    ratio === undefined ? "" : formatDigits(ratio),
     hold,
   ]);
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
-  return [columns, columns.map(() => "---"), ...rows].map(line).join("");
+  const formatRow = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
+  return [columns, columns.map(() => "---"), ...rows].map(formatRow).join("");
 }

@@ -8,7 +8,7 @@ import { pack } from "../../scripts/pack.ts";
  * Unpacks the program into a folder as it is published. The platform's binaries come from this
  * checkout, without any download.
  */
-export async function unpackPublished(folder: string): Promise<string> {
+export async function unpackPublishedPackage(folder: string): Promise<string> {
   const tarball = await pack(folder);
   await promisify(execFile)("tar", ["--extract", "--file", tarball, "--directory", folder]);
   await symlink(join(import.meta.dirname, "../../node_modules"), join(folder, "node_modules"));

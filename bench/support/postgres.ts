@@ -59,7 +59,7 @@ async function answers(socketFolder: string): Promise<boolean> {
 }
 
 /** Measures how long each of `count` single-row commits takes, in ms. */
-export async function commitTimes(socketFolder: string, count: number): Promise<number[]> {
+export async function measureCommits(socketFolder: string, count: number): Promise<number[]> {
   const client = new pg.Client(getConnectionOptions(socketFolder));
   await client.connect();
   try {

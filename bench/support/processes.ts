@@ -3,26 +3,26 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Returns the resident memory of one process. */
-export const residentBytes = (pid: number): number => kilobytesOf(`/proc/${pid}/status`, "VmRSS") * 1024;
+export const readResidentBytes = (pid: number): number => readKilobytes(`/proc/${pid}/status`, "VmRSS") * 1024;
 
 /** Returns the memory of several processes; memory that they share counts once. */
-export function sharedBytes(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => sum + kilobytesOf(`/proc/${pid}/smaps_rollup`, "Pss") * 1024, 0);
+export function readSharedBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + readKilobytes(`/proc/${pid}/smaps_rollup`, "Pss") * 1024, 0);
 }
 
-function kilobytesOf(file: string, name: string): number {
+function readKilobytes(file: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN);
 }
 
-export function childrenOf(parent: number): number[] {
+export function listChildren(parent: number): number[] {
   const pids = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
-  return pids.filter((pid) => parentOf(pid) === parent);
+  return pids.filter((pid) => getParent(pid) === parent);
 }
 
 /** Parses the fields after the name, which may itself contain spaces and brackets. */
-function parentOf(pid: number): number | undefined {
+function getParent(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
@@ -32,7 +32,7 @@ function parentOf(pid: number): number | undefined {
 }
 
 /** Measures how long a program takes from its start to its end, in ms. */
-export async function timeOf(command: string, args: readonly string[]): Promise<number> {
+export async function measureProcess(command: string, args: readonly string[]): Promise<number> {
   const began = performance.now();
   const [code] = await once(spawn(command, args, { stdio: "ignore" }), "exit");
   if (code !== 0) throw new Error(`${command} exited with ${code}`);

@@ -1,15 +1,15 @@
 import type { Figure } from "./figures.ts";
-import { table } from "./figures.ts";
+import { formatTable } from "./figures.ts";
 
 /** Prints the table of a benchmark that runs alone, or sends its figures to `all.ts`. */
-export async function present(measure: () => Promise<Figure[]>): Promise<void> {
+export async function presentFigures(measure: () => Promise<Figure[]>): Promise<void> {
   const figures = await measure();
   if (process.send) process.send(figures);
-  else process.stdout.write(table(figures));
+  else process.stdout.write(formatTable(figures));
 }
 
 /** Reads the first argument as a number of rounds, megabytes or seconds. */
-export const size = (otherwise: number): number => Number(process.argv[2] ?? otherwise);
+export const getSize = (otherwise: number): number => Number(process.argv[2] ?? otherwise);
 
 /** Reports progress on stderr, because stdout is for the table. */
-export const tell = (text: string): void => void process.stderr.write(`${text}\n`);
+export const logProgress = (text: string): void => void process.stderr.write(`${text}\n`);

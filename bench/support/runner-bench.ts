@@ -4,7 +4,7 @@ import type { Backend, RunnerSpec } from "../../packages/server/src/backends/ind
 import { createGateway, openMirrors } from "../../packages/server/src/gateway/index.ts";
 import { type Link, openLink } from "../../packages/server/src/runners/index.ts";
 
-export const newRunner = (): RunnerSpec => ({
+export const createRunnerSpec = (): RunnerSpec => ({
   id: randomUUID(),
   wireKey: randomBytes(32).toString("hex"),
   limits: { cpu: 1, memoryBytes: 2 ** 31, diskBytes: 2 ** 33, processes: 1_024 },
@@ -12,7 +12,7 @@ export const newRunner = (): RunnerSpec => ({
 });
 
 /** The layers between a backend and a command in its runners: an unused gateway, and the wire. */
-export class RunnerBench implements AsyncDisposable {
+export class RunnerHarness implements AsyncDisposable {
   readonly #backend: Backend;
   readonly #gateway: ReturnType<typeof createGateway>;
 

@@ -24,7 +24,7 @@ async function openLocal(folder: string): Promise<BackendHarness> {
       const file = readFileSync(join(runners, id, "run.json"), "utf8");
       process.kill(Launched.parse(JSON.parse(file)).daemon.pid, "SIGKILL");
     },
-    become: hostilityOf(backend, { folder, open }),
+    become: createModeSetter(backend, { folder, open }),
     [Symbol.asyncDispose]: () => backend.close(),
   };
 }
@@ -39,7 +39,7 @@ async function openMock(folder: string): Promise<BackendHarness> {
   return {
     backend,
     killDaemon: (id) => backend.kill(id),
-    become: hostilityOf(backend, { folder, open }),
+    become: createModeSetter(backend, { folder, open }),
     [Symbol.asyncDispose]: () => backend.close(),
   };
 }
@@ -48,7 +48,7 @@ async function openMock(folder: string): Promise<BackendHarness> {
  * Creates hostile runners through a second view of the same folder: a backend keeps no state
  * outside it.
  */
-function hostilityOf(
+function createModeSetter(
   backend: Backend,
   { folder, open }: { folder: string; open: (kit: string) => Promise<Pick<Backend, "create" | "close">> },
 ): BackendHarness["become"] {

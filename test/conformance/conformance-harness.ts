@@ -10,7 +10,7 @@ import { RunnerClient } from "../../packages/server/src/runners/client/index.ts"
 import { createKeys, type Link, openLink } from "../../packages/server/src/runners/index.ts";
 import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
-const connectTime = 20_000; // ms
+const connectTimeoutMs = 20_000; // ms
 export const keys = createKeys("the conformance suite's own secret");
 const limits = { cpu: 1, memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 500 };
 
@@ -92,7 +92,7 @@ export class Runner {
   #link: Promise<Link> | undefined;
 
   constructor({
-    bench,
+    bench: harness,
     gateway,
     spec,
     epoch,
@@ -102,7 +102,7 @@ export class Runner {
     spec: RunnerSpec;
     epoch: number;
   }) {
-    this.#bench = bench;
+    this.#bench = harness;
     this.#gateway = gateway;
     this.spec = spec;
     this.epoch = epoch;
@@ -133,7 +133,7 @@ export class Runner {
     });
     return openLink(
       { backend: this.#bench.backend, runner_id: this.id, epoch, key, gateway: this.#gateway, context },
-      AbortSignal.timeout(connectTime),
+      AbortSignal.timeout(connectTimeoutMs),
     );
   }
 

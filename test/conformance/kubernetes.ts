@@ -11,7 +11,7 @@ import {
 import { ensureInCluster } from "../../scripts/test-services/images/cluster.ts";
 import { buildImage, hashParts, hasImage } from "../../scripts/test-services/images/docker.ts";
 import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
-import { openAsAdministrator, kube, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
+import { openAsAdministrator, runKubectl, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
 import { keys } from "./conformance-harness.ts";
@@ -77,7 +77,7 @@ async function open(folder: string, choice: Choice): Promise<BackendHarness> {
     async killDaemon(id) {
       const namespace = `wharf-test-${instance}-default`;
       const pod = choice.volumes === "claim" ? `runner-${id}-0` : `runner-${id}`;
-      await kube("exec", "--namespace", namespace, pod, "--", "pkill", "-KILL", "-f", "wharf-daemon.mjs").catch(
+      await runKubectl("exec", "--namespace", namespace, pod, "--", "pkill", "-KILL", "-f", "wharf-daemon.mjs").catch(
         (error: unknown) => {
           // The killing program dies together with the processes that it kills.
           if (!String(error).includes("137")) throw error;

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "../../packages/cli/src/client.ts";
-import { kube } from "./kubernetes.ts";
+import { runKubectl } from "./kubernetes.ts";
 import { createRepository } from "./repository.ts";
 import { ServerHarness } from "./server-harness.ts";
 
@@ -45,35 +45,35 @@ export class DeployedServer extends ServerHarness {
     for (const path of [folder, disk]) chmodSync(path, 0o755);
     createRepository(join(disk, "remote"));
     execFileSync("chown", ["--recursive", `${serverUser}:${serverUser}`, disk]);
-    const address = await serviceAddress();
+    const address = await chooseServiceAddress();
     const overlay = join(folder, "kubernetes/overlays/test");
     cpSync(manifests, join(folder, "kubernetes"), { recursive: true });
     mkdirSync(overlay);
-    for (const [name, content] of Object.entries(patches({ disk, address, serverImage, runnerImage })))
+    for (const [name, content] of Object.entries(createPatches({ disk, address, serverImage, runnerImage })))
       writeFileSync(join(overlay, name), content);
-    await kube("apply", "-k", overlay);
-    await kube("rollout", "status", "deployment/wharf-server", "--namespace=wharf", "--timeout=100s");
+    await runKubectl("apply", "-k", overlay);
+    await runKubectl("rollout", "status", "deployment/wharf-server", "--namespace=wharf", "--timeout=100s");
     return new DeployedServer({ folder, overlay, url: `http://${address}:4000` });
   }
 
   /** Returns the uid of the server's pod. */
   async pod(): Promise<string> {
     const query = ["--selector=app.kubernetes.io/name=wharf-server", "--output=jsonpath={.items[0].metadata.uid}"];
-    return kube("get", "pods", "--namespace=wharf", ...query);
+    return runKubectl("get", "pods", "--namespace=wharf", ...query);
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
-    await kube("delete", "-k", this.#overlay, "--wait=true");
+    await runKubectl("delete", "-k", this.#overlay, "--wait=true");
   }
 }
 
 /** Returns an unassigned address from the cluster's Service range. */
-async function serviceAddress(): Promise<string> {
-  const first = await kube("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}");
+async function chooseServiceAddress(): Promise<string> {
+  const first = await runKubectl("get", "service", "kubernetes", "--output=jsonpath={.spec.clusterIP}");
   return `${first.split(".").slice(0, 2).join(".")}.40.40`;
 }
 
-const patches = (at: { disk: string; address: string; serverImage: string; runnerImage: string }) => ({
+const createPatches = (at: { disk: string; address: string; serverImage: string; runnerImage: string }) => ({
   "kustomization.yaml": `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 bases: [../local]

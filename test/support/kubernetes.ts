@@ -7,7 +7,7 @@ import { kubeconfig, kubectl } from "./test-services.ts";
 const run = promisify(execFile);
 
 /** Runs kubectl as the cluster's administrator. */
-export async function kube(...args: string[]): Promise<string> {
+export async function runKubectl(...args: string[]): Promise<string> {
   const options = { maxBuffer: 16 * 1024 * 1024, timeout: 120_000 };
   const { stdout } = await run(kubectl(), ["--kubeconfig", kubeconfig(), ...args], options);
   return stdout;

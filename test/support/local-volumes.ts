@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 
-const lookEvery = 100; // ms
+const lookIntervalMs = 100; // ms
 const label = "wharf.dev/test-volumes";
 
 export interface LocalVolumesOptions {
@@ -54,7 +54,7 @@ export class LocalVolumes implements AsyncDisposable {
     while (!signal.aborted) {
       // While the API server is unavailable, no new claims arrive either.
       await this.#look().catch(() => undefined);
-      await sleep(lookEvery, undefined, { signal }).catch(() => undefined);
+      await sleep(lookIntervalMs, undefined, { signal }).catch(() => undefined);
     }
   }
 

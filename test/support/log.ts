@@ -16,8 +16,8 @@ export async function readWholeLog(wharf: ServerHarness, task: Named, before: re
 }
 
 /** Waits until the task is no longer in progress, and returns it. */
-export async function waitUntilSettled(wharf: ServerHarness, task: Named, patience = 30_000): Promise<Task> {
-  const deadline = Date.now() + patience;
+export async function waitUntilSettled(wharf: ServerHarness, task: Named, timeoutMs = 30_000): Promise<Task> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     const now = await wharf.task(task.id);
     if (now.state !== "IN_PROGRESS") return now;

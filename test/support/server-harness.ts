@@ -15,8 +15,8 @@ export const launcher = join(import.meta.dirname, "../../packages/cli/bin/wharf.
  * A busy machine needs time to restart a killed PostgreSQL; tests wait for the work, not for the
  * clock.
  */
-const startTime = 90_000; // ms
-export const patience = 90_000; // ms
+const startTimeoutMs = 90_000; // ms
+export const timeoutMs = 90_000; // ms
 
 /** Creates a folder for the test that PostgreSQL's user can enter when the tests run as root. */
 export function createScratchFolder(): string {
@@ -79,7 +79,7 @@ export class ServerHarness implements AsyncDisposable {
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    const deadline = Date.now() + startTime;
+    const deadline = Date.now() + startTimeoutMs;
     while (!existsSync(join(this.data, "server.json"))) {
       if (child.exitCode !== null || Date.now() > deadline)
         throw new Error(`the server did not start:\n${this.#output}`);
@@ -118,7 +118,7 @@ export class ServerHarness implements AsyncDisposable {
   }
 
   async createTask(fields: Partial<TaskInput> & Pick<TaskInput, "repository_url">): Promise<Task> {
-    const { default_board_id } = await this.client.call(api.serverInfo, {}, { retryTimeoutMs: patience });
+    const { default_board_id } = await this.client.call(api.serverInfo, {}, { retryTimeoutMs: timeoutMs });
     const body = {
       title: "A task",
       description: "as told",
@@ -133,12 +133,12 @@ export class ServerHarness implements AsyncDisposable {
     return this.client.call(
       api.promptTask,
       { params: { task_id: task.id }, body: { text, turn_id: turnId } },
-      { retryTimeoutMs: patience },
+      { retryTimeoutMs: timeoutMs },
     );
   }
 
   task(id: string): Promise<Task> {
-    return this.client.call(api.getTask, { params: { task_id: id } }, { retryTimeoutMs: patience });
+    return this.client.call(api.getTask, { params: { task_id: id } }, { retryTimeoutMs: timeoutMs });
   }
 
   async events(id: string): Promise<Event[]> {
@@ -148,7 +148,7 @@ export class ServerHarness implements AsyncDisposable {
       const { events } = await this.client.call(
         api.listTaskEvents,
         { params: { task_id: id }, query },
-        { retryTimeoutMs: patience },
+        { retryTimeoutMs: timeoutMs },
       );
       if (events.length === 0) return all;
       all.push(...events);

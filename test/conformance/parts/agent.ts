@@ -7,14 +7,14 @@ import type { BackendUnderTest } from "../backend-under-test.ts";
 
 export function agent(under: BackendUnderTest): void {
   describe("agent and journal", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
-      runner = await bench.runner();
+      harness = await ConformanceHarness.open(under);
+      runner = await harness.runner();
       await runner.startAgent("run-1");
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     test("a second start for the same run returns the running agent", async () => {
       const first = await runner.startAgent("run-1");
@@ -99,7 +99,7 @@ export function agent(under: BackendUnderTest): void {
       ["allowed", "allow"],
       ["rejected", undefined],
     ])("a person's answer reaches the agent: %s", async (outcome, kind) => {
-      const asking = await bench.runner();
+      const asking = await harness.runner();
       await asking.startAgent("run-2", { policy: "ask" });
       const turn_id = randomUUID();
       await asking.prompt("run-2", turn_id, "demo: ask May I?");
@@ -117,7 +117,7 @@ export function agent(under: BackendUnderTest): void {
       const answered = records.filter(({ data }) => data.kind === "permission" && data.status === "answered");
       expect(answered).toHaveLength(1);
       expect(answered[0]?.data).toMatchObject({ by: "me" });
-      await bench.backend.destroy(asking.id);
+      await harness.backend.destroy(asking.id);
     });
 
     test("an agent that exits during its turn ends the turn, and can be started again with its session", async () => {

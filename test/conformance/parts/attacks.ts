@@ -83,27 +83,27 @@ const refusals = [1, 13, 38];
 
 /** A program inside the runner makes every attempt, with all the rights that an agent has there. */
 export function attacks(under: BackendUnderTest): void {
-  let bench: ConformanceHarness;
+  let harness: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
-    bench = await ConformanceHarness.open(under);
-    runner = await bench.runner();
+    harness = await ConformanceHarness.open(under);
+    runner = await harness.runner();
   });
-  afterAll(() => bench[Symbol.asyncDispose]());
+  afterAll(() => harness[Symbol.asyncDispose]());
 
   test.for(Object.entries(commands))("%s: every attack from inside fails", async ([, attempts], { skip }) => {
-    if (bench.backend.can.isolation === "unsafe") skip();
+    if (harness.backend.can.isolation === "unsafe") skip();
     const successful: string[] = [];
     for (const attempt of attempts) {
       const { exit, stdout } = await runner.exec(attempt, { timeout_s: 20 });
       if (exit?.exit_code === 0) successful.push(`${attempt}\n${stdout}`);
     }
     expect(successful).toEqual([]);
-    console.log(`${bench.backend.name}: ${attempts.length} attacks refused`);
+    console.log(`${harness.backend.name}: ${attempts.length} attacks refused`);
   });
 
   test("the kernel: no system call escapes the sandbox", async ({ skip }) => {
-    const { isolation } = bench.backend.can;
+    const { isolation } = harness.backend.can;
     if (isolation === "unsafe") skip();
     const isRefused = (name: string) => isolation === "sandbox" || !permittedInContainers.has(name);
     const calls = Object.entries<CallNumbers>({ ...refusedCalls, unshare: judgedCalls.unshare }).flatMap(
@@ -118,6 +118,6 @@ export function attacks(under: BackendUnderTest): void {
       .map((line) => line.split(" "));
     expect(results.map(([name]) => name)).toEqual(names);
     expect(results.filter(([, error]) => !refusals.includes(Number(error)))).toEqual([]);
-    console.log(`${bench.backend.name}: ${names.length} system calls refused`);
+    console.log(`${harness.backend.name}: ${names.length} system calls refused`);
   });
 }

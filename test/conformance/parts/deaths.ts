@@ -43,11 +43,11 @@ async function* followCommand(runner: Runner): AsyncGenerator<unknown> {
 
 export function deaths(name: string, under: BackendUnderTest): void {
   describe("deaths and restarts", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
+      harness = await ConformanceHarness.open(under);
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     test("this suite tests every streaming call", () => {
       const routes: [string, Endpoint][] = Object.entries(daemonApi);
@@ -60,7 +60,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
     test.for(Object.keys(streamingCalls))(
       "'%s' never looks complete after it is cut, and can be requested again",
       async (route) => {
-        const runner = await bench.runner();
+        const runner = await harness.runner();
         await runner.startAgent("run-1");
         const lines = streamingCalls[route]!(runner);
         expect((await lines.next()).done).toBe(false);
@@ -69,12 +69,12 @@ export function deaths(name: string, under: BackendUnderTest): void {
         const again = streamingCalls[route]!(runner);
         expect((await again.next()).done).toBe(false);
         await again.return(undefined);
-        await bench.backend.destroy(runner.id);
+        await harness.backend.destroy(runner.id);
       },
     );
 
     test("a journal that is read over many wires is read once, without a gap", async () => {
-      const runner = await bench.runner();
+      const runner = await harness.runner();
       await runner.startAgent("run-1");
       const turn_id = randomUUID();
       await runner.prompt("run-1", turn_id, "demo: flood 200\ndemo: sleep 300ms\ndemo: flood 200");
@@ -97,16 +97,16 @@ export function deaths(name: string, under: BackendUnderTest): void {
     });
 
     test("a daemon that dies during a turn returns with its disk; the turn is interrupted once and never runs again", async () => {
-      const runner = await bench.runner();
+      const runner = await harness.runner();
       await runner.startAgent("run-1");
       await runner.exec("echo kept > file");
       const turn_id = randomUUID();
       await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
       const before = await runner.until((data) => data.kind === "message");
       const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
-      await bench.place.killDaemon(runner.id);
+      await harness.place.killDaemon(runner.id);
       await sleep(100);
-      await bench.backend.create(runner.spec);
+      await harness.backend.create(runner.spec);
       const records = await runner.until(isTurnEnd(turn_id));
       expect(records.slice(0, before.length)).toEqual(before);
       expect(records.at(-1)?.data).toMatchObject({ status: "interrupted" });
@@ -119,7 +119,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
     });
 
     test("an agent keeps working while no server is connected, and its work is read afterwards", async () => {
-      const runner = await bench.runner();
+      const runner = await harness.runner();
       await runner.startAgent("run-1");
       const turn_id = randomUUID();
       await runner.prompt("run-1", turn_id, "demo: sleep 200ms\ndemo: write alone.txt done\ndemo: say done");

@@ -9,13 +9,13 @@ const large = 20_000_000; // bytes
 
 export function exec(under: BackendUnderTest): void {
   describe("commands", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
-      runner = await bench.runner();
+      harness = await ConformanceHarness.open(under);
+      runner = await harness.runner();
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     //
     test("stdout and stderr are separate, and complete before the exit", async () => {

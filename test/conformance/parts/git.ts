@@ -11,29 +11,32 @@ const author = { author_name: "Tester", author_email: "tester@localhost" };
 
 export function git(under: BackendUnderTest): void {
   describe("git", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let remote: string;
     let repository_id: string;
     const shadow_branch = `shadow/task-${randomUUID()}`;
     const body = () => ({ remote_path: `/git/${repository_id}.git`, shadow_branch, ...author });
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
+      harness = await ConformanceHarness.open(under);
       const files = { "README.md": "# A sample\n", "src/a.txt": "one\ntwo\nthree\n", "src/b.txt": "b\n" };
-      remote = createRepository(join(bench.folder, "remote"), files);
+      remote = createRepository(join(harness.folder, "remote"), files);
       hostGit(remote, "commit", "--quiet", "--allow-empty", "--message=Second");
-      ({ repository_id } = await bench.mirrors.ensure(remote, { signal: AbortSignal.timeout(20_000), shadow_branch }));
+      ({ repository_id } = await harness.mirrors.ensure(remote, {
+        signal: AbortSignal.timeout(20_000),
+        shadow_branch,
+      }));
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
-    async function runnerOf(): Promise<Runner> {
-      const runner = await bench.runner();
+    async function getRunner(): Promise<Runner> {
+      const runner = await harness.runner();
       runner.repository = { repository_id, shadow_branch };
       return runner;
     }
 
     // S-008, S-022, S-056, S-059, S-060, S-065
     test("a clone is the remote's tree on the shadow branch, and a second clone changes nothing", async () => {
-      const runner = await runnerOf();
+      const runner = await getRunner();
       const head = hostGit(remote, "rev-parse", "HEAD");
       const cloned = await runner.client.call(daemonApi.clone, { body: body() });
       expect(cloned).toEqual({ base_branch: "main", base_commit_sha: head, head, resumed: false });
@@ -47,12 +50,12 @@ export function git(under: BackendUnderTest): void {
       await expect(runner.client.call(daemonApi.clone, { body: other })).rejects.toMatchObject({
         code: "workspace_occupied",
       });
-      await bench.backend.destroy(runner.id);
+      await harness.backend.destroy(runner.id);
     });
 
     // S-024 S-027 S-061 S-064 S-066
     test("a turn's changes are one commit that can be compared, pushed, and continued by another runner", async () => {
-      const runner = await runnerOf();
+      const runner = await getRunner();
       const { head: base } = await runner.client.call(daemonApi.clone, { body: body() });
       await runner.startAgent("run-1");
       const quiet = await runner.turn("run-1", "demo: say nothing changed");
@@ -74,22 +77,22 @@ export function git(under: BackendUnderTest): void {
 
       await expect(runner.client.call(daemonApi.push, { body: { shadow_branch } })).resolves.toEqual({ sha });
       await expect(runner.client.call(daemonApi.push, { body: { shadow_branch } })).resolves.toEqual({ sha });
-      expect(await bench.mirrors.head(repository_id, shadow_branch)).toBe(sha);
-      const mirror = bench.mirrors.path(repository_id);
+      expect(await harness.mirrors.head(repository_id, shadow_branch)).toBe(sha);
+      const mirror = harness.mirrors.path(repository_id);
       expect(hostGit(mirror, "show", `${sha}:src/a.txt`)).toBe("one\n2\nthree");
       expect(hostGit(mirror, "log", "-1", "--format=%an <%ae>%n%B", sha)).toMatch(
         /^Tester <tester@localhost>\nWhat was asked\n[\s\S]*Co-authored-by: /,
       );
       hostGit(mirror, "fsck", "--strict", "--no-dangling");
 
-      const next = await runnerOf();
+      const next = await getRunner();
       const resumed = await next.client.call(daemonApi.clone, { body: body() });
       expect(resumed).toEqual({ base_branch: "main", base_commit_sha: base, head: sha, resumed: true });
       expect((await next.exec("cat new.txt src/b.txt")).stdout).toBe("new\nb\n");
     });
 
     test("a clone whose wire is cut continues over the next wire and never looks complete before its end", async () => {
-      const runner = await runnerOf();
+      const runner = await getRunner();
       const clone = () => Array.fromAsync(runner.client.stream(gitApi.gitClone, { body: body() }));
       await runner.link();
       const cut = clone().catch((error: unknown) => [error]);
@@ -103,12 +106,12 @@ export function git(under: BackendUnderTest): void {
     });
 
     test("a missing branch and another owner's repository are refused", async () => {
-      const runner = await runnerOf();
+      const runner = await getRunner();
       const missing = { ...body(), base_branch: "missing" };
       await expect(runner.client.call(daemonApi.clone, { body: missing })).rejects.toMatchObject({
         code: "branch_missing",
       });
-      const stranger = await runnerOf();
+      const stranger = await getRunner();
       const strange = { ...body(), remote_path: `/git/${"0".repeat(20)}.git` };
       await expect(stranger.client.call(daemonApi.clone, { body: strange })).rejects.toMatchObject({
         problem: { status: expect.any(Number) },

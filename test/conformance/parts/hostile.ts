@@ -35,25 +35,25 @@ async function journal(runner: Runner): Promise<unknown> {
 
 export function hostile(under: BackendUnderTest): void {
   describe("a hostile daemon", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
+      harness = await ConformanceHarness.open(under);
     });
-    afterEach(() => bench.place.become("good"));
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterEach(() => harness.place.become("good"));
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     test.each(Object.keys(modes))(
       "with %s is detected in bounded memory, and its neighbour is unaffected",
       async (mode) => {
-        const neighbour = await bench.runner();
+        const neighbour = await harness.runner();
         await neighbour.link();
         const before = process.memoryUsage.rss();
-        await bench.place.become(mode);
-        const runner = await bench.runner();
+        await harness.place.become(mode);
+        const runner = await harness.runner();
         await expect(modes[mode]!(runner)).rejects.toMatchObject({ code: "runner_hostile" });
         expect(process.memoryUsage.rss() - before).toBeLessThan(maxGrowth);
         expect((await neighbour.exec("echo fine")).stdout).toBe("fine\n");
-        for (const { id } of [runner, neighbour]) await bench.backend.destroy(id);
+        for (const { id } of [runner, neighbour]) await harness.backend.destroy(id);
       },
     );
   });

@@ -9,14 +9,14 @@ const paused = { code: "agent_paused" };
 
 export function pause(under: BackendUnderTest): void {
   describe("pause", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
-      runner = await bench.runner();
+      harness = await ConformanceHarness.open(under);
+      runner = await harness.runner();
       await runner.startAgent("run-1");
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     const agent = async () => (await runner.client.call(daemonApi.health, {})).agent;
     const last = async () => (await runner.client.call(daemonApi.health, {})).journal.last;

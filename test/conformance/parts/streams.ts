@@ -13,13 +13,13 @@ const bytes = { "content-type": "application/octet-stream" };
 /** Files and folders as streams of bytes. */
 export function streams(under: BackendUnderTest): void {
   describe("streams of bytes", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
-      runner = await bench.runner();
+      harness = await ConformanceHarness.open(under);
+      runner = await harness.runner();
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     whole(() => runner);
   });

@@ -8,16 +8,16 @@ import type { BackendUnderTest } from "../backend-under-test.ts";
 
 export function terminals(under: BackendUnderTest): void {
   describe("terminals", () => {
-    let bench: ConformanceHarness;
+    let harness: ConformanceHarness;
     let runner: Runner;
     beforeAll(async () => {
-      bench = await ConformanceHarness.open(under);
-      runner = await bench.runner();
+      harness = await ConformanceHarness.open(under);
+      runner = await harness.runner();
     });
-    afterAll(() => bench[Symbol.asyncDispose]());
+    afterAll(() => harness[Symbol.asyncDispose]());
 
     const { keepsDisk = true } = under.capabilities;
-    whole({ runner: () => runner, bench: () => bench, keepsDisk });
+    whole({ runner: () => runner, bench: () => harness, keepsDisk });
   });
 }
 

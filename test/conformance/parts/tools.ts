@@ -19,13 +19,13 @@ import type { BackendUnderTest } from "../backend-under-test.ts";
 
 /** Tests the actions of people and programs in a workspace. */
 export function tools(under: BackendUnderTest): void {
-  let bench: ConformanceHarness;
+  let harness: ConformanceHarness;
   let runner: Runner;
   beforeAll(async () => {
-    bench = await ConformanceHarness.open(under);
-    runner = await bench.runner();
+    harness = await ConformanceHarness.open(under);
+    runner = await harness.runner();
   });
-  afterAll(() => bench[Symbol.asyncDispose]());
+  afterAll(() => harness[Symbol.asyncDispose]());
 
   const lines = async <T>(stream: AsyncIterable<unknown>): Promise<T[]> => (await Array.fromAsync(stream)) as T[];
 
@@ -174,13 +174,13 @@ export function tools(under: BackendUnderTest): void {
   // S-024 S-027
   describe("git for users", () => {
     test("status, diff, commit, log and push", async () => {
-      const remote = createRepository(join(bench.folder, "remote"), { "a.txt": "a\n" });
+      const remote = createRepository(join(harness.folder, "remote"), { "a.txt": "a\n" });
       const shadow_branch = `shadow/task-${randomUUID()}`;
-      const { repository_id } = await bench.mirrors.ensure(remote, {
+      const { repository_id } = await harness.mirrors.ensure(remote, {
         signal: AbortSignal.timeout(20_000),
         shadow_branch,
       });
-      const worker = await bench.runner();
+      const worker = await harness.runner();
       worker.repository = { repository_id, shadow_branch };
       const { client } = worker;
       const who = { author_name: "Tester", author_email: "tester@localhost" };
@@ -215,7 +215,7 @@ export function tools(under: BackendUnderTest): void {
       expect(messages.map(({ sha }) => sha)).toEqual([commit?.sha]);
       expect(await client.call(gitApi.gitCurrentBranch, {})).toEqual({ branch: shadow_branch });
       expect(await client.call(gitApi.gitPush, { body: {} })).toEqual({ branch: shadow_branch, sha: commit?.sha });
-      expect(await bench.mirrors.head(repository_id, shadow_branch)).toBe(commit?.sha);
+      expect(await harness.mirrors.head(repository_id, shadow_branch)).toBe(commit?.sha);
     });
   });
 

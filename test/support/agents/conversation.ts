@@ -76,7 +76,7 @@ export class Conversation {
         { say: "All done." },
       ]),
     );
-    await this.#wharf.until(this.task.id, says("These"), patience);
+    await this.#wharf.until(this.task.id, hasText("These"), patience);
     this.#models.openGate();
     const asked = await answerUntilEnd(this.#wharf, this.task, turn.id);
     const events = await this.#wharf.until(this.task.id, isPushed, patience);
@@ -84,10 +84,10 @@ export class Conversation {
     expect(git(this.#remote, "show", `${this.task.shadow_branch}:hello.txt`)).toBe(this.greeting);
 
     const calls = getData(events, "tool_call");
-    const kindsOf = (some: typeof calls) => new Set(some.flatMap(({ tool_kind }) => tool_kind ?? []));
-    expect([...kindsOf(calls)]).toEqual(expect.arrayContaining(["edit", "execute"]));
+    const getKinds = (some: typeof calls) => new Set(some.flatMap(({ tool_kind }) => tool_kind ?? []));
+    expect([...getKinds(calls)]).toEqual(expect.arrayContaining(["edit", "execute"]));
     const askedFor = calls.filter((call) => asked.some(({ tool_call_id }) => tool_call_id === call.tool_call_id));
-    const kindsAsked = [...kindsOf(askedFor)].filter((kind) => kind === "edit" || kind === "execute");
+    const kindsAsked = [...getKinds(askedFor)].filter((kind) => kind === "edit" || kind === "execute");
     expect(kindsAsked.toSorted()).toEqual(askedKinds[policy]);
     if (policy === "allow-all") expect(asked).toEqual([]);
     const planned = getData(events, "plan").flatMap(({ entries }) => entries.map(({ content }) => content));
@@ -113,7 +113,7 @@ export class Conversation {
     this.#models.closeGate();
     const steps = [{ hold: "This is never finished: it is cancelled in the middle." }];
     const { id: turn_id } = await this.#wharf.prompt(this.task, toPrompt("Go on.", steps));
-    await this.#wharf.until(this.task.id, says("This"), patience);
+    await this.#wharf.until(this.task.id, hasText("This"), patience);
     const asked = this.#model.requests.findLast(
       ({ tools = [], prompt = "" }) => tools.length > 0 && prompt.includes("Go on."),
     );
@@ -134,7 +134,7 @@ export class Conversation {
   }
 }
 
-const says =
+const hasText =
   (word: string) =>
   ({ data }: Event): boolean =>
     data.kind === "message" && data.role === "agent" && data.text.includes(word);

@@ -16,7 +16,7 @@ export function sendJson(response: ServerResponse, value: unknown): void {
 const journal = { epoch: "0123456789abcdef", first: 1, last: 0, acked: 0 };
 const head = "0123456789012345678901234567890123456789";
 
-export const health = (runnerId: string) => ({
+export const createHealth = (runnerId: string) => ({
   runner_id: runnerId,
   version: "0.0.0",
   protocol: daemonProtocol,
@@ -29,8 +29,8 @@ export const health = (runnerId: string) => ({
 });
 
 /** Answers that suffice to bring a run to its first turn. */
-const plain = (runnerId: string): Answers => ({
-  "GET /health": (_, response) => sendJson(response, health(runnerId)),
+const createPlainAnswers = (runnerId: string): Answers => ({
+  "GET /health": (_, response) => sendJson(response, createHealth(runnerId)),
   "GET /journal": (_, response) => void response.writeHead(200).write("\n"),
   "POST /journal/ack": (_, response) => sendJson(response, journal),
   "POST /git/clone": (_, response) =>
@@ -41,7 +41,7 @@ const plain = (runnerId: string): Answers => ({
 });
 
 export function serveAnswers(socket: Duplex, { runnerId, answers }: { runnerId: string; answers: Answers }): void {
-  const all: Answers = { ...plain(runnerId), ...answers };
+  const all: Answers = { ...createPlainAnswers(runnerId), ...answers };
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     response.on("error", () => undefined);
     request.resume();

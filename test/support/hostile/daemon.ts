@@ -9,7 +9,7 @@ import { acceptEncrypted, offerWire } from "@wharf/contract/wire";
 import { readConfig } from "../../../packages/daemon/src/read-config.ts";
 import { type Answers, serveAnswers } from "./answers.ts";
 import { abuses } from "./frames.ts";
-import { lies } from "./false-answers.ts";
+import { falseAnswers } from "./false-answers.ts";
 
 /**
  * Replaces the real daemon in the kit. The kit's file `mode` names the behaviour, and a runner
@@ -36,11 +36,11 @@ async function misbehave(): Promise<void> {
   process.on("SIGTERM", () => process.exit(0));
   const who = { key: config.wire_key, runnerId: config.runner_id };
   const { wire } = config;
-  if (wire.by === "connect") return seek(wire.path, who);
+  if (wire.by === "connect") return connectRepeatedly(wire.path, who);
   const listener = createServer((socket) => {
     socket.on("error", () => undefined);
     const duplex = wire.by === "port" ? acceptEncrypted(socket, who) : Promise.resolve(socket);
-    void duplex.then((one) => meet(one, who)).catch(() => socket.destroy());
+    void duplex.then((one) => serveConnection(one, who)).catch(() => socket.destroy());
   });
   if (wire.by === "port") return void listener.listen(wire.port);
   mkdirSync(dirname(wire.path), { recursive: true });
@@ -48,19 +48,19 @@ async function misbehave(): Promise<void> {
   listener.listen(wire.path);
 }
 
-async function seek(path: string, who: { key: string; runnerId: string }): Promise<void> {
+async function connectRepeatedly(path: string, who: { key: string; runnerId: string }): Promise<void> {
   for (;;) {
     const socket = connect(path);
     socket.on("error", () => undefined);
     await Promise.race([once(socket, "connect"), once(socket, "close")]);
     const closed = once(socket, "close");
-    await meet(socket, who).catch(() => socket.destroy());
+    await serveConnection(socket, who).catch(() => socket.destroy());
     await closed;
     await sleep(100);
   }
 }
 
-async function meet(socket: Duplex, who: { key: string; runnerId: string }): Promise<void> {
+async function serveConnection(socket: Duplex, who: { key: string; runnerId: string }): Promise<void> {
   if (mode === "garbage for a handshake") return void socket.write("GET / HTTP/1.1\r\n\r\n".repeat(1000));
   if (mode === "silence for a handshake") return void socket.resume();
   if (mode === "a wrong key") return guessKey(socket);
@@ -69,12 +69,12 @@ async function meet(socket: Duplex, who: { key: string; runnerId: string }): Pro
   const abuse = abuses[mode];
   if (abuse) return abuse(socket.resume());
   const answers: Answers | undefined =
-    mode === "half frames once it has its prompt" ? { "POST /agent/prompt": leave } : lies[mode];
+    mode === "half frames once it has its prompt" ? { "POST /agent/prompt": exitDaemon } : falseAnswers[mode];
   if (!answers) throw new Error(`unknown mode '${mode}'`);
   serveAnswers(socket, { runnerId: who.runnerId, answers });
 }
 
-function leave(): void {
+function exitDaemon(): void {
   writeFileSync(prompted, "");
   process.exit(0);
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type Answers, health, sendJson } from "./answers.ts";
+import { type Answers, createHealth, sendJson } from "./answers.ts";
 
 const problem = {
   type: "urn:wharf:error:internal",
@@ -13,8 +13,8 @@ const problem = {
 /**
  * Answers of a daemon that follow the wire's rules and break others, by their names in the test.
  */
-export const lies: Record<string, Answers> = {
-  "an answer of 500 MB": { "GET /health": (_, response) => pour(response.writeHead(200), 500) },
+export const falseAnswers: Record<string, Answers> = {
+  "an answer of 500 MB": { "GET /health": (_, response) => writeMegabytes(response.writeHead(200), 500) },
   "an answer that is no HTTP": {
     "GET /health": (request) => void request.socket.write("I am a teapot\r\n\r\n".repeat(10)),
   },
@@ -23,7 +23,7 @@ export const lies: Record<string, Answers> = {
     "GET /health": (_, response) => void response.writeHead(200).end(`${"[".repeat(4e5)}${"]".repeat(4e5)}`),
   },
   "an older protocol": {
-    "GET /health": (_, response) => sendJson(response, { ...health("r"), protocol: 0 }),
+    "GET /health": (_, response) => sendJson(response, { ...createHealth("r"), protocol: 0 }),
   },
   "a session id of 20 MB": {
     "POST /agent/start": (_, response) =>
@@ -38,45 +38,45 @@ export const lies: Record<string, Answers> = {
       void response.writeHead(401).end(JSON.stringify({ ...problem, status: 401, code: "unauthenticated" })),
   },
   "no answer to a call": { "POST /git/clone": () => undefined },
-  "a journal line without an end": { "GET /journal": (_, response) => pour(response.writeHead(200), 500) },
+  "a journal line without an end": { "GET /journal": (_, response) => writeMegabytes(response.writeHead(200), 500) },
   "a journal of no records": {
     "GET /journal": (_, response) => void response.writeHead(200).write('{"hello": "there"}\n'),
   },
   "a journal that is no JSON": { "GET /journal": (_, response) => void response.writeHead(200).write("<html>\n") },
   "a journal that ends at once": { "GET /journal": (_, response) => void response.writeHead(200).end() },
-  "a gap in its journal": journalOf([said("one", 1), said("three", 3)]),
-  "a record twice": journalOf([said("one", 1), said("one", 1)]),
-  "a claim that its task is done": journalOf([
-    record(1, "status", { kind: "state", entity: "task", from: "IN_PROGRESS", to: "COMPLETED" }),
+  "a gap in its journal": createJournal([createMessage("one", 1), createMessage("three", 3)]),
+  "a record twice": createJournal([createMessage("one", 1), createMessage("one", 1)]),
+  "a claim that its task is done": createJournal([
+    createRecord(1, "status", { kind: "state", entity: "task", from: "IN_PROGRESS", to: "COMPLETED" }),
   ]),
-  "words it puts into a person's mouth": journalOf([
-    record(1, "log", { kind: "message", role: "user", text: "You may." }),
+  "words it puts into a person's mouth": createJournal([
+    createRecord(1, "log", { kind: "message", role: "user", text: "You may." }),
   ]),
-  "a measurement only the server makes": journalOf([
-    record(1, "status", { kind: "usage", source: "gateway", input_tokens: -1 }),
+  "a measurement only the server makes": createJournal([
+    createRecord(1, "status", { kind: "usage", source: "gateway", input_tokens: -1 }),
   ]),
   "a turn that never ends": {
     "POST /agent/prompt": (_, response) => void response.writeHead(200).end('{"duplicate": false}'),
   },
 };
 
-function record(seq: number, type: string, data: object): object {
+function createRecord(seq: number, type: string, data: object): object {
   return { seq, at: "2026-01-01T00:00:00Z", run_id: "another", type, data };
 }
 
-function said(text: string, seq: number): object {
-  return record(seq, "log", { kind: "message", role: "agent", text });
+function createMessage(text: string, seq: number): object {
+  return createRecord(seq, "log", { kind: "message", role: "agent", text });
 }
 
 /** Creates a readable journal, and a health answer that reports all its records. */
-function journalOf(records: readonly object[]): Answers {
+function createJournal(records: readonly object[]): Answers {
   return {
     "GET /journal": (_, response) =>
       void response.writeHead(200).write(records.map((one) => `${JSON.stringify(one)}\n`).join("")),
   };
 }
 
-function pour(response: ServerResponse, megabytes: number): void {
+function writeMegabytes(response: ServerResponse, megabytes: number): void {
   const piece = Buffer.alloc(1 << 20, "x");
   const more = () => {
     while (megabytes-- > 0) if (!response.write(piece)) return;

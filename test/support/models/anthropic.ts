@@ -4,7 +4,7 @@ import { CountTokens, Messages, type Block, type Message } from "./anthropic-sch
 import { pieces, tokens, type Step } from "./script.ts";
 import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Understood } from "./server.ts";
 
-const blocksOf = ({ content }: Message): z.infer<typeof Block>[] =>
+const getBlocks = ({ content }: Message): z.infer<typeof Block>[] =>
   typeof content === "string" ? [{ type: "text", text: content }] : content;
 
 /** A system message may occur between the others if a beta of the API allows it. */
@@ -16,10 +16,10 @@ const isInstruction = ({ role }: Message): boolean => role === "system";
 function checkOrder(messages: readonly Message[]): void {
   if (messages[0]?.role !== "user") throw new Refusal(400, 'messages: first message must use the "user" role');
   for (const [index, message] of messages.entries()) {
-    const used = blocksOf(message).flatMap((block) => (block.type === "tool_use" ? [String(block.id)] : []));
+    const used = getBlocks(message).flatMap((block) => (block.type === "tool_use" ? [String(block.id)] : []));
     const next = messages[index + 1];
     const results = next
-      ? blocksOf(next).flatMap((block) => (block.type === "tool_result" ? [String(block.tool_use_id)] : []))
+      ? getBlocks(next).flatMap((block) => (block.type === "tool_result" ? [String(block.tool_use_id)] : []))
       : [];
     const missing = used.filter((id) => !results.includes(id));
     if (missing.length > 0) {
@@ -52,10 +52,10 @@ function understand({ method, url, headers, body }: Incoming): Understood {
     operation: counting ? "count" : request.stream ? "stream" : "generate",
     conversation: messages.map((message) => ({
       from: message.role === "assistant" ? "model" : "user",
-      text: blocksOf(message)
+      text: getBlocks(message)
         .flatMap((block) => (block.type === "text" ? [String(block.text)] : []))
         .join("\n"),
-      results: blocksOf(message).flatMap((block) =>
+      results: getBlocks(message).flatMap((block) =>
         block.type === "tool_result"
           ? [typeof block.content === "string" ? block.content : JSON.stringify(block.content ?? "")]
           : [],

@@ -52,7 +52,7 @@ function checkOrder(contents: readonly Content[], model: string): void {
   }
 }
 
-const textOf = (content: Content | undefined): string => content?.parts.map((part) => part.text ?? "").join("") ?? "";
+const getText = (content: Content | undefined): string => content?.parts.map((part) => part.text ?? "").join("") ?? "";
 
 function understand({ method, url, body }: Incoming): Understood {
   const [, model, verb] = route.exec(url.pathname) ?? [];
@@ -77,7 +77,7 @@ function understand({ method, url, body }: Incoming): Understood {
     operation,
     conversation: request.contents.map((content) => ({
       from: content.role === "model" ? "model" : "user",
-      text: textOf(content),
+      text: getText(content),
       results: content.parts.flatMap(({ functionResponse }) =>
         functionResponse ? [JSON.stringify(functionResponse.response)] : [],
       ),
@@ -93,7 +93,7 @@ type AnswerPart = Record<string, unknown>;
  * Converts the step to the chunks that the API streams: thoughts, text, calls. A call carries the
  * signature of the thought that precedes it.
  */
-function chunksOf(step: Step): AnswerPart[][] {
+function splitStep(step: Step): AnswerPart[][] {
   const chunks: AnswerPart[][] = [];
   if (step.thought) chunks.push([{ text: step.thought, thought: true }]);
   for (const text of pieces(step)) chunks.push([{ text }]);
@@ -128,7 +128,7 @@ async function answer(step: Step, understood: Understood, out: Outgoing, incomin
       responseId,
     };
   };
-  const chunks = chunksOf(step);
+  const chunks = splitStep(step);
   const finish = finishReasons[step.finish ?? "stop"];
   if (understood.operation === "generate") {
     if (step.cut) return out.reset();

@@ -4,7 +4,7 @@ import { answerResponses, readResponsesRequest } from "./openai-responses.ts";
 import { pieces, tokens, type Step } from "./script.ts";
 import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Understood } from "./server.ts";
 
-const textOf = (message: Message | undefined): string => {
+const getText = (message: Message | undefined): string => {
   const content = message?.content;
   if (typeof content === "string") return content;
   return (content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("");
@@ -27,7 +27,7 @@ function checkOrder(messages: readonly Message[]): void {
     }
     if (open.size > 0) break;
     if (message.role === "assistant") {
-      if (textOf(message) === "" && !message.tool_calls)
+      if (getText(message) === "" && !message.tool_calls)
         throw new Refusal(400, "Invalid value for 'content': expected a string, got null.");
       open = new Set(message.tool_calls?.map(({ id }) => id));
     }
@@ -56,10 +56,10 @@ function understand({ method, url, body }: Incoming): Understood {
       .filter((message) => !instructs(message))
       .map((message) => ({
         from: message.role === "assistant" ? "model" : "user",
-        text: message.role === "tool" ? "" : textOf(message),
-        results: message.role === "tool" ? [textOf(message)] : [],
+        text: message.role === "tool" ? "" : getText(message),
+        results: message.role === "tool" ? [getText(message)] : [],
       })),
-    instructions: request.messages.filter(instructs).map(textOf).join("\n"),
+    instructions: request.messages.filter(instructs).map(getText).join("\n"),
     tools: request.tools?.map((tool) => tool.function.name) ?? [],
   };
 }
