@@ -14,7 +14,7 @@ import { ensureImage } from "../scripts/test-services/images/index.ts";
 import { command, execCommand, measureRepeatedly } from "./support/exec.ts";
 import { type Figure, formatSpread, getSpread } from "./support/figures.ts";
 import { presentFigures, getSize, logProgress } from "./support/program.ts";
-import { createRunnerSpec, RunnerHarness } from "./support/runner-bench.ts";
+import { createRunnerSpec, RunnerHarness } from "./support/runner-harness.ts";
 import { createScratchFolder } from "./support/scratch.ts";
 
 const warmUp = 20;

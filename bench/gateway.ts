@@ -129,10 +129,10 @@ async function askGateway(server: Server, task: Task, requests: number): Promise
 async function askModel(url: string, requests: number): Promise<Result> {
   const env = { PATH: process.env["PATH"], WHARF_GATEWAY: url, WHARF_TOKEN: "none", WHARF_PROMPT: String(requests) };
   const child = spawn(process.execPath, ["-e", script], { env, stdio: ["ignore", "pipe", "inherit"] });
-  let expectedOutput = "";
-  child.stdout.on("data", (chunk: Buffer) => (expectedOutput += chunk.toString()));
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   await once(child, "close");
-  return z.object({ data: Result }).parse(JSON.parse(expectedOutput)).data;
+  return z.object({ data: Result }).parse(JSON.parse(output)).data;
 }
 
 await presentFigures(measure);

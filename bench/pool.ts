@@ -37,9 +37,9 @@ async function first({ client }: Server, { warm }: { warm: boolean }) {
   const created = performance.now() - began;
   if (state !== "READY") throw new Error(`the runner is ${state}`);
   const params = { runner_id: id };
-  const expectedOutput = await client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo here" } });
+  const result = await client.call(runnerApi.execRunnerOnce, { params, body: { command: "echo here" } });
   const total = performance.now() - began;
-  if (expectedOutput.stdout !== "here\n") throw new Error(`the command said '${expectedOutput.stdout}'`);
+  if (result.stdout !== "here\n") throw new Error(`the command said '${result.stdout}'`);
   return { created, total, remove: () => client.call(runnerApi.deleteRunner, { params }) };
 }
 

@@ -14,7 +14,7 @@ import { startContainer } from "./support/docker.ts";
 import { command, execCommand, measureRepeatedly, expectedOutput } from "./support/exec.ts";
 import { type Figure, formatMegabytes, formatMs, formatSpread, type Spread, getSpread } from "./support/figures.ts";
 import { presentFigures, getSize, logProgress } from "./support/program.ts";
-import { createRunnerSpec, RunnerHarness } from "./support/runner-bench.ts";
+import { createRunnerSpec, RunnerHarness } from "./support/runner-harness.ts";
 import { createScratchFolder } from "./support/scratch.ts";
 
 const warmUp = 20;

@@ -121,11 +121,11 @@ async function typing(client: WireClient, id: string): Promise<number[]> {
 async function measure(): Promise<Figure[]> {
   await using folder = await createScratchFolder();
   await mkdir(join(folder.path, "workspace"));
-  const formatMegabytes = getSize(200);
+  const megabytes = getSize(200);
   const file = join(folder.path, "workspace", "large.txt");
-  await write(file, formatMegabytes);
+  await write(file, megabytes);
   const few = join(folder.path, "workspace", "few.txt");
-  await write(few, formatMegabytes / 20);
+  await write(few, megabytes / 20);
   const listener = createSocketServer().listen(join(folder.path, "wire.sock"));
   await once(listener, "listening");
   const worker = fork(import.meta.filename, ["--daemon", folder.path]);
@@ -176,14 +176,14 @@ async function measure(): Promise<Figure[]> {
     mux.close();
     return [
       {
-        what: `terminal, cat of ${formatMegabytes} MB to one viewer that acknowledges`,
+        what: `terminal, cat of ${megabytes} MB to one viewer that acknowledges`,
         wharf: `${formatDigits(ourRate)} MB/s`,
         beside: `bare PTY ${formatDigits(bareRate)} MB/s`,
         ratio: ourRate / bareRate,
         hold: "35 MB/s and 0.5",
       },
       {
-        what: `terminal, cat of ${formatMegabytes / 20} MB to ${viewerCount} viewers; ${complete} saw all of it`,
+        what: `terminal, cat of ${megabytes / 20} MB to ${viewerCount} viewers; ${complete} saw all of it`,
         wharf: `${formatDigits(rate(first))} MB/s, ${formatDigits(total)} MB/s to all of them`,
         beside: `bare PTY ${formatDigits(bareRate)} MB/s`,
         ratio: rate(first) / bareRate,
@@ -199,14 +199,14 @@ async function measure(): Promise<Figure[]> {
 }
 
 /** Writes lines as a build prints them. */
-async function write(path: string, formatMegabytes: number): Promise<void> {
+async function write(path: string, megabytes: number): Promise<void> {
   await using file = await open(path, "w");
   const lines = Array.from(
     { length: 10_000 },
     (_, n) => `[${n}] compiling src/module-${n}.ts … \u001B[32mok\u001B[0m\n`,
   );
   const piece = Buffer.from(lines.join(""));
-  for (let bytes = 0; bytes < formatMegabytes * megabyte; bytes += piece.length) await file.write(piece);
+  for (let bytes = 0; bytes < megabytes * megabyte; bytes += piece.length) await file.write(piece);
 }
 
 if (process.argv[2] === "--daemon") await daemon(process.argv[3] ?? "");

@@ -148,8 +148,8 @@ async function measureStatementRate({ database }: Setting, work: () => Promise<v
   const before = await count();
   const began = performance.now();
   await work();
-  const formatMs = performance.now() - began + reportTime;
-  return (((await count()) - before - 1) / formatMs) * 1_000;
+  const elapsedMs = performance.now() - began + reportTime;
+  return (((await count()) - before - 1) / elapsedMs) * 1_000;
 }
 
 async function measureHealthTimes(server: Server, work: Promise<unknown>): Promise<Spread> {

@@ -95,24 +95,20 @@ async function getLatencies(options: RequestOptions, atOnce: number, count: numb
 }
 
 /** Measures the throughput of `lanes` simultaneous transfers, in MB/s. */
-async function measureThroughput(
-  transfer: () => Promise<unknown>,
-  lanes: number,
-  formatMegabytes: number,
-): Promise<number> {
+async function measureThroughput(transfer: () => Promise<unknown>, lanes: number, megabytes: number): Promise<number> {
   const from = performance.now();
   await Promise.all(Array.from({ length: lanes }, transfer));
-  return (formatMegabytes * megabyte) / 1e6 / ((performance.now() - from) / 1000);
+  return (megabytes * megabyte) / 1e6 / ((performance.now() - from) / 1000);
 }
 
-async function measure(options: RequestOptions, formatMegabytes: number): Promise<Figures> {
+async function measure(options: RequestOptions, megabytes: number): Promise<Figures> {
   const download = (lanes: number) =>
-    measureThroughput(() => ask({ ...options, path: `/large?mb=${formatMegabytes / lanes}` }), lanes, formatMegabytes);
+    measureThroughput(() => ask({ ...options, path: `/large?mb=${megabytes / lanes}` }), lanes, megabytes);
   const upload = (lanes: number) =>
     measureThroughput(
-      () => ask({ ...options, path: "/upload", method: "POST" }, (formatMegabytes / lanes) * megabyte),
+      () => ask({ ...options, path: "/upload", method: "POST" }, (megabytes / lanes) * megabyte),
       lanes,
-      formatMegabytes,
+      megabytes,
     );
   await getLatencies(options, 50, warmUp);
   await getLatencies(options, 1, warmUp);
@@ -143,16 +139,16 @@ async function child(folder: string): Promise<void> {
   await once(server, "listening");
   const agent = muxOn(connect(join(folder, "wire.sock")), "client", server);
   const direct = new Agent({ keepAlive: true });
-  process.on("message", ({ way, megabytes: formatMegabytes }: { way: Way; megabytes: number }) => {
+  process.on("message", ({ way, megabytes }: { way: Way; megabytes: number }) => {
     const options = way === "wire" ? { agent } : { agent: direct, socketPath: join(folder, "parent.sock") };
-    void measure(options, formatMegabytes).then((figures) => process.send?.(figures));
+    void measure(options, megabytes).then((figures) => process.send?.(figures));
   });
   process.on("disconnect", () => process.exit());
   process.send?.("ready");
 }
 
-async function askChild(worker: ChildProcess, way: Way, formatMegabytes: number): Promise<Figures> {
-  worker.send({ way, megabytes: formatMegabytes });
+async function askChild(worker: ChildProcess, way: Way, megabytes: number): Promise<Figures> {
+  worker.send({ way, megabytes });
   const [figures] = await once(worker, "message");
   return figures as Figures;
 }
@@ -173,7 +169,7 @@ function rows(direction: string, direct: Figures, wire: Figures): Figure[] {
   return [...times, ...rates];
 }
 
-async function parent(formatMegabytes: number): Promise<Figure[]> {
+async function parent(megabytes: number): Promise<Figure[]> {
   const folder = mkdtempSync(join(tmpdir(), "wharf-bench-"));
   const server = pieceServer();
   server.listen(join(folder, "parent.sock"));
@@ -186,13 +182,9 @@ async function parent(formatMegabytes: number): Promise<Figure[]> {
     const agent = muxOn(socket, "server", server);
     await ready;
     const direct = { agent: new Agent({ keepAlive: true }), socketPath: join(folder, "child.sock") };
-    const forward = rows(
-      "server → daemon",
-      await measure(direct, formatMegabytes),
-      await measure({ agent }, formatMegabytes),
-    );
-    const asked = await askChild(worker, "direct", formatMegabytes);
-    const backward = rows("daemon → server", asked, await askChild(worker, "wire", formatMegabytes));
+    const forward = rows("server → daemon", await measure(direct, megabytes), await measure({ agent }, megabytes));
+    const asked = await askChild(worker, "direct", megabytes);
+    const backward = rows("daemon → server", asked, await askChild(worker, "wire", megabytes));
     agent.mux.close();
     return [...forward, ...backward];
   } finally {

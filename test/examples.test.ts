@@ -80,7 +80,7 @@ describe("backend", () => {
     async open(place) {
       const backend = new ProcessBackend({ folder: join(place, "runners"), kit: kitFolder });
       const unused = () => Promise.reject(new Error("the lifecycle needs no crash and no hostile runner"));
-      return { backend, killDaemon: unused, become: unused, [Symbol.asyncDispose]: () => backend.close() };
+      return { backend, killDaemon: unused, setMode: unused, [Symbol.asyncDispose]: () => backend.close() };
     },
   });
 });

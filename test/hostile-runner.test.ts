@@ -78,7 +78,7 @@ const listRuns = async (task: Task): Promise<Run[]> =>
 let turnstile: Promise<unknown> = Promise.resolve();
 function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
   const started = turnstile.then(async () => {
-    kit.become(mode);
+    kit.setMode(mode);
     const task = await wharf.createTask({ title: mode, repository_url: remote });
     await wharf.prompt(task, "demo: say never");
     for (;;) {
@@ -88,7 +88,7 @@ function startHostile(mode: string): Promise<{ task: Task; runner: string }> {
       await sleep(20);
     }
   });
-  turnstile = started.catch(() => undefined).then(() => kit.become("good"));
+  turnstile = started.catch(() => undefined).then(() => kit.setMode("good"));
   return started;
 }
 

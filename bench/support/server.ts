@@ -54,11 +54,11 @@ export class Server implements AsyncDisposable {
     const env = this.#environment;
     const child = spawn(process.execPath, [this.#program, "up"], { env, stdio: ["ignore", "ignore", "pipe"] });
     this.#child = child;
-    let expectedOutput = "";
-    child.stderr.on("data", (chunk: Buffer) => (expectedOutput = (expectedOutput + chunk.toString()).slice(-10_000)));
+    let output = "";
+    child.stderr.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-10_000)));
     while (!existsSync(file)) {
       const late = performance.now() - began > startPatience;
-      if (late || child.exitCode !== null) throw new Error(`the server did not start:\n${expectedOutput}`);
+      if (late || child.exitCode !== null) throw new Error(`the server did not start:\n${output}`);
       await sleep(2);
     }
     await answered(`${(await this.#address()).url}/health`);

@@ -11,13 +11,13 @@ export interface Capabilities {
   readonly isolates?: boolean;
 }
 
-/** A backend with its own place; disposing of the place removes everything. */
+/** A backend that a test started; disposing of the harness removes everything. */
 export interface BackendHarness extends AsyncDisposable {
   readonly backend: Backend;
   /** Kills a runner's daemon without a warning, like a crash. */
   killDaemon(id: string): Promise<void>;
   /** Sets the mode of the next runner to be created: the name of a misbehaviour, or `good`. */
-  become(mode: string): Promise<void>;
+  setMode(mode: string): Promise<void>;
 }
 
 export interface BackendUnderTest {

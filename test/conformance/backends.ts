@@ -24,7 +24,7 @@ async function openLocal(folder: string): Promise<BackendHarness> {
       const file = readFileSync(join(runners, id, "run.json"), "utf8");
       process.kill(Launched.parse(JSON.parse(file)).daemon.pid, "SIGKILL");
     },
-    become: createModeSetter(backend, { folder, open }),
+    setMode: createModeSetter(backend, { folder, open }),
     [Symbol.asyncDispose]: () => backend.close(),
   };
 }
@@ -39,7 +39,7 @@ async function openMock(folder: string): Promise<BackendHarness> {
   return {
     backend,
     killDaemon: (id) => backend.kill(id),
-    become: createModeSetter(backend, { folder, open }),
+    setMode: createModeSetter(backend, { folder, open }),
     [Symbol.asyncDispose]: () => backend.close(),
   };
 }
@@ -51,7 +51,7 @@ async function openMock(folder: string): Promise<BackendHarness> {
 function createModeSetter(
   backend: Backend,
   { folder, open }: { folder: string; open: (kit: string) => Promise<Pick<Backend, "create" | "close">> },
-): BackendHarness["become"] {
+): BackendHarness["setMode"] {
   const create = backend.create.bind(backend);
   let hostile: HostileKit | undefined;
   return async (mode) => {
@@ -59,7 +59,7 @@ function createModeSetter(
     if (mode === "good") return;
     hostile ??= await HostileKit.build(join(folder, "kit"));
     const kit = hostile;
-    kit.become(mode);
+    kit.setMode(mode);
     backend.create = async (spec, signal) => {
       const other = await open(kit.folder);
       await other.create(spec, signal);

@@ -27,12 +27,15 @@ export class ConformanceHarness implements AsyncDisposable {
   readonly under: BackendUnderTest;
   readonly #gateway: Gateway;
   readonly #runners: Runner[] = [];
-  place: BackendHarness;
+  backendHarness: BackendHarness;
 
-  private constructor(under: BackendUnderTest, { folder, place }: { folder: string; place: BackendHarness }) {
+  private constructor(
+    under: BackendUnderTest,
+    { folder, backendHarness }: { folder: string; backendHarness: BackendHarness },
+  ) {
     this.under = under;
     this.folder = folder;
-    this.place = place;
+    this.backendHarness = backendHarness;
     this.mirrors = openMirrors({ folder: join(folder, "mirrors"), maxRepositoryMb: 100 });
     const hooks = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
     this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks });
@@ -40,16 +43,16 @@ export class ConformanceHarness implements AsyncDisposable {
 
   static async open(under: BackendUnderTest): Promise<ConformanceHarness> {
     const folder = mkdtempSync(join(tmpdir(), "wharf-conformance-"));
-    return new ConformanceHarness(under, { folder, place: await under.open(folder) });
+    return new ConformanceHarness(under, { folder, backendHarness: await under.open(folder) });
   }
 
-  /** Creates a bench on a place that another owner disposes of. */
-  static over(under: BackendUnderTest, at: { folder: string; place: BackendHarness }): ConformanceHarness {
+  /** Creates a harness on a backend that another owner disposes of. */
+  static attach(under: BackendUnderTest, at: { folder: string; backendHarness: BackendHarness }): ConformanceHarness {
     return new ConformanceHarness(under, at);
   }
 
   get backend(): Backend {
-    return this.place.backend;
+    return this.backendHarness.backend;
   }
 
   /** Creates and dials a new runner. */
@@ -61,12 +64,12 @@ export class ConformanceHarness implements AsyncDisposable {
 
   /** Adopts an existing runner. */
   adopt(spec: RunnerSpec, epoch = 0): Runner {
-    const runner = new Runner({ bench: this, gateway: this.#gateway, spec, epoch });
+    const runner = new Runner({ harness: this, gateway: this.#gateway, spec, epoch });
     this.#runners.push(runner);
     return runner;
   }
 
-  /** Releases the resources of `over`. */
+  /** Releases the resources of `attach`. */
   release(): void {
     this.#gateway.close();
   }
@@ -74,7 +77,7 @@ export class ConformanceHarness implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const runner of this.#runners) await runner.hangUp();
     for await (const { id } of this.backend.list()) await this.backend.destroy(id);
-    await this.place[Symbol.asyncDispose]();
+    await this.backendHarness[Symbol.asyncDispose]();
     this.#gateway.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -87,22 +90,22 @@ export class Runner {
   /** The repository that the runner may reach through the gateway. */
   repository: { repository_id: string; shadow_branch: string } | undefined;
   epoch: number;
-  readonly #bench: ConformanceHarness;
+  readonly #harness: ConformanceHarness;
   readonly #gateway: Gateway;
   #link: Promise<Link> | undefined;
 
   constructor({
-    bench: harness,
+    harness,
     gateway,
     spec,
     epoch,
   }: {
-    bench: ConformanceHarness;
+    harness: ConformanceHarness;
     gateway: Gateway;
     spec: RunnerSpec;
     epoch: number;
   }) {
-    this.#bench = harness;
+    this.#harness = harness;
     this.#gateway = gateway;
     this.spec = spec;
     this.epoch = epoch;
@@ -132,7 +135,7 @@ export class Runner {
       ...this.repository,
     });
     return openLink(
-      { backend: this.#bench.backend, runner_id: this.id, epoch, key, gateway: this.#gateway, context },
+      { backend: this.#harness.backend, runner_id: this.id, epoch, key, gateway: this.#gateway, context },
       AbortSignal.timeout(connectTimeoutMs),
     );
   }

@@ -39,12 +39,12 @@ async function open(folder: string, place: "near" | "far"): Promise<BackendHarne
     async killDaemon(id) {
       await run("docker", ["--host", host, "kill", "--signal", "KILL", `wharf-${id}`]);
     },
-    async become(mode) {
+    async setMode(mode) {
       backend.create = create;
       if (mode === "good") return;
       hostile ??= await HostileKit.build(join(folder, "kit"));
       const kit = hostile;
-      kit.become(mode);
+      kit.setMode(mode);
       // A second view of the same engine creates hostile runners: the backend keeps no state of its
       // own.
       backend.create = async (spec, signal) => {

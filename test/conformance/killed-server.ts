@@ -8,7 +8,7 @@ import { ConformanceHarness, createRunnerSpec } from "./conformance-harness.ts";
 const [name = "", folder = "", runnerId = "", turnId = ""] = process.argv.slice(2);
 const under = backends[name];
 if (!under) throw new Error(`there is no backend '${name}'`);
-const harness = ConformanceHarness.over(under, { folder, place: await under.open(folder) });
+const harness = ConformanceHarness.attach(under, { folder, backendHarness: await under.open(folder) });
 const spec = createRunnerSpec(runnerId);
 await harness.backend.create(spec);
 const runner = harness.adopt(spec);

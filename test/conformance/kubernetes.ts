@@ -19,7 +19,7 @@ import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
 
-/** Pods of a real cluster; each place has its own namespaces and volumes. */
+/** Pods of a real cluster; each harness has its own namespaces and volumes. */
 async function open(folder: string, choice: Choice): Promise<BackendHarness> {
   const instance = createHash("sha256").update(folder).digest("hex").slice(0, 12);
   const image = ensureClusterImage("runner");
@@ -84,7 +84,7 @@ async function open(folder: string, choice: Choice): Promise<BackendHarness> {
         },
       );
     },
-    async become(how) {
+    async setMode(how) {
       mode = how;
     },
     async [Symbol.asyncDispose]() {

@@ -104,7 +104,7 @@ export function deaths(name: string, under: BackendUnderTest): void {
       await runner.prompt("run-1", turn_id, "demo: say begun\ndemo: hang");
       const before = await runner.until((data) => data.kind === "message");
       const { epoch } = (await runner.client.call(daemonApi.health, {})).journal;
-      await harness.place.killDaemon(runner.id);
+      await harness.backendHarness.killDaemon(runner.id);
       await sleep(100);
       await harness.backend.create(runner.spec);
       const records = await runner.until(isTurnEnd(turn_id));
@@ -151,16 +151,16 @@ function adopted({ name, under }: Survival): void {
       const gone = once(first, "exit");
       first.kill("SIGKILL");
       await gone;
-      await using place = await under.open(folder);
-      const taken = ConformanceHarness.over(under, { folder, place });
+      await using backendHarness = await under.open(folder);
+      const taken = ConformanceHarness.attach(under, { folder, backendHarness });
       const runner = taken.adopt(spec, 10);
-      expect(await Array.fromAsync(place.backend.list())).toEqual([{ id: spec.id, state: "running" }]);
-      await place.backend.create(spec);
+      expect(await Array.fromAsync(backendHarness.backend.list())).toEqual([{ id: spec.id, state: "running" }]);
+      await backendHarness.backend.create(spec);
       const records = await runner.until(isTurnEnd(turn_id));
       expect(records.at(-1)?.data).toMatchObject({ status: "ended", stop_reason: "end_turn" });
       expect(getAgentText(records)).toBe("before\nafter\n");
       await runner.hangUp();
-      await place.backend.destroy(spec.id);
+      await backendHarness.backend.destroy(spec.id);
       taken.release();
     } finally {
       first.kill("SIGKILL");
@@ -182,9 +182,9 @@ function ended({ name, under }: Survival): void {
       first.kill("SIGKILL");
       await gone;
       await eventually(() => findTraces(id), noTraces);
-      await using place = await under.open(folder);
-      expect(await Array.fromAsync(place.backend.list())).toEqual([]);
-      await expect(place.backend.dial(id)).rejects.toMatchObject({ code: "runner_lost" });
+      await using backendHarness = await under.open(folder);
+      expect(await Array.fromAsync(backendHarness.backend.list())).toEqual([]);
+      await expect(backendHarness.backend.dial(id)).rejects.toMatchObject({ code: "runner_lost" });
     } finally {
       first.kill("SIGKILL");
       rmSync(folder, { recursive: true, force: true });

@@ -39,7 +39,7 @@ export function hostile(under: BackendUnderTest): void {
     beforeAll(async () => {
       harness = await ConformanceHarness.open(under);
     });
-    afterEach(() => harness.place.become("good"));
+    afterEach(() => harness.backendHarness.setMode("good"));
     afterAll(() => harness[Symbol.asyncDispose]());
 
     test.each(Object.keys(modes))(
@@ -48,7 +48,7 @@ export function hostile(under: BackendUnderTest): void {
         const neighbour = await harness.runner();
         await neighbour.link();
         const before = process.memoryUsage.rss();
-        await harness.place.become(mode);
+        await harness.backendHarness.setMode(mode);
         const runner = await harness.runner();
         await expect(modes[mode]!(runner)).rejects.toMatchObject({ code: "runner_hostile" });
         expect(process.memoryUsage.rss() - before).toBeLessThan(maxGrowth);

@@ -17,12 +17,12 @@ export function terminals(under: BackendUnderTest): void {
     afterAll(() => harness[Symbol.asyncDispose]());
 
     const { keepsDisk = true } = under.capabilities;
-    whole({ runner: () => runner, bench: () => harness, keepsDisk });
+    whole({ runner: () => runner, harness: () => harness, keepsDisk });
   });
 }
 
 interface At {
-  readonly bench: () => ConformanceHarness;
+  readonly harness: () => ConformanceHarness;
   readonly runner: () => Runner;
   readonly keepsDisk: boolean;
 }
@@ -59,9 +59,9 @@ function whole(at: At): void {
     const history = () => runner.client.call(terminalsApi.terminalHistory, { query: { terminal_id } });
     const said = async () => (await history()).entries.map((entry) => (entry.type === "stdout" ? entry.data : ""));
     await expect.poll(said).toContain("kept\r\n");
-    await at.bench().backend.stop(runner.id);
+    await at.harness().backend.stop(runner.id);
     await runner.hangUp();
-    await at.bench().backend.start(runner.spec);
+    await at.harness().backend.start(runner.spec);
     expect(await said()).toContain("kept\r\n");
     const info = await runner.client.call(terminalsApi.terminal, { params: { terminal_id } });
     expect(info.state).not.toBe("running");

@@ -9,7 +9,7 @@ export class HostileKit {
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.become("good");
+    this.setMode("good");
   }
 
   static async build(folder: string): Promise<HostileKit> {
@@ -26,7 +26,7 @@ export class HostileKit {
     return new HostileKit(folder);
   }
 
-  become(mode: string): void {
+  setMode(mode: string): void {
     writeFileSync(join(this.folder, "lib/mode"), mode);
   }
 }
