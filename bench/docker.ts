@@ -25,7 +25,7 @@ const run = promisify(execFile);
 
 async function measure(): Promise<Figure[]> {
   if (!dockerService.isPresent()) {
-    logProgress("No docker engine answers here: it is left out.");
+    logProgress("Skipped: no Docker engine responds.");
     return [];
   }
   await buildKit();

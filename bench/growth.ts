@@ -122,7 +122,7 @@ async function measure(): Promise<Figure[]> {
       hold: "2 × of p50",
     });
   }
-  logProgress(`a board of ${deletedTasks} tasks is deleted`);
+  logProgress(`deleting a board of ${deletedTasks} tasks`);
   const { answeredMs, goneMs, alone, beside } = await deleteBoard(many);
   await few.pool.end();
   await many.pool.end();

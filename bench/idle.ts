@@ -59,7 +59,7 @@ async function measure(): Promise<Figure[]> {
         hold,
       },
       {
-        what: `statements/s, and 1,000 more whose runners rest`,
+        what: `statements/s, with 1,000 more runs whose runners are released`,
         wharf: formatDigits(resting),
         beside,
         ratio: resting / none,

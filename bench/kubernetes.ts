@@ -31,7 +31,7 @@ const kinds: Readonly<Record<string, BackendUnderTest>> = {
 
 async function measure(): Promise<Figure[]> {
   if (!testServices.kubernetes.isPresent()) {
-    logProgress("No cluster answers here: it is left out.");
+    logProgress("Skipped: no cluster responds.");
     return [];
   }
   await buildKit();

@@ -85,7 +85,7 @@ async function measure(): Promise<Figure[]> {
 async function measureDockerExec(inside: Spread): Promise<Figure[]> {
   await using container = await startContainer();
   if (!container) {
-    logProgress("No docker engine answers here: `docker exec` is left out.");
+    logProgress("Skipped `docker exec`: no Docker engine responds.");
     return [];
   }
   const exec = ["--host", dockerAddress(), "exec", container.id, "bash", "-c", command];

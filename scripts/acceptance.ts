@@ -106,7 +106,7 @@ function main(): void {
   const lost = [...written.matchAll(/^- \*\*(\S+)\*\*/gm)].flatMap(([, id]) => (id && !proofs.has(id) ? [id] : []));
   if (lost.length > 0) console.error(`No test proves ${lost.join(", ")} any more.`);
   if (written !== fresh) {
-    console.error("docs/acceptance.md is not what the tests say: run `npm run acceptance`.");
+    console.error("docs/acceptance.md is out of date. Run `npm run acceptance` and commit it.");
     process.exitCode = 1;
   }
 }

@@ -62,7 +62,7 @@ const besideTheBundle: Plugin = {
   transform(code, id) {
     if (!id.endsWith("/@lydell/node-pty/requireBinary.js")) return undefined;
     const wanted = 'require(PACKAGE_NAME + "/" + file)';
-    if (!code.includes(wanted)) throw new Error("node-pty looks for its native part in another way than before");
+    if (!code.includes(wanted)) throw new Error("node-pty loads its native part in an unexpected way");
     const found = 'require("node:module").createRequire(process.argv[1])("./native/" + PACKAGE_NAME + "/" + file)';
     return code.replace(wanted, found);
   },

@@ -128,7 +128,7 @@ async function manifest() {
 async function refuseSources(): Promise<void> {
   const files = await readdir(folder, { recursive: true });
   const sources = files.filter((file) => /\.[cm]?tsx?$/.test(file));
-  if (sources.length > 0) throw new Error(`the package would hold TypeScript: ${sources.join(", ")}`);
+  if (sources.length > 0) throw new Error(`The package contains TypeScript: ${sources.join(", ")}`);
 }
 
 /** npm 11 returns a list, npm 12 a record by name. */

@@ -36,7 +36,7 @@ export const formatMegabytes = (bytes: number): string => `${Math.round(bytes / 
 export const formatSpread = ({ p50, p99, count }: Spread): string =>
   `${formatDigits(p50)} / ${formatDigits(p99)} ms${count < 100 ? ` (of ${count})` : ""}`;
 
-const columns = ["what", "Wharf", "beside it", "ratio", "to hold"];
+const columns = ["what", "Wharf", "baseline", "ratio", "target"];
 
 export function formatTable(figures: readonly Figure[]): string {
   const rows = figures.map(({ what, wharf, beside = "", ratio, hold = "" }) => [

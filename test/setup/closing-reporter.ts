@@ -20,7 +20,7 @@ export default class ClosingReporter implements Reporter {
       tests.filter((test) => test.result().state === state);
     const skipped = inState("skipped");
     if (skipped.length > 0) {
-      console.log("\nSkipped, because this machine lacks what they need (`npm run test-services` brings it):");
+      console.log("\nSkipped, because a test service is missing (`npm run test-services` installs them):");
       for (const test of skipped) console.log(`  – ${test.module.relativeModuleId}: ${test.fullName}`);
     }
     if (process.env["CI"] && !this.#vitest?.config.testNamePattern) this.#checkProofs(modules);
@@ -39,7 +39,7 @@ export default class ClosingReporter implements Reporter {
       proofs.filter((proof) => isUnproved(proof, modules)).map(({ file, test }) => `${id}: ${file}: ${test}`),
     );
     if (unproved.length === 0) return;
-    console.error("\nThese tests claim to prove a requirement, and did not run and pass:");
+    console.error("\nThese tests prove a requirement and did not pass:");
     for (const line of unproved) console.error(`  ✗ ${line}`);
     process.exitCode = 1;
   }

@@ -44,6 +44,6 @@ export const getMemory = (pid: number): number => memory(pid, "VmRSS");
 
 function memory(pid: number, field: string): number {
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${pid}/status`))?.[1];
-  if (!kilobytes) throw new Error(`process ${pid} is not there`);
+  if (!kilobytes) throw new Error(`process ${pid} does not exist`);
   return Number(kilobytes) * 1024;
 }

@@ -163,7 +163,7 @@ export class ServerHarness implements AsyncDisposable {
       if (events.some(found)) return events;
       if (Date.now() > deadline)
         throw new Error(
-          `it did not come; the log holds:\n${events
+          `the event did not come; the log ends with:\n${events
             .slice(-25)
             .map((event) => JSON.stringify(event.data).slice(0, 400))
             .join("\n")}`,

@@ -104,7 +104,7 @@ export function agent(under: BackendUnderTest): void {
       const turn_id = randomUUID();
       await asking.prompt("run-2", turn_id, "demo: ask May I?");
       const asked = (await asking.until(({ kind: it }) => it === "permission")).at(-1)?.data;
-      if (asked?.kind !== "permission" || asked.status !== "asked") throw new Error("it did not ask");
+      if (asked?.kind !== "permission" || asked.status !== "asked") throw new Error("the agent asked nothing");
       const option = asked.options?.find(({ option_kind }) => kind && option_kind.startsWith(kind))?.option_id;
       const params = { permission_id: asked.permission_id };
       const answer = (option_id?: string) =>

@@ -199,5 +199,5 @@ function startFirstServer(args: readonly string[]): ChildProcess {
 
 async function said(child: ChildProcess, word: string): Promise<void> {
   for await (const chunk of child.stdout ?? []) if (String(chunk).includes(word)) return;
-  throw new Error("the first server ended before it was done");
+  throw new Error("the first server exited before its prompt");
 }
