@@ -1,21 +1,21 @@
-# What the scripts that start and stop engines share; to be sourced. An engine lives in one folder, $home, and every process
-# it consists of names that folder in its command line: so a process id is never trusted alone, as ids are used again.
+# Functions of the scripts that start and stop services; to be sourced. A service has one folder, $home, and each of its
+# processes names that folder in its command line. A process id alone is never trusted, because ids are reused.
 set -euo pipefail
 
 mkdir -p "$home"/{run,log}
 exec 9>"$home/lock"
-flock -w 1800 9 || { echo "another start or stop of $home has been at work for half an hour: end it, then try again" >&2; exit 1; }
+flock -w 1800 9 || { echo "another start or stop of $home is still running after half an hour: end it and retry" >&2; exit 1; }
 
 say() { printf '  %s\n' "$*"; }
 fail() { printf '  %s\n' "$*" >&2; exit 1; }
 need_root() { [ "$(id -u)" = 0 ] || fail "$1 must be started by root, or: $2"; }
 
-# names_home PID: is it one of ours?
+# names_home PID: whether the process belongs to the service.
 names_home() { [ -n "${1:-}" ] && tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "$home/"; }
 pid_of() { cat "$home/run/$1.pid" 2>/dev/null || true; }
 alive() { names_home "$(pid_of "$1")"; }
 
-# launch NAME COMMAND…: in a session of its own, unless it is at work.
+# launch NAME COMMAND…: starts the command in a new session, unless it already runs.
 launch() {
   local name=$1; shift
   alive "$name" && return 0
@@ -24,7 +24,7 @@ launch() {
   echo $! >"$home/run/$name.pid"
 }
 
-# wait_for SECONDS NAME COMMAND…: until the command succeeds; NAME's log is shown when it does not.
+# wait_for SECONDS NAME COMMAND…: waits until the command succeeds; on a failure, shows the end of NAME's log.
 wait_for() {
   local until=$((SECONDS + $1)) name=$2; shift 2
   until timeout 10 "$@" >/dev/null 2>&1 9>&-; do
@@ -37,7 +37,7 @@ wait_for() {
   done
 }
 
-# end NAME SECONDS: asked first, then killed.
+# end NAME SECONDS: stops the process with SIGTERM, and after the time with SIGKILL.
 end() {
   local pid; pid=$(pid_of "$1")
   if alive "$1"; then
@@ -48,7 +48,7 @@ end() {
   rm -f "$home/run/$1.pid"
 }
 
-# Every process of an engine that still names the folder, such as shims of containers.
+# Lists the service's remaining processes that name the folder, such as shims of containers.
 leftovers() {
   local at
   for at in /proc/[0-9]*; do
@@ -60,7 +60,7 @@ end_leftovers() { leftovers | xargs -r kill -9 2>/dev/null || true; }
 
 unmount_below() { awk -v at="$1/" 'index($2, at) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l; }
 
-# remove_rules PATTERN: every packet rule and chain that has it, in one step for each table.
+# remove_rules PATTERN: removes every matching packet rule and chain, in one step for each table.
 remove_rules() {
   local tool table rules
   for tool in iptables ip6tables; do
@@ -72,7 +72,7 @@ remove_rules() {
   done
 }
 
-# remove_cgroups NAME: what containers leave in each hierarchy; a process whose shim was killed still sits there.
+# remove_cgroups NAME: removes the groups that containers leave in each hierarchy, and processes whose shim was killed.
 remove_cgroups() {
   local procs
   for procs in $(find /sys/fs/cgroup -path "*/$1/*" -name cgroup.procs 2>/dev/null); do

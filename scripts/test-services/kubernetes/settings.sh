@@ -1,5 +1,5 @@
 # Names and numbers that the scripts of Kubernetes share; to be sourced after shared.sh. Ports and networks are ones that
-# neither a cluster of one's own nor Docker or Podman takes.
+# neither another cluster nor Docker or Podman uses.
 node=wharf-node
 network=wharf-engines
 pods=10.231.0.0/24
@@ -12,7 +12,7 @@ programs="kube-proxy kubelet kube-scheduler kube-controller-manager kube-apiserv
 kubectl() { timeout 30 "$home/bin/kubectl" --kubeconfig "$admin" "$@"; }
 ctr() { timeout 120 /usr/bin/env ctr --address "$home/containerd.sock" --namespace k8s.io "$@"; }
 
-# Containers that no kubelet watches over any longer, and what is kept of them outside the folder.
+# Removes containers without a kubelet, and their files outside the folder.
 remove_containers() {
   local one
   for one in $(ctr tasks list --quiet 2>/dev/null); do ctr tasks kill --signal 9 "$one" || true; done >/dev/null 2>&1
@@ -21,8 +21,8 @@ remove_containers() {
     ctr containers remove "$one" || true
     rm -f /var/lib/cni/results/*-"$one"-*
   done >/dev/null 2>&1
-  # The kubelet takes no other place for logs; what is newer than it is its own, unless another one is at work. One that has
-  # ended may stand in the list of processes still, where nobody asks how it ended.
+  # The kubelet has a fixed folder for logs. Newer files belong to it, unless another kubelet runs. An exited kubelet may
+  # remain in the list of processes if its exit status is never read.
   if [ -e "$home/kubelet.started" ] && ! pgrep --exact --runstates D,R,S kubelet >/dev/null; then
     find /var/log/pods -mindepth 1 -maxdepth 1 -newer "$home/kubelet.started" -exec rm -rf {} + 2>/dev/null || true
   fi
