@@ -78,7 +78,7 @@ describe("npm run release", () => {
     const before = git("rev-parse", "HEAD");
     const plan = release("99.0.0", "--dry-run");
     expect(plan).toEqual({ status: 0, out: expect.stringContaining("change CHANGELOG.md") });
-    expect([git("status", "--porcelain"), git("tag")]).toEqual(["", ""]);
+    expect([git("status", "--porcelain"), git("tag", "--list", "v99.0.0")]).toEqual(["", ""]);
 
     const { status, out } = release("99.0.0");
     expect({ status, out }).toMatchObject({ status: 0 });
