@@ -73,7 +73,7 @@ function createHealthAndJournalHandlers({
       rss_bytes: process.memoryUsage.rss(),
       journal: journal.state(),
       agent: agent.state(),
-      workspace: await git.status(),
+      workspace: await git.getStatus(),
       ...((await isDiskFull()) && { disk_full: true }),
     }),
     journal: ({ query: { after: afterSequence, follow } }, signal) =>

@@ -21,11 +21,11 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
     diff: ({ query }) => git.diff(query),
     gitClone: ({ body }) => streamCloneEvents(git, body, onInternal),
     gitConfig: async ({ body }) => {
-      await git.config({ name: body.user_name, email: body.user_email });
+      await git.setAuthor({ name: body.user_name, email: body.user_email });
       return { ok: true };
     },
-    gitBranch: ({ body }) => git.branch(body),
-    gitStatus: () => git.treeStatus(),
+    gitBranch: ({ body }) => git.switchBranch(body),
+    gitStatus: () => git.getTreeStatus(),
     gitDiff: ({ query }) => git.compare(query),
     gitDiffAgainstBase: ({ query }) => git.compareWithBase(query),
     gitFileChanges: async ({ query: { base: requestedBase } }) => {
@@ -37,18 +37,18 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
       return { base, files, truncated };
     },
     gitCommit: async ({ body }) => {
-      const message = body.message ?? formatSummary((await git.treeStatus()).files.map(({ path }) => path));
+      const message = body.message ?? formatSummary((await git.getTreeStatus()).files.map(({ path }) => path));
       const commit = await git.commit({ ...body, message });
       if (commit) await onCommit(commit);
       return { ...(commit && { commit }) };
     },
     gitPush: async ({ body }) => {
-      const branch = body.branch ?? (await git.shadowBranch());
+      const branch = body.branch ?? (await git.getShadowBranch());
       return { branch, ...(await git.push({ shadow_branch: branch })) };
     },
-    gitLog: ({ query }) => git.log(query),
+    gitLog: ({ query }) => git.readLog(query),
     gitCommitMessages: async ({ query }) => {
-      const { commits, more: hasMore } = await git.ownLog(query);
+      const { commits, more: hasMore } = await git.readOwnLog(query);
       const messages = commits.map(({ sha, subject, body }) => ({
         sha,
         message: body === "" ? subject : `${subject}\n\n${body}`,
@@ -57,10 +57,10 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
     },
     gitCheckout: ({ body }) => git.checkout(body),
     gitCurrentBranch: async () => {
-      const branch = await git.currentBranch();
+      const branch = await git.getCurrentBranch();
       return { ...(branch !== undefined && { branch }) };
     },
-    gitCurrentCommit: () => git.currentCommit(),
+    gitCurrentCommit: () => git.getCurrentCommit(),
   };
 }
 

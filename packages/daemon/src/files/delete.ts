@@ -3,7 +3,7 @@ import { opendir, rmdir, unlink } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { openEntry, toShownPath, type FolderHandle } from "../support/rooted-path.ts";
 import { toFileError } from "../support/file-errors.ts";
-import { isSystemError } from "../support/files.ts";
+import { ignoreSystemErrors } from "../support/files.ts";
 
 const maxDepth = 256; // folders; each stays open while its content is removed
 const entriesPerBatch = 32;
@@ -63,11 +63,13 @@ async function clearFolder(
     for await (const entries of readEntryBatches(folder)) {
       signal.throwIfAborted();
       const files = entries.filter((entry) => !entry.isDirectory());
-      await Promise.all(files.map((entry) => unlink(folder.getEntryPath(entry.name)).catch(ignoreNotFound)));
+      await Promise.all(
+        files.map((entry) => unlink(folder.getEntryPath(entry.name)).catch(ignoreSystemErrors("ENOENT"))),
+      );
       for (const entry of entries) {
         if (!entry.isDirectory()) continue;
         deleted += await clearFolder(folder, entry.name, { path, depth: depth + 1, signal });
-        await rmdir(folder.getEntryPath(entry.name)).catch(ignoreNotFound);
+        await rmdir(folder.getEntryPath(entry.name)).catch(ignoreSystemErrors("ENOENT"));
       }
       deleted += entries.length;
     }
@@ -83,10 +85,6 @@ async function* readEntryBatches(folder: FolderHandle): AsyncGenerator<Dirent[]>
     entries = [];
   }
   if (entries.length > 0) yield entries;
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!isSystemError(error, "ENOENT")) throw error;
 }
 
 const createPathError = (path: string, message: string): WharfError =>

@@ -1,6 +1,6 @@
 import { unlink } from "node:fs/promises";
 import { openFolder } from "../support/rooted-path.ts";
-import { isSystemError } from "../support/files.ts";
+import { ignoreSystemErrors } from "../support/files.ts";
 import { isLeftover } from "../support/temporary-name.ts";
 import { walkTree } from "./walk.ts";
 
@@ -16,9 +16,6 @@ export async function removeLeftovers(workspace: string, signal: AbortSignal): P
     signal,
   }))
     for (const { name, type } of entries)
-      if (type === "file" && isLeftover(name)) await unlink(folder.getEntryPath(name)).catch(ignoreNotFound);
-}
-
-function ignoreNotFound(error: unknown): void {
-  if (!isSystemError(error, "ENOENT")) throw error;
+      if (type === "file" && isLeftover(name))
+        await unlink(folder.getEntryPath(name)).catch(ignoreSystemErrors("ENOENT"));
 }

@@ -13,7 +13,7 @@ const minCheckoutTimeoutMs = 10 * 60 * 1000;
  * one from `from`. Uncommitted work moves along; if it cannot, it stays unchanged and nothing is
  * switched.
  */
-export async function branch(
+export async function switchBranch(
   workspace: Workspace,
   checkout: Checkout,
   { branch: name, from }: { branch: string; from?: string | undefined },

@@ -67,7 +67,7 @@ test("a clone checks out the shadow branch at the base, and cloning again change
   await write("mine.txt", "kept");
   expect(await open().clone(cloneInput)).toEqual(cloned);
   expect(await readFile(join(workspace, "mine.txt"), "utf8")).toBe("kept");
-  expect(await daemonGit.status()).toEqual({ cloned: true, branch: shadow_branch, head: main });
+  expect(await daemonGit.getStatus()).toEqual({ cloned: true, branch: shadow_branch, head: main });
   await expect(daemonGit.clone({ ...cloneInput, remote_path: "/git/other.git" })).rejects.toMatchObject({
     code: "workspace_occupied",
   });
@@ -81,7 +81,7 @@ test("an interrupted clone is removed and repeated; files that belong to no clon
     JSON.stringify({ status: "cloning", remote_path: cloneInput.remote_path }),
   );
   await mkdir(join(workspace, ".git/objects"), { recursive: true });
-  expect(await daemonGit.status()).toEqual({ cloned: false });
+  expect(await daemonGit.getStatus()).toEqual({ cloned: false });
   expect(await daemonGit.clone(cloneInput)).toMatchObject({ resumed: false });
   await expect(access(join(workspace, "foreign.txt"))).rejects.toThrow();
 });
@@ -318,7 +318,7 @@ test("a damaged clone record is read from its copy; without either, the error sa
   expect(await next.push({ shadow_branch })).toEqual({ sha: runAgentGit("rev-parse", "HEAD") });
   for (const file of files) await writeFile(file, "");
   const last = open();
-  expect(await last.status()).toEqual({ cloned: false });
+  expect(await last.getStatus()).toEqual({ cloned: false });
   for (const attempt of [last.clone(cloneInput), last.commit(turn)])
     await expect(attempt).rejects.toMatchObject({ code: "git_failed", message: expect.stringContaining("damaged") });
   expect(runAgentGit("show", "HEAD:a.txt")).toBe("mine");

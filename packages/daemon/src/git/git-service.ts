@@ -11,7 +11,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { z } from "zod";
-import { branch, checkoutRevision } from "./branch.ts";
+import { checkoutRevision, switchBranch } from "./branch.ts";
 import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { cloneRepository, type CloneInput, type CloneOptions } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
@@ -194,7 +194,7 @@ export class GitService {
     });
   }
 
-  shadowBranch(): Promise<string> {
+  getShadowBranch(): Promise<string> {
     return this.#withClone((_, { shadow_branch }) => Promise.resolve(shadow_branch));
   }
 
@@ -224,7 +224,7 @@ export class GitService {
     );
   }
 
-  config(user: { name: string; email: string }): Promise<void> {
+  setAuthor(user: { name: string; email: string }): Promise<void> {
     return this.#withClone(async (workspace, checkout) => {
       await retryWhileLocked(workspace, () => writeUser(workspace, user));
       await writeCheckout(workspace.state, { ...checkout, author: user });
@@ -232,13 +232,13 @@ export class GitService {
   }
 
   /** Continues with another shadow branch. */
-  branch(input: {
+  switchBranch(input: {
     branch: string;
     from?: string | undefined;
   }): Promise<{ branch: string; head: string; created: boolean }> {
     return this.#withClone(async (workspace, checkout) => {
       using _ = this.#quiet();
-      const switched = await branch(workspace, checkout, input);
+      const switched = await switchBranch(workspace, checkout, input);
       this.#reportedSha = undefined;
       return switched;
     });
@@ -251,29 +251,29 @@ export class GitService {
     });
   }
 
-  treeStatus(): Promise<GitStatus> {
+  getTreeStatus(): Promise<GitStatus> {
     return this.#withClone(readStatus);
   }
 
-  log(input: LogInput): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+  readLog(input: LogInput): Promise<{ commits: GitLogEntry[]; more: boolean }> {
     return this.#withClone((workspace) => readLog(workspace, input));
   }
 
   /** Returns the commits since the task's work began. */
-  ownLog({ limit }: { limit: number }): Promise<{ commits: GitLogEntry[]; more: boolean }> {
+  readOwnLog({ limit }: { limit: number }): Promise<{ commits: GitLogEntry[]; more: boolean }> {
     return this.#withClone((workspace, { base_commit_sha }) => readLog(workspace, { limit, since: base_commit_sha }));
   }
 
-  currentBranch(): Promise<string | undefined> {
+  getCurrentBranch(): Promise<string | undefined> {
     return this.#withClone(getCurrentBranch);
   }
 
-  currentCommit(): Promise<GitLogEntry> {
+  getCurrentCommit(): Promise<GitLogEntry> {
     return this.#withClone(getCurrentCommit);
   }
 
   /** Reads the status from files where possible, without starting git. */
-  async status(): Promise<Health["workspace"]> {
+  async getStatus(): Promise<Health["workspace"]> {
     // A runner with a damaged clone record stays reachable; operations that need the clone report
     // the damage.
     const checkout = await readCheckout(this.#workspace.state).catch(() => undefined);

@@ -30,17 +30,17 @@ const wasSprung = (): Promise<boolean> =>
 
 /** Runs once every operation that may start a program or read content. */
 async function runEveryOperation(): Promise<void> {
-  await daemonGit.treeStatus();
+  await daemonGit.getTreeStatus();
   await daemonGit.compare({});
   await daemonGit.compareWithBase({ stat: true });
-  await daemonGit.log({ limit: 10 });
+  await daemonGit.readLog({ limit: 10 });
   await daemonGit.commit(turn);
   await daemonGit.push({ shadow_branch: cloneInput.shadow_branch });
   await daemonGit.checkout({ revision: "main", discard: true });
   await repository.write("elsewhere.txt", "e\n");
   await repository.write("a.txt", "elsewhere\n");
   await daemonGit.commit(turn);
-  await daemonGit.branch({ branch: "shadow/task-2" });
+  await daemonGit.switchBranch({ branch: "shadow/task-2" });
   await daemonGit.clone({ ...cloneInput, shadow_branch: "shadow/task-2" });
 }
 
@@ -159,11 +159,11 @@ test("a pipe in place of HEAD blocks nothing", async () => {
   const head = join(repository.workspace, ".git/HEAD");
   await rm(head);
   execFileSync("mkfifo", [head]);
-  for (let times = 0; times < 8; times++) expect(await daemonGit.status()).toEqual({ cloned: true });
+  for (let times = 0; times < 8; times++) expect(await daemonGit.getStatus()).toEqual({ cloned: true });
   // The target of a link is not reported as a commit either.
   await rm(head);
   await symlink("/etc/passwd", head);
-  expect(await daemonGit.status()).toEqual({ cloned: true });
+  expect(await daemonGit.getStatus()).toEqual({ cloned: true });
 });
 
 test("settings that decide how files are read are adopted, and line ends match those of the agent's git", async () => {

@@ -93,13 +93,13 @@ test("an existing clone advances to newer commits of its branch, unless work wou
 
 test("the status lists staged, changed, conflicting, moved and untracked files, with any name", async () => {
   await git.clone(cloneInput);
-  expect(await git.treeStatus()).toMatchObject({ branch: cloneInput.shadow_branch, clean: true, files: [] });
+  expect(await git.getTreeStatus()).toMatchObject({ branch: cloneInput.shadow_branch, clean: true, files: [] });
   await repository.write("staged file", "s");
   repository.runAsAgent("add", ".");
   await repository.write("staged file", "s2");
   repository.runAsAgent("mv", "a.txt", "folder with ü.txt");
   await repository.write("new/line\nname", "n");
-  expect(await git.treeStatus()).toEqual({
+  expect(await git.getTreeStatus()).toEqual({
     branch: cloneInput.shadow_branch,
     head: repository.runAsAgent("rev-parse", "HEAD"),
     clean: false,
@@ -116,7 +116,7 @@ test("the status lists staged, changed, conflicting, moved and untracked files, 
   await pushTheirChange("main", "a.txt");
   repository.runAsAgent("fetch", "-q", "origin");
   expect(() => repository.runAsAgent("merge", "-q", "origin/main")).toThrow();
-  expect((await git.treeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });
+  expect((await git.getTreeStatus()).files[0]).toEqual({ path: "a.txt", unstaged: "conflicted" });
 });
 
 // S-027 S-085
@@ -161,7 +161,7 @@ test("requested commits carry author and co-author, are reported, and appear in 
   const unnamed = await api.gitCommit({ body: author }, signal);
   expect(unnamed.commit?.message).toBe("Change c.txt, d.txt, e.txt and 1 more");
   expect(committed).toEqual([commit, unnamed.commit]);
-  const { commits, more } = await git.log({ limit: 2 });
+  const { commits, more } = await git.readLog({ limit: 2 });
   expect(more).toBe(true);
   expect(commits[1]).toMatchObject({
     sha: commit?.sha,
@@ -170,11 +170,11 @@ test("requested commits carry author and co-author, are reported, and appear in 
     subject: "Add b",
     body: "Because.\n\nCo-authored-by: Cleo <cleo@example.com>",
   });
-  expect((await git.log({ limit: 10, skip: 2 })).commits.map(({ subject }) => subject)).toEqual(["first"]);
-  expect((await git.log({ limit: 10, path: "b.txt" })).commits).toHaveLength(1);
+  expect((await git.readLog({ limit: 10, skip: 2 })).commits.map(({ subject }) => subject)).toEqual(["first"]);
+  expect((await git.readLog({ limit: 10, path: "b.txt" })).commits).toHaveLength(1);
   const { messages } = await api.gitCommitMessages({ query: { limit: 10 } }, signal);
   expect(messages.map(({ sha }) => sha)).toEqual([unnamed.commit?.sha, commit?.sha]);
-  expect(await git.currentCommit()).toMatchObject({ sha: unnamed.commit?.sha });
+  expect(await git.getCurrentCommit()).toMatchObject({ sha: unnamed.commit?.sha });
   expect(await api.gitCurrentBranch({}, signal)).toEqual({ branch: cloneInput.shadow_branch });
 });
 
@@ -190,7 +190,7 @@ test("only commits of this repository are checked out, and uncommitted work is d
   for (const revision of ["elsewhere", "0123456789", "FETCH_HEAD", "a.txt"])
     await expect(git.checkout({ revision, discard: true })).rejects.toMatchObject({ code: "revision_not_found" });
   expect(await git.checkout({ revision: main.slice(0, 10), discard: true })).toEqual({ head: main });
-  expect(await git.currentBranch()).toBeUndefined();
+  expect(await git.getCurrentBranch()).toBeUndefined();
   expect(await git.checkout({ revision: "main", discard: false })).toEqual({ branch: "main", head: main });
   expect(await readFile(join(repository.workspace, "a.txt"), "utf8")).toBe("one\ntwo\n");
 });
@@ -199,21 +199,23 @@ test("only commits of this repository are checked out, and uncommitted work is d
 test("work continues on another shadow branch: a new one, one of the remote, and back", async () => {
   const { head } = await git.clone(cloneInput);
   await repository.write("b.txt", "b");
-  expect(await git.branch({ branch: "shadow/task-2" })).toEqual({ branch: "shadow/task-2", head, created: true });
+  expect(await git.switchBranch({ branch: "shadow/task-2" })).toEqual({ branch: "shadow/task-2", head, created: true });
   const commitEvent = await git.commit(turn);
   expect(commitEvent).toMatchObject({ branch: "shadow/task-2", files: 1 });
   expect(await api.gitPush({ body: {} }, signal)).toEqual({ branch: "shadow/task-2", sha: commitEvent?.sha });
   await expect(git.push({ shadow_branch: cloneInput.shadow_branch })).rejects.toMatchObject({
     code: "revision_not_found",
   });
-  expect(await git.branch({ branch: cloneInput.shadow_branch })).toEqual({
+  expect(await git.switchBranch({ branch: cloneInput.shadow_branch })).toEqual({
     branch: cloneInput.shadow_branch,
     head,
     created: false,
   });
   expect(await git.commit(turn)).toBeUndefined();
-  expect(await git.branch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({ head: commitEvent?.sha });
-  await expect(git.branch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({
+  expect(await git.switchBranch({ branch: "shadow/three", from: "shadow/task-2" })).toMatchObject({
+    head: commitEvent?.sha,
+  });
+  await expect(git.switchBranch({ branch: "shadow/four", from: "nowhere" })).rejects.toMatchObject({
     code: "revision_not_found",
   });
 });
@@ -224,7 +226,7 @@ test("uncommitted work is committed before the runner stops, with the task's aut
   expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
   await git.clone(cloneInput);
   expect(await git.commitLeftovers({ withinMs })).toBeUndefined();
-  await git.config({ name: "Bea Ö", email: "bea@example.com" });
+  await git.setAuthor({ name: "Bea Ö", email: "bea@example.com" });
   expect(repository.runAsAgent("config", "user.name")).toBe("Bea Ö");
   await repository.write("left.txt", "over");
   const commitEvent = await repository.open().commitLeftovers({ withinMs });
@@ -233,7 +235,7 @@ test("uncommitted work is committed before the runner stops, with the task's aut
   await repository.write("late.txt", "x");
   expect(await git.commitLeftovers({ withinMs: 0 })).toBeUndefined();
   // The commit continues in the background; the next operation waits for it.
-  await git.treeStatus();
+  await git.getTreeStatus();
 });
 
 test("the watcher is quiet while git changes files, and only then", async () => {
@@ -245,10 +247,10 @@ test("the watcher is quiet while git changes files, and only then", async () => 
   const watched = repository.open({ quiet });
   await watched.clone(cloneInput);
   await watched.commit(turn);
-  await watched.branch({ branch: "shadow/two" });
+  await watched.switchBranch({ branch: "shadow/two" });
   await expect(watched.checkout({ revision: "nowhere", discard: false })).rejects.toThrow();
   expect(calls).toEqual(Array.from({ length: 4 }, () => ["quiet", "over"]).flat());
-  await watched.treeStatus();
+  await watched.getTreeStatus();
   await watched.compare({});
   expect(calls).toHaveLength(8);
 });
@@ -271,7 +273,7 @@ test("a file that is being written is in no commit, neither of a turn nor of the
   await repository.write(`deep/${half}`, "half");
   await repository.write("whole.txt", "whole");
   expect(await git.commit(turn)).toMatchObject({ files: 1 });
-  expect((await git.treeStatus()).files).toEqual([]);
+  expect((await git.getTreeStatus()).files).toEqual([]);
   repository.runAsAgent("add", "--all");
   expect(repository.runAsAgent("status", "--porcelain")).toBe("");
   // The file is ignored even if the agent has its own rules.

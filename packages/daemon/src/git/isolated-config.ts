@@ -1,6 +1,6 @@
 import { lstat, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isSystemError, replaceFile } from "../support/files.ts";
+import { ignoreSystemErrors, replaceFile } from "../support/files.ts";
 import { git } from "./command.ts";
 import { excludeTemporaryFiles } from "./exclude-temporary-files.ts";
 
@@ -55,9 +55,9 @@ export class IsolatedConfig {
     if (this.#writtenStamp === undefined) await rm(this.#folder, { recursive: true, force: true });
     await mkdir(this.#folder, { recursive: true });
     // git does not create the target folder of a link.
-    await mkdir(join(this.#repository, "logs")).catch(ignoreErrors("EEXIST", "ENOENT", "ENOTDIR"));
+    await mkdir(join(this.#repository, "logs")).catch(ignoreSystemErrors("EEXIST", "ENOENT", "ENOTDIR"));
     for (const name of linkedPaths)
-      await symlink(join(this.#repository, name), join(this.#folder, name)).catch(ignoreErrors("EEXIST"));
+      await symlink(join(this.#repository, name), join(this.#folder, name)).catch(ignoreSystemErrors("EEXIST"));
     await excludeTemporaryFiles(this.#repository);
     const stamps = await Promise.all(configFiles.map((name) => getFileStamp(join(this.#repository, name))));
     const stamp = stamps.join(" ");
@@ -90,7 +90,7 @@ export class IsolatedConfig {
  * Returns a stamp that changes with the file, or undefined without a plain file of reasonable size.
  */
 async function getFileStamp(path: string): Promise<string | undefined> {
-  const stats = await lstat(path, { bigint: true }).catch(ignoreErrors("ENOENT", "ENOTDIR"));
+  const stats = await lstat(path, { bigint: true }).catch(ignoreSystemErrors("ENOENT", "ENOTDIR"));
   if (!stats?.isFile() || stats.size > maxConfigBytes) return undefined;
   return `${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`;
 }
@@ -106,10 +106,3 @@ function formatConfig(settings: ReadonlyMap<string, string>): string {
   );
   return `${lines.join("")}[core]\n\tbare = false\n`;
 }
-
-const ignoreErrors =
-  (...codes: string[]) =>
-  (error: unknown): undefined => {
-    if (!isSystemError(error, ...codes)) throw error;
-    return undefined;
-  };

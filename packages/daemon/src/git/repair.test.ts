@@ -53,7 +53,7 @@ for (const [name, damage] of Object.entries(damages))
       // The next turn is normal.
       await repository.write("third.txt", "third\n");
       expect(await repository.open().commit(turn)).toMatchObject({ files: 1, parent: second?.sha });
-      expect(await daemonGit.treeStatus()).toMatchObject({ branch: shadow_branch, clean: true });
+      expect(await daemonGit.getTreeStatus()).toMatchObject({ branch: shadow_branch, clean: true });
     });
 
 test("the replaced repository is kept for a person, and the log says so", async () => {

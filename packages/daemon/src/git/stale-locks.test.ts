@@ -35,7 +35,7 @@ test("the locks of a killed git do not prevent a turn's commit", async () => {
   expect(await git.commit(turn)).toMatchObject({ branch: cloneInput.shadow_branch });
   expect(repository.runAsAgent("show", "HEAD:last.txt")).toBe("last");
   await leaveLock("config.lock");
-  await git.config({ name: "Bea", email: "bea@example.com" });
+  await git.setAuthor({ name: "Bea", email: "bea@example.com" });
   expect(repository.runAsAgent("config", "user.name")).toBe("Bea");
 });
 

@@ -1,7 +1,7 @@
 import { unlink } from "node:fs/promises";
 import { WharfError, type EventData, type EventType, type JournalRecord, type JournalState } from "@wharf/contract";
 import { Notifier } from "../support/notifier.ts";
-import { isDiskFull, isSystemError } from "../support/files.ts";
+import { isDiskFull, ignoreSystemErrors } from "../support/files.ts";
 import { JournalCursor } from "./cursor.ts";
 import { lineOverheadBytes, toRecordJson } from "./line.ts";
 import { recoverJournal, writeAcknowledged, type RecoveredJournal } from "./recovery.ts";
@@ -294,7 +294,7 @@ export class Journal implements AsyncDisposable {
 
   async #trim(): Promise<void> {
     for (let oldest = this.#trimmed[0]; oldest !== undefined; oldest = this.#trimmed[0]) {
-      await unlink(oldest.path).catch(ignoreMissing);
+      await unlink(oldest.path).catch(ignoreSystemErrors("ENOENT"));
       this.#trimmed.shift();
     }
     const seq = this.#acked;
@@ -315,10 +315,6 @@ async function* readRecords(limit: number, source: JournalCursor): AsyncIterable
       yield record;
     }
   }
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isSystemError(error, "ENOENT")) throw error;
 }
 
 function ignoreFullDisk(error: unknown): void {

@@ -31,3 +31,11 @@ export const isSystemError = (thrown: unknown, ...codes: string[]): thrown is No
 
 /** Returns whether a write failed because no space is left. */
 export const isDiskFull = (thrown: unknown): boolean => isSystemError(thrown, "ENOSPC", "EDQUOT");
+
+/** Returns a handler that ignores system errors with one of these codes and throws all others. */
+export const ignoreSystemErrors =
+  (...codes: string[]) =>
+  (error: unknown): undefined => {
+    if (!isSystemError(error, ...codes)) throw error;
+    return undefined;
+  };

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, readlink, realpath, type FileHandle } from "node:fs
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { toFileError, createNotAFileError } from "./file-errors.ts";
-import { isSystemError } from "./files.ts";
+import { ignoreSystemErrors, isSystemError } from "./files.ts";
 
 /**
  * Resolves paths for callers who may reach everything inside one root and nothing else.
@@ -92,7 +92,8 @@ export async function openEntry(root: RootFolder, path: string, options: WalkOpt
     return {
       folder,
       name,
-      stat: () => (name === "" ? folder.handle.stat() : lstat(folder.getEntryPath(name))).catch(ignoreMissing),
+      stat: () =>
+        (name === "" ? folder.handle.stat() : lstat(folder.getEntryPath(name))).catch(ignoreSystemErrors("ENOENT")),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     };
   } catch (error) {
@@ -229,7 +230,7 @@ class PathWalk {
         return;
       } catch (error) {
         if (isSystemError(error, "ENOENT") && this.#options.create && !wasCreated) {
-          await mkdir(this.#currentFolder.getEntryPath(name)).catch(ignoreExisting);
+          await mkdir(this.#currentFolder.getEntryPath(name)).catch(ignoreSystemErrors("EEXIST"));
           continue;
         }
         if (!isSystemError(error, "ENOTDIR", "ELOOP")) throw error;
@@ -301,14 +302,6 @@ async function getLinkTarget(path: string): Promise<string | undefined> {
     if (isSystemError(error, "EINVAL", "ENOENT", "ENOTDIR")) return undefined;
     throw error;
   }
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (!isSystemError(error, "ENOENT")) throw error;
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!isSystemError(error, "EEXIST")) throw error;
 }
 
 function isInside(root: string, path: string): boolean {
