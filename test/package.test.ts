@@ -154,7 +154,7 @@ describe("the published package", () => {
     );
     expect(code.filter((one) => one.includes("wharf-mock-"))).toEqual([]);
     const { code: exitCode, err } = await start("env", ["WHARF_BACKEND=mock", "npx", "wharf", "up"]).ended;
-    expect(err).toContain("the backend 'mock' is only in a source checkout of Wharf");
+    expect(err).toContain("the backend 'mock' exists only in a source checkout of Wharf");
     expect(exitCode).not.toBe(0);
     expect(await listRemainingProcesses()).toEqual([]);
   });

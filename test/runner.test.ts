@@ -123,7 +123,7 @@ describe("a model route", () => {
     const route = await runners.run(["create", "--model-route", "openai"]);
     expect(route).toMatchObject({ code: 2, stderr: expect.stringContaining("no key for the model route 'openai'") });
     const image = await runners.run(["create", "--image", "wharf-python:latest"]);
-    expect(image).toMatchObject({ code: 2, stderr: expect.stringContaining("does not make runners of images") });
+    expect(image).toMatchObject({ code: 2, stderr: expect.stringContaining("does not create runners from images") });
   });
 });
 

@@ -42,7 +42,7 @@ export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings 
   if (!token) throw new WharfError("config_invalid", { name: "WHARF_TOKEN", reason: "it is not set" });
   const baseUrl = (environment["WHARF_MODEL_BASE_URL"] || `${url}/models/${provider.data}`).replace(/\/+$/, "");
   if (!URL.canParse(baseUrl))
-    throw new WharfError("config_invalid", { name: "WHARF_MODEL_BASE_URL", reason: `'${baseUrl}' is no URL` });
+    throw new WharfError("config_invalid", { name: "WHARF_MODEL_BASE_URL", reason: `'${baseUrl}' is not a URL` });
   return { provider: provider.data, model: environment["WHARF_MODEL"] || defaultModels[provider.data], baseUrl, token };
 }
 

@@ -26,7 +26,7 @@ export const AnyBranchName = z
   .max(255)
   .regex(/^[^\s\p{Cc}~^:?*[\\]+$/u, "a branch name");
 /** Epoch of a journal. */
-export const JournalEpoch = z.string().regex(/^[\w-]{1,100}$/, "an epoch of letters and digits");
+export const JournalEpoch = z.string().regex(/^[\w-]{1,100}$/, "must be an epoch: letters, digits, _ and -");
 /** Sequence of a journal record, small enough for exact arithmetic. */
 export const Sequence = z.number().int().min(0).max(1e15);
 /** Id of a turn, created by the server. */

@@ -23,7 +23,7 @@ export async function readConfig(input: Readable): Promise<DaemonConfig> {
 }
 
 const createConfigError = (reason: string): WharfError =>
-  new WharfError("config_invalid", { name: "of the daemon", reason });
+  new WharfError("config_invalid", { name: "The daemon's configuration", reason });
 
 function isJson(text: string): boolean {
   try {

@@ -117,7 +117,7 @@ export const agentErrors: Catalogue<AgentErrors> = {
     grpc: "FAILED_PRECONDITION",
     message: ({ reason }) => `The agent refused the request: ${reason}`,
     next: () =>
-      "Correct what the agent names, then prompt the task again. An interactive login is not possible in a runner: give the agent a key.",
+      "Correct what the agent names, then prompt the task again. An interactive login is not possible in a runner: give the agent its credentials with `wharf agent-types set <name>`.",
   },
   agent_timeout: {
     http: 504,

@@ -67,7 +67,7 @@ function getTarType(flag: string, path: string): TarType {
 
 function parsePaxNumber(value: string): number {
   const number = Number(value);
-  if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value)) throw createTarError("a pax header has a number that is none");
+  if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value)) throw createTarError("a pax header contains an invalid number");
   return Math.max(0, Math.floor(number));
 }
 
@@ -79,7 +79,7 @@ function parseNumber(header: Buffer, offset: number, length: number): number {
     .replace(/[\0 ]+$/, "")
     .trimStart();
   if (text === "") return 0;
-  if (!/^[0-7]+$/.test(text)) throw createTarError("a header has a number that is none");
+  if (!/^[0-7]+$/.test(text)) throw createTarError("a header contains an invalid number");
   return Number.parseInt(text, 8);
 }
 

@@ -19,7 +19,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
   let next: Partial<TarEntry> = {};
   for (;;) {
     const block = await bytes.readBlock();
-    if (!block) throw createTarError("it breaks off");
+    if (!block) throw createTarError("it is incomplete");
     const header = parseHeader(block);
     if (!header) break;
     const { flag } = header;
@@ -66,7 +66,7 @@ class ByteSource {
     while (length < blockBytes) {
       const piece = await this.#readPiece(blockBytes - length);
       if (!piece && length === 0) return undefined;
-      if (!piece) throw createTarError("it breaks off");
+      if (!piece) throw createTarError("it is incomplete");
       pieces.push(piece);
       length += piece.length;
     }
@@ -79,7 +79,7 @@ class ByteSource {
     const next = async (): Promise<IteratorResult<Buffer>> => {
       if (remainingBytes === 0) return { done: true, value: undefined };
       const piece = await this.#readPiece(remainingBytes);
-      if (!piece) throw createTarError("it breaks off");
+      if (!piece) throw createTarError("it is incomplete");
       remainingBytes -= piece.length;
       return { done: false, value: piece };
     };
@@ -89,7 +89,7 @@ class ByteSource {
   async skip(size: number): Promise<void> {
     for (let remainingBytes = size; remainingBytes > 0;) {
       const piece = await this.#readPiece(remainingBytes);
-      if (!piece) throw createTarError("it breaks off");
+      if (!piece) throw createTarError("it is incomplete");
       remainingBytes -= piece.length;
     }
   }

@@ -24,13 +24,13 @@ export function toRunnerFailure(text: string, createError: (why: string) => Whar
 export async function readRunnerFailure(answer: RawResponse, runnerId: string): Promise<RemoteError | WharfError> {
   const { status, body } = answer;
   const createHostileError = (why: string) =>
-    new WharfError("runner_hostile", { runner_id: runnerId, reason: `its daemon answers ${status} ${why}` });
+    new WharfError("runner_hostile", { runner_id: runnerId, reason: `its daemon answered ${status} ${why}` });
   const timer = setTimeout(() => body.destroy(), problemTimeoutMs);
   try {
     return toRunnerFailure(await readText(body, maxProblemBytes), createHostileError);
   } catch (error) {
     if (error instanceof WireProtocolError) return createHostileError(`with ${error.reason}`);
-    const reason = `its daemon answers ${status}, and the reason was cut`;
+    const reason = `its daemon answered ${status}, and the rest of the answer is missing`;
     return new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause: error });
   } finally {
     clearTimeout(timer);

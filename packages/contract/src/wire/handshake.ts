@@ -59,7 +59,7 @@ export async function acceptWire(
     if (verdict[0] === Verdict.superseded)
       throw new WireSupersededError(Number(verdict.readBigUInt64BE(1)), options.epoch);
     if (verdict[0] !== Verdict.accepted)
-      throw createHostileError(options.runnerId, "its answer to the handshake has no meaning");
+      throw createHostileError(options.runnerId, "its answer to the handshake is not valid");
   });
 }
 
@@ -162,7 +162,7 @@ function parseKey({ key }: HandshakeOptions): Buffer {
   const bytes = Buffer.from(key, "hex");
   if (bytes.length >= minKeyBytes && bytes.length * 2 === key.length) return bytes;
   throw new WharfError("config_invalid", {
-    name: "wire key",
+    name: "The wire key",
     reason: `it must be at least ${minKeyBytes} bytes in hex`,
   });
 }

@@ -29,7 +29,9 @@ export class CommandInput {
   async write(data: Buffer, options: { offset?: number | undefined; end?: boolean } = {}): Promise<number> {
     const { offset = this.#offset, end = false } = options;
     if (offset > this.#offset)
-      throw createOffsetError(`there are ${this.#offset} bytes of input, and these begin at ${offset}`);
+      throw createOffsetError(
+        `the command has received ${this.#offset} bytes of input, so the next data cannot begin at ${offset}`,
+      );
     const newData = data.subarray(Math.min(data.length, this.#offset - offset));
     if (newData.length > 0) {
       if (this.#ended || !this.#pipe?.writable) throw new WharfError("stdin_closed", {});

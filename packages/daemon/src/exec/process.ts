@@ -171,7 +171,7 @@ function spawnShell(spec: CommandSpec, { cwd, home, input }: { cwd: string; home
 function rejectNulCharacters(spec: CommandSpec): void {
   const texts = Object.entries({ command: spec.command, shell: spec.shell, ...spec.environment }).flat();
   if (texts.some((text) => text.includes("\0")))
-    throw new WharfError("bad_request", { issues: [{ path: "command", message: "holds a NUL character" }] });
+    throw new WharfError("bad_request", { issues: [{ path: "command", message: "contains a NUL character" }] });
 }
 
 function toStartError(shell: string, error: unknown): unknown {

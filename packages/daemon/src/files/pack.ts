@@ -34,7 +34,8 @@ export async function packFolder(
     const pathStart = tree.path === "" ? 0 : tree.path.length + 1;
     const totals: PackTotals = { entries: 0, bytes: 0 };
     for await (const { folder, entries, cut } of tree.readFolders()) {
-      if (cut) throw new WharfError("bad_request", { issues: [{ path, message: "is too deep or too full to pack" }] });
+      if (cut)
+        throw new WharfError("bad_request", { issues: [{ path, message: "has too many levels or entries to pack" }] });
       for (let offset = 0; offset < entries.length; offset += entriesPerBatch) {
         signal.throwIfAborted();
         const batch = entries.slice(offset, offset + entriesPerBatch);

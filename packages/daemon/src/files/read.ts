@@ -53,7 +53,7 @@ async function getLineRange(file: FileHandle, input: FileRead, signal: AbortSign
 function encodeContent(bytes: Buffer, { path, encoding }: FileRead): Pick<FileContent, "encoding" | "content"> {
   if (encoding !== "base64" && isUtf8(bytes)) return { encoding: "utf8", content: bytes.toString("utf8") };
   if (encoding === "utf8")
-    throw new WharfError("bad_request", { issues: [{ path, message: "is not UTF-8 text; ask for it as base64" }] });
+    throw new WharfError("bad_request", { issues: [{ path, message: "is not UTF-8 text; request it as base64" }] });
   return { encoding: "base64", content: bytes.toString("base64") };
 }
 

@@ -33,7 +33,7 @@ async function replaceOnce(
   if (offsets.length === 0) throw new WharfError("text_not_found", { text: shortenText(input.search) });
   if (input.must_match_once && offsets.length > 1)
     throw new WharfError("bad_request", {
-      issues: [{ path: "search", message: `occurs ${offsets.length} times; give more of what surrounds it` }],
+      issues: [{ path: "search", message: `occurs ${offsets.length} times; include more of the text around it` }],
     });
   const size = bytes.length + offsets.length * (replace.length - search.length);
   if (size > maxFileBytes) throw createTooLargeError(path, maxFileBytes);

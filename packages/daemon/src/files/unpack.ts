@@ -114,7 +114,7 @@ function parseEntryPath(path: string): string {
   const names = path.split("/").filter((name) => name !== "" && name !== ".");
   if (path.startsWith("/") || names.includes("..")) throw new WharfError("path_outside", { path: shortenPath(path) });
   if (names.length > maxWalkDepth)
-    throw new WharfError("bad_request", { issues: [{ path: shortenPath(path), message: "lies too deep" }] });
+    throw new WharfError("bad_request", { issues: [{ path: shortenPath(path), message: "has too many levels" }] });
   return names.join("/");
 }
 

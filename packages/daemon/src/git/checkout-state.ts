@@ -47,7 +47,7 @@ export async function readCheckout(state: string): Promise<CheckoutState | undef
   }
   throw new WharfError("git_failed", {
     command: "clone",
-    reason: "the runner's record of its clone is damaged; what is in the workspace is kept",
+    reason: "the runner's record of its clone is damaged; the files in the workspace are kept",
   });
 }
 

@@ -70,7 +70,7 @@ export class GitFailure extends WharfError<"git_failed"> {
   readonly stderr: string;
   constructor(command: string, stderr: string) {
     const detail = stderr.trim().split("\n").slice(-5).join(" ").slice(0, 1000);
-    super("git_failed", { command, reason: detail || "it gave no reason" });
+    super("git_failed", { command, reason: detail || "git gave no reason" });
     this.stderr = stderr;
   }
 }

@@ -176,11 +176,11 @@ const getHostname = (authority: string): string =>
   authority.replace(/^.*@/, "").replace(/:\d*$/, "").toLowerCase().slice(0, 253);
 
 const createUnreachableError = (reason: string): WharfError =>
-  new WharfError("server_unreachable", { url: "the other end of the wire", reason });
+  new WharfError("server_unreachable", { url: "the end of the runner's connection", reason });
 
 function createUnansweredError(path: string): WharfError {
   const route = /^\/models\/([^/?]+)/.exec(path)?.[1];
-  const reason = "the gateway cut the request before it answered";
+  const reason = "the gateway closed the request without an answer";
   return route === undefined ? createUnreachableError(reason) : new WharfError("model_unreachable", { route, reason });
 }
 

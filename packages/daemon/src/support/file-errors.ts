@@ -18,16 +18,16 @@ export function toFileError(error: unknown, path: string): unknown {
 }
 
 const refusals: Readonly<Record<string, string>> = {
-  EACCES: "the runner may not do that (permission denied)",
-  EPERM: "the runner may not do that (not permitted)",
-  EROFS: "lies on a file system that is read-only",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EROFS: "is on a read-only file system",
   EISDIR: "is a folder",
   ENAMETOOLONG: "has a name that is too long",
-  EINVAL: "has a name that the file system refuses",
+  EINVAL: "has a name that the file system does not accept",
   EBUSY: "is in use by the system",
-  EXDEV: "lies on another file system",
+  EXDEV: "is on another file system",
   ENXIO: "is not a regular file",
-  ETXTBSY: "is a program that runs",
+  ETXTBSY: "is a running program",
   EFBIG: "would be larger than the file system allows",
 };
 

@@ -201,7 +201,7 @@ export class AgentTypes {
     const type =
       types.find((one) => one.name === "wharf" && one.available) ??
       types.find((one) => one.available && one.model_route);
-    const reason = "the task names no agent, and the server has no model key for its own";
+    const reason = "the task names no agent, and the server has no model key for its own agent";
     if (!type) throw new WharfError("agent_type_unavailable", { name: "wharf", reason });
     return type;
   }

@@ -11,7 +11,7 @@ export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" |
 export async function openMockBackend({ failures, ...options }: OpenMockOptions): Promise<MockBackend> {
   const mock = await import("./mock/index.ts").catch((cause: unknown) => {
     if (getErrorCode(cause) !== "ERR_MODULE_NOT_FOUND") throw cause;
-    const reason = "the backend 'mock' is only in a source checkout of Wharf; choose local, docker or kubernetes";
+    const reason = "the backend 'mock' exists only in a source checkout of Wharf; choose local, docker or kubernetes";
     throw new WharfError("config_invalid", { name: "WHARF_BACKEND", reason }, { cause });
   });
   return mock.MockBackend.open({ ...options, simulation: mock.createRemoteSimulation({ failures }) });

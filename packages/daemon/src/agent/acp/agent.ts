@@ -272,7 +272,7 @@ export class AcpAgent implements AgentDriver {
     );
     if (protocolVersion !== PROTOCOL_VERSION)
       throw new WharfError("agent_refused", {
-        reason: `it speaks version ${protocolVersion} of the Agent Client Protocol, and ${PROTOCOL_VERSION} is spoken here`,
+        reason: `it speaks version ${protocolVersion} of the Agent Client Protocol; Wharf speaks version ${PROTOCOL_VERSION}`,
       });
     this.#capabilities = agentCapabilities?.promptCapabilities ?? this.#capabilities;
     this.#opening = new SessionOpening({
@@ -329,7 +329,7 @@ export class AcpAgent implements AgentDriver {
         if (error instanceof WharfError) throw error;
         if (error instanceof RequestError)
           throw new WharfError("agent_refused", { reason: getRefusalReason(error) }, { cause: error });
-        throw new WharfError("agent_exited", { exit: "while it was asked" }, { cause: error });
+        throw new WharfError("agent_exited", { exit: "during a request" }, { cause: error });
       },
     );
     if (!answer?.configOptions) return;

@@ -75,7 +75,7 @@ export class ClientTerminals {
   async create(request: TerminalRequest): Promise<string> {
     if (this.#terminals.size + this.#starting >= maxTerminals)
       throw new WharfError("bad_request", {
-        issues: [{ path: "", message: `${maxTerminals} terminals are open already; release one` }],
+        issues: [{ path: "", message: `${maxTerminals} terminals are already open; release one` }],
       });
     this.#starting++;
     try {

@@ -74,7 +74,8 @@ export class HostCredentials {
 
   async #copyCredentials(id: string, requested: readonly HostCredential[]): Promise<CredentialMounts> {
     const sources = this.#sources;
-    if (!sources) throw new WharfError("config_invalid", { name: settingName, reason: "this server gives none away" });
+    if (!sources)
+      throw new WharfError("config_invalid", { name: settingName, reason: "this server does not share credentials" });
     const provided: string[] = [];
     const unavailable: string[] = [];
     const mounts = new Map<string, string>();

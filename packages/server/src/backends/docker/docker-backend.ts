@@ -272,7 +272,7 @@ class DockerBackend implements Backend {
     if (info.Config.Labels[label.server] === this.#options.server) return { handle, info };
     throw new WharfError("backend_failed", {
       backend: this.name,
-      reason: `the container ${info.Name} is not this server's`,
+      reason: `the container ${info.Name} belongs to another server`,
     });
   }
 

@@ -28,11 +28,11 @@ export async function createExitError(
   }
   const lived = Date.parse(state.FinishedAt) - Date.parse(state.StartedAt);
   if (lived < minLifetimeMs && !externalExitCodes.has(state.ExitCode)) {
-    const reason = `its daemon ended at once with exit code ${state.ExitCode}${quote}`;
+    const reason = `its daemon exited at once with exit code ${state.ExitCode}${quote}`;
     return new WharfError("image_unusable", { image: Config.Image, reason });
   }
   const why = state.Error && ` (${state.Error})`;
-  return createUnavailableError(id, `its container ended with exit code ${state.ExitCode}${why}${quote}`);
+  return createUnavailableError(id, `its container exited with exit code ${state.ExitCode}${why}${quote}`);
 }
 
 export const createUnavailableError = (id: string, reason: string): WharfError =>

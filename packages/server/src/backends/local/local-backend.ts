@@ -283,7 +283,7 @@ class LocalBackend implements Backend {
     const output = await folder.readLogTail();
     throw new WharfError("runner_unavailable", {
       runner_id: folder.id,
-      reason: `its daemon does not run${output && `; its last output: ${output}`}`,
+      reason: `its daemon is not running${output && `; its last output: ${output}`}`,
     });
   }
 

@@ -119,7 +119,7 @@ export class PlainEnclosure implements Enclosure {
     }
     throw new WharfError("backend_failed", {
       backend: "local",
-      reason: `processes of runner ${folder.id} do not end`,
+      reason: `processes of runner ${folder.id} did not end`,
     });
   }
 

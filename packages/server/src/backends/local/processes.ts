@@ -92,7 +92,7 @@ export async function killAll(identities: readonly ProcessIdentity[]): Promise<v
   for (const identity of identities) await signalProcess(identity, "SIGKILL");
   for (const identity of identities) {
     if (await waitForExit(identity, killTimeoutMs)) continue;
-    throw new WharfError("backend_failed", { backend: "local", reason: `process ${identity.pid} does not end` });
+    throw new WharfError("backend_failed", { backend: "local", reason: `process ${identity.pid} did not end` });
   }
 }
 

@@ -41,6 +41,6 @@ async function requireDaemon(folder: RunnerFolder): Promise<void> {
   const launched = await folder.readLaunchRecord();
   if (launched ? await isAlive(launched.daemon) : await folder.isLaunchOpen()) return;
   const output = await folder.readLogTail();
-  const reason = `its daemon does not run${output && `; its last output: ${output}`}`;
+  const reason = `its daemon is not running${output && `; its last output: ${output}`}`;
   throw new WharfError("runner_unavailable", { runner_id: folder.id, reason });
 }

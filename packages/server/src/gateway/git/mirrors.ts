@@ -224,7 +224,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       if (remote.id !== repository_id)
         throw new WharfError("push_rejected", {
           ref,
-          reason: `the mirror ${repository_id} is not one of ${remote.shown}`,
+          reason: `the mirror ${repository_id} is not a mirror of ${remote.shown}`,
         });
       using deadline = startDeadline(caller.signal, timeoutMs, () =>
         createRemoteTimeout(remote, "push", timeoutMs ?? 0),

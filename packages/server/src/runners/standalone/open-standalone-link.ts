@@ -63,7 +63,7 @@ export async function openStandaloneLink(
       if (tries > 1)
         throw isIncompatible(error)
           ? error
-          : createUnavailableError(id, "its daemon does not answer, even after a new start", error);
+          : createUnavailableError(id, "its daemon does not answer, even after a restart", error);
     }
   }
 }

@@ -78,7 +78,7 @@ export class StandaloneRunners {
   #checkInput({ image, model_route }: RunnerCreate): void {
     const { backend, routes } = this.#options;
     if (image !== undefined && !imageBackends.has(backend.name)) {
-      const message = `the backend '${backend.name}' does not make runners of images`;
+      const message = `the backend '${backend.name}' does not create runners from images`;
       throw new WharfError("bad_request", { issues: [{ path: "image", message }] });
     }
     if (model_route !== undefined && !Object.hasOwn(routes, model_route))

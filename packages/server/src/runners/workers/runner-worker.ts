@@ -172,4 +172,4 @@ export function createRunnerSpec({ id, programs, organization_id, resources, ima
 
 /** Creates the error for a runner that cannot be used. */
 export const createUnusableError = (runner: RunnerRow): WharfError =>
-  new WharfError("runner_unavailable", { runner_id: runner.id, reason: runner.error_message ?? "it has failed" });
+  new WharfError("runner_unavailable", { runner_id: runner.id, reason: runner.error_message ?? "it failed" });

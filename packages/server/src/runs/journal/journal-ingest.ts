@@ -78,7 +78,10 @@ export class JournalIngest {
       void this.#acknowledge(signal);
     });
     signal.throwIfAborted();
-    throw new WharfError("runner_unavailable", { runner_id: tenure.runnerId, reason: "its journal ended" });
+    throw new WharfError("runner_unavailable", {
+      runner_id: tenure.runnerId,
+      reason: "the stream of its journal ended",
+    });
   }
 
   /**

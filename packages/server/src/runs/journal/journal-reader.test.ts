@@ -529,7 +529,9 @@ describe("a turn in which the agent's model failed", () => {
       expect(nexts[0] === "Wait.").toBe(isKnown);
       expect(nexts).toHaveLength(2);
       expect(nexts.join()).not.toContain("key");
-      expect(nexts[1]).toBe("Fix what git reports, then try again; `wharf task logs <task>` shows what happened before.");
+      expect(nexts[1]).toBe(
+        "Fix what git reports, then try again; `wharf task logs <task>` shows what happened before.",
+      );
     }
   });
 });

@@ -157,7 +157,7 @@ export class JournalReader {
     if (movedRows.length > 0) return;
     throw new WharfError("runner_unavailable", {
       runner_id: this.#runnerId,
-      reason: "another reader moved the journal's cursor",
+      reason: "another reader has moved the journal's cursor",
     });
   }
 
