@@ -79,7 +79,7 @@ const writeOptions = {
   path: Path,
   /** Creates missing parent folders. */
   create_parents: z.boolean().default(true),
-  /** Without `overwrite`, an existing file is a conflict. */
+  /** Without `overwrite`, an existing file is `file_already_exists`. */
   overwrite: z.boolean().default(true),
 };
 const Mode = z.int().min(0).max(0o777);

@@ -8,8 +8,8 @@ import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
 
 /**
- * Replaces a text in a file, byte for byte, in any encoding. A file that changed meanwhile is a
- * conflict.
+ * Replaces a text in a file, byte for byte, in any encoding. A file that changed meanwhile is
+ * `file_changed`.
  */
 export async function replaceText(
   settings: FileSettings,

@@ -17,7 +17,7 @@ const replaceQueue = new KeyedQueue();
 export interface ReplaceOptions {
   /** Creates missing parent folders. */
   createParents?: boolean | undefined;
-  /** Without this option, an existing file is a conflict. */
+  /** Without this option, an existing file is `file_already_exists`. */
   overwrite?: boolean | undefined;
   /** Sets permission bits; the default is those of the replaced file. */
   mode?: number | undefined;
@@ -25,7 +25,7 @@ export interface ReplaceOptions {
   durable?: boolean | undefined;
   /** Handles links like any walk; a link at the path's end that is not followed is replaced. */
   links?: WalkOptions["links"];
-  /** Expects this file, as it was read: a different or changed file in its place is a conflict. */
+  /** Expects this file, as it was read. A different or changed file is `file_changed`. */
   unchanged?: Stats | undefined;
 }
 
