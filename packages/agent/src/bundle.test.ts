@@ -20,7 +20,7 @@ async function bundle(input: string, folder: string): Promise<string> {
   return file;
 }
 
-test("the agent works as a single file far from its packages", async () => {
+test("the agent works as a single file without its packages", async () => {
   using folders = new TestFolders();
   const program = await bundle("main.ts", folders.outside);
   await using model = await start.gemini({ key, script: fullTurn });
@@ -29,7 +29,7 @@ test("the agent works as a single file far from its packages", async () => {
   expect(agent.said).toContain("says hello");
 });
 
-test("the demo agent works as a single file far from its packages", async () => {
+test("the demo agent works as a single file without its packages", async () => {
   using folders = new TestFolders(sampleFiles);
   const program = await bundle("demo/main.ts", folders.outside);
   await using agent = await new TestClient({
@@ -38,6 +38,6 @@ test("the demo agent works as a single file far from its packages", async () => 
     home: folders.home,
     permit: () => "allow_once",
   }).open();
-  await agent.prompt("Mend it.");
+  await agent.prompt("Fix it.");
   expect(agent.said).toContain("After: 5 passed, 0 failed.");
 });

@@ -6,7 +6,7 @@ import { agentFor, failureOf, fullTurn, key, start } from "../test/agent.ts";
 import { TestFolders } from "../test/workspace.ts";
 
 describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %s API", (provider) => {
-  test("a full turn writes a file, runs a command and tells of both", async () => {
+  test("a full turn writes a file, runs a command and reports both", async () => {
     using folders = new TestFolders({ "AGENTS.md": "Say hello in lower case.\n" });
     await using model = await start[provider]({ key, script: fullTurn });
     await using agent = await agentFor(provider, { model, folders }).open();
@@ -32,7 +32,7 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
   });
 
   test.each([true, "clean"] as const)(
-    "an answer that is cut (%s) fails the turn, and a tool call in it is not run",
+    "an answer that is cut (%s) fails the turn, and a tool call in it does not run",
     async (cut) => {
       using folders = new TestFolders();
       const script: Script = [
@@ -59,7 +59,7 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
     },
   );
 
-  test("an answer that is cut before anything of it was shown is asked for again", async () => {
+  test("an answer that is cut before any of it was shown is requested again", async () => {
     using folders = new TestFolders();
     await using model = await start[provider]({
       key,
@@ -90,7 +90,7 @@ describe.each(["gemini", "anthropic", "openai"] as const)("with a model of the %
       expect(last).toContain(earlier);
   });
 
-  test("a wrong key ends the turn with the API's own words, and nothing is asked twice", async () => {
+  test("a wrong key ends the turn with the API's message, and no request is repeated", async () => {
     using folders = new TestFolders();
     await using model = await start[provider]({ key: "another", script: [] });
     await using agent = await agentFor(provider, { model, folders }).open();

@@ -35,7 +35,7 @@ export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings 
   const named = environment["WHARF_MODEL_PROVIDER"];
   const provider = Provider.safeParse(named);
   if (!provider.success) {
-    const reason = named ? `'${named}' is none of ${Provider.options.join(", ")}` : "it is not set";
+    const reason = named ? `'${named}' is not one of ${Provider.options.join(", ")}` : "it is not set";
     throw new WharfError("config_invalid", { name: "WHARF_MODEL_PROVIDER", reason });
   }
   const { url, token } = getGateway(environment);

@@ -33,7 +33,7 @@ const caught = (work: Promise<unknown>): Promise<unknown> =>
 const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
 
 describe("the client", () => {
-  test("sends path, query, body and token, and gives back what the schema knows", async () => {
+  test("sends path, query, body and token, and returns the fields of the schema", async () => {
     let seen = {};
     const client = await serve((request, response, body) => {
       const { url, method, headers } = request;
@@ -53,7 +53,7 @@ describe("the client", () => {
     });
   });
 
-  test("sends an empty body where all of it may be left out, and none where the route takes none", async () => {
+  test("sends an empty body if all its fields are optional, and none if the route takes none", async () => {
     const bodies: string[] = [];
     const client = await serve((_, response, body) => {
       bodies.push(body);
@@ -64,7 +64,7 @@ describe("the client", () => {
     expect(bodies).toEqual(["{}", ""]);
   });
 
-  test("throws what the server says is wrong, with its next step", async () => {
+  test("throws the server's error with its next step", async () => {
     const problem = new WharfError("task_not_found", { id: "x" }).toProblem();
     const client = await serve((_, response) => void response.writeHead(404).end(JSON.stringify(problem)));
     const error = await caught(client.call(api.getTask, { params: { task_id: id } }));
@@ -73,15 +73,15 @@ describe("the client", () => {
   });
 
   test.each([
-    ["an answer that is no JSON", 200, "<html>"],
+    ["an answer that is not JSON", 200, "<html>"],
     ["an answer of another shape", 200, '{"status":"fine"}'],
     ["an error of something that is not Wharf", 502, "Bad Gateway"],
-  ])("says that no Wharf server is there on %s", async (_, status, text) => {
+  ])("reports that no Wharf server answers, after %s", async (_, status, text) => {
     const client = await serve((_, response) => void response.writeHead(status).end(text));
     expect(await caught(client.call(api.health, {}))).toMatchObject({ code: "server_unreachable" });
   });
 
-  test("says what a connection failed of", async () => {
+  test("reports why a connection failed", async () => {
     const client = await serve(() => undefined);
     const { port } = server!.address() as AddressInfo;
     server!.close();
@@ -93,7 +93,7 @@ describe("the client", () => {
     });
   });
 
-  test("says that an answer took too long", async () => {
+  test("reports an answer that takes too long", async () => {
     const client = await serve(() => undefined);
     expect(await caught(client.call(api.health, {}, { timeoutMs: 50 }))).toMatchObject({
       code: "server_unreachable",
@@ -101,7 +101,7 @@ describe("the client", () => {
     });
   });
 
-  test("asks again while its patience lasts, and looks anew where the server is", async () => {
+  test("retries until its deadline, and locates the server each time", async () => {
     const client = await serve((_, response) => void response.end('{"status":"ok","version":"1"}'));
     let asked = 0;
     const moving = new Client(async () => (++asked === 1 ? { url: "http://127.0.0.1:1" } : client.locate()));
@@ -109,7 +109,7 @@ describe("the client", () => {
     expect(asked).toBe(2);
   });
 
-  test("ends with the signal's own reason, also while it waits to ask again", async () => {
+  test("ends with the signal's own reason, also between retries", async () => {
     const reason = new Error("enough");
     const nowhere = new Client(async () => ({ url: "http://127.0.0.1:1" }));
     const stop = new AbortController();

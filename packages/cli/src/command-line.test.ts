@@ -158,7 +158,7 @@ describe("a bad value", () => {
     [["runner", "create", "--cpus", "1"], "--cpus, --memory and --disk"],
     [["runner", "exec", id], "--file"],
     [["runner", "rm"], "--all"],
-  ])("is refused with a sentence: %j", async (line, words) => {
+  ])("is refused with an explanation: %j", async (line, words) => {
     expect(await typed(...line)).toMatchObject({ code: 2, out: "", err: expect.stringContaining(words) });
   });
 });
@@ -178,7 +178,7 @@ describe("a command line that commander refuses", () => {
     ...incomplete.map(([path]): [string[], string] => [path.split(" "), "missing required argument"]),
   ];
 
-  test.each(refused)("is told to people and to programs: %j", async (line, words) => {
+  test.each(refused)("is reported to people and to programs: %j", async (line, words) => {
     const { code, out, err } = await typed(...line);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain(words);
@@ -190,7 +190,7 @@ describe("a command line that commander refuses", () => {
   });
 
   test.each(groups.filter(([path]) => path !== "agent-types"))(
-    "shows what `%s` has, or names it to programs",
+    "shows the help of `%s`, or lists its commands to programs",
     async (path, group) => {
       const names = group.commands.map((command) => command.name());
       const { code, out, err } = await typed(path);
@@ -221,11 +221,11 @@ describe("words of another program", () => {
     ["runner exec R -f script --json", "runner exec R -f script --json"],
     ["task ls --json", "task ls --json"],
     ["run exec --json", "run exec --json"],
-  ])("stay its own: %s", (line, expected) => {
+  ])("are separated from Wharf's: %s", (line, expected) => {
     expect(separated(...line.split(" "))).toBe(expected);
   });
 
-  test("are no options of Wharf's, with and without --", async () => {
+  test("are not options of Wharf, with and without --", async () => {
     for (const line of [
       ["node", "--version", "--json"],
       ["--", "node", "--version", "--json"],

@@ -48,7 +48,7 @@ const typed = (line: readonly string[], environment: Record<string, string> = {}
   runCommandLine(line, { folder, environment });
 
 describe("the settings file", () => {
-  test("gives servers names: option before environment before profile before default", async () => {
+  test("names servers: an option overrides the environment, then the profile, then the default", async () => {
     expect(await settings()).toMatchObject({ url: "http://127.0.0.1:4000" });
     expect(await settings({ WHARF_PROFILE: "work" })).toMatchObject({
       url: "https://wharf.example.com",
@@ -62,7 +62,7 @@ describe("the settings file", () => {
     expect(await settings()).not.toHaveProperty("url");
   });
 
-  test("is found by XDG_CONFIG_HOME and by WHARF_CONFIG, which must lead to one", async () => {
+  test("is found through XDG_CONFIG_HOME and WHARF_CONFIG, and WHARF_CONFIG must name an existing file", async () => {
     await mkdir(join(folder, "xdg/wharf"), { recursive: true });
     await writeFile(join(folder, "xdg/wharf/config.toml"), 'profile = "x"\n[profiles.x]\nurl = "http://xdg"\n');
     const xdg = { XDG_CONFIG_HOME: join(folder, "xdg") };
@@ -72,13 +72,13 @@ describe("the settings file", () => {
     expect(await settings({ XDG_CONFIG_HOME: folder })).not.toHaveProperty("url");
   });
 
-  test("gives a profile's token to the profile's server and to no other", async () => {
+  test("sends a profile's token only to the profile's server", async () => {
     expect(await settings({}, { profile: "work", url: "http://elsewhere:1" })).not.toHaveProperty("token");
     expect(await settings({ WHARF_URL: "http://elsewhere:1" }, { profile: "work" })).not.toHaveProperty("token");
     expect((await settings({}, { profile: "work", url: "https://wharf.example.com/" })).token).toBe(secret);
   });
 
-  test("takes a token from a file beside it and from what a command prints", async () => {
+  test("reads a token from a file beside it or from a command's output", async () => {
     await writeFile(join(folder, ".config/wharf/work-token"), "in-a-file\n", { mode: 0o600 });
     expect((await settings({}, { profile: "by file" })).token).toBe("in-a-file");
     expect((await settings({}, { profile: "store" })).token).toBe("from-the-store");
@@ -89,12 +89,12 @@ describe("the settings file", () => {
     ["kill -TERM $$", "the command ended with SIGTERM"],
     ["true", "no token"],
     ["echo two words", "no token"],
-  ])("says what is wrong with a token's command: %s", async (command, words) => {
+  ])("reports a failed token command: %s", async (command, words) => {
     await writeConfig(`[profiles.a]\nurl = "http://a"\ntoken_command = '${command}'\n`);
     await expect(settings({}, { profile: "a" })).rejects.toThrow(`${path}:3 (token_command) is not valid: ${words}`);
   });
 
-  test("is refused with what to run when it holds a token that others may read", async () => {
+  test("is refused with a command to run if it holds a token that others can read", async () => {
     await chmod(path, 0o640);
     await expect(settings()).rejects.toThrow(`(mode 0640); run \`chmod 600 ${path}\``);
     await writeConfig('[profiles.a]\nurl = "http://a"\ntoken_file = "open"\n', 0o644);
@@ -122,7 +122,7 @@ describe("the settings file", () => {
     expect(err).not.toContain(secret);
   });
 
-  test("names the profiles there are when another is asked for", async () => {
+  test("lists the existing profiles if the requested one is unknown", async () => {
     const expected = "expected one of home, work, by file, store, got 'nowhere'";
     expect((await typed(["task", "ls", "--profile", "nowhere"])).err).toContain(`✗ --profile: ${expected}`);
     expect((await typed(["task", "ls"], { WHARF_PROFILE: "nowhere" })).err).toContain(expected);
@@ -132,7 +132,7 @@ describe("the settings file", () => {
     );
   });
 
-  test("leads a command to the profile's server with its token", async () => {
+  test("directs a command to the profile's server with its token", async () => {
     const seen: unknown[] = [];
     const server = createServer((request, response) => {
       seen.push(request.headers.authorization);
@@ -149,7 +149,7 @@ describe("the settings file", () => {
 });
 
 describe("`config show`", () => {
-  test("says where each value comes from, and never shows a token", async () => {
+  test("shows the source of each value, and never a token", async () => {
     const shown = async (line: readonly string[], environment: Record<string, string> = {}) => {
       const { code, out, err } = await typed(["config", "show", ...line], environment);
       expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -175,7 +175,7 @@ describe("`config show`", () => {
     );
   });
 
-  test("starts no command for a token, and asks no server", async () => {
+  test("runs no token command and contacts no server", async () => {
     await writeConfig(`[profiles.a]\nurl = "http://127.0.0.1:1"\ntoken_command = "touch ${join(folder, "ran")}"\n`);
     const { out } = await typed(["config", "show", "--profile", "a"]);
     expect(out).toContain("(token_command)");

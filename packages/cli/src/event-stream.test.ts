@@ -45,7 +45,7 @@ async function read(count: number, options: Partial<FollowOptions> & Pick<Follow
 const seqs = (events: readonly Event[]) => events.map(({ seq }) => seq);
 
 describe("following a log", () => {
-  test("resumes after the last event that was read, without losing or doubling one", async () => {
+  test("resumes after the last event that was read, without losing or repeating one", async () => {
     const afters: number[] = [];
     // Every connection breaks after three lines, and begins with a line that was already sent.
     const { url, tokens } = await serve((socket, after) => {
@@ -64,7 +64,7 @@ describe("following a log", () => {
     expect(tokens[0]).toBe("Bearer secret");
   });
 
-  test("begins after the cursor it is given and reads what comes in the same breath as the connection", async () => {
+  test("begins after the given cursor and reads events that arrive together with the connection", async () => {
     const { url } = await serve((socket, after) => {
       for (let seq = after + 1; seq <= after + 50; seq++) socket.send(line(seq));
     });
@@ -73,7 +73,7 @@ describe("following a log", () => {
     );
   });
 
-  test("finds a server that was started again at another address", async () => {
+  test("finds a server that restarted at another address", async () => {
     const first = await serve((socket) => {
       socket.send(line(1));
       setTimeout(() => first.close(), 20);
@@ -88,7 +88,7 @@ describe("following a log", () => {
     expect(asked).toBe(3);
   });
 
-  test("takes a slow reader's time without losing what waits", async () => {
+  test("waits for a slow reader without losing events", async () => {
     const total = 5_000;
     const { url } = await serve((socket) => {
       for (let seq = 1; seq <= total; seq++) socket.send(line(seq));
@@ -107,19 +107,19 @@ describe("following a log", () => {
     expect(seen).toEqual(Array.from({ length: total }, (_, i) => i + 1));
   });
 
-  test("keeps events of a kind it does not know, as reports", async () => {
+  test("keeps events of unknown kinds as reports", async () => {
     const { url } = await serve((socket) => socket.send(line(1, { kind: "from_the_future", value: 3 })));
     expect((await read(1, { locate: async () => ({ url }) }))[0]?.data).toEqual({ kind: "report", value: 3 });
   });
 
-  test("ends when the signal says so, in the midst of waiting", async () => {
+  test("ends when the signal aborts a wait", async () => {
     const { url } = await serve((socket) => socket.send(line(1)));
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 100);
     expect(seqs(await read(5, { locate: async () => ({ url }), signal: stop.signal }))).toEqual([1]);
   });
 
-  test("throws what the server refuses with, and does not try again", async () => {
+  test("throws the server's refusal without a retry", async () => {
     let asked = 0;
     const http = createServer().listen(0, "127.0.0.1");
     await once(http, "listening");
@@ -136,7 +136,7 @@ describe("following a log", () => {
     expect(asked).toBe(1);
   });
 
-  test("gives up on a server that stays away", async () => {
+  test("fails when a server stays unreachable", async () => {
     const locate = async () => ({ url: "http://127.0.0.1:1" });
     await expect(read(1, { locate, retryTimeoutMs: 300 })).rejects.toMatchObject({ code: "server_unreachable" });
   });

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { exitCodeMeanings } from "./exit-codes.ts";
 import { listCommands, runCommandLine } from "./testing.ts";
 
-test("the codes that `wharf --help` lists are the documented ones", async () => {
+test("`wharf --help` lists the documented exit codes", async () => {
   const { out } = await runCommandLine(["--help"], { folder: "/nonexistent" });
   const page = await readFile(join(import.meta.dirname, "../../../docs/commands.md"), "utf8");
   const documented = [...page.matchAll(/^\| (\d[\d, ]*?|any other) +\| (.+?) +\|$/gm)].map(([, code, text]) => [
@@ -38,7 +38,7 @@ const local: ReadonlySet<string> = new Set([
 ]);
 const needServer = listCommands().filter(([path, { commands }]) => commands.length === 0 && !local.has(path));
 
-test.each(needServer)("`%s` ends with 2 where its server does not answer", async (path, { registeredArguments }) => {
+test.each(needServer)("`%s` exits with 2 if its server does not answer", async (path, { registeredArguments }) => {
   const words = registeredArguments.map((argument) => goodArguments[argument.name()] ?? "00000000");
   const line = [...path.split(" "), ...words, "--url", "http://127.0.0.1:1"];
   const more = path === "run" ? ["--repo", "/"] : path === "agent-types set" ? ["--enable"] : [];

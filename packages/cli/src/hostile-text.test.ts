@@ -78,7 +78,7 @@ const obeyed = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028
 // oxlint-disable-next-line no-control-regex
 const styles = /\u001b\[(?:0|1|2|7|31|32|33|34|36)m/g;
 
-describe("hostile text of agents, repositories and servers commands no terminal", () => {
+describe("hostile text of agents, repositories and servers does not control the terminal", () => {
   test.each(all.map((line) => [line.join(" ").replaceAll(evil, "EVIL"), line] as const))("%s", async (_, line) => {
     const onTerminal = await typed(line, true);
     expect(onTerminal.text.replaceAll(styles, "")).not.toMatch(obeyed);
@@ -88,7 +88,7 @@ describe("hostile text of agents, repositories and servers commands no terminal"
     expect(json.text).not.toMatch(obeyed);
   });
 
-  test("and is seen by the walk", async () => {
+  test("the command lines above print hostile text", async () => {
     expect(all.length).toBeGreaterThan(25);
     const shown = await typed(["task", "show", id], true);
     expect(shown).toMatchObject({ code: 0, text: expect.stringContaining("evil") });
@@ -100,7 +100,7 @@ describe("hostile text of agents, repositories and servers commands no terminal"
   });
 });
 
-test("the printer lets its own styles pass and no others, and hides nothing beside what it takes out", () => {
+test("the printer passes only its own styles, and removes nothing else", () => {
   const print = createPrinter("123");
   expect(print("\u001b[31;123mred\u001b[0;123m \u001b[31mred \u001b]0;x\r\nnext\rover")).toBe(
     "\u001b[31mred\u001b[0m [31mred ]0;x\r\nnextover",

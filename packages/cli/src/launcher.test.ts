@@ -54,12 +54,12 @@ function launch(args: readonly string[], isOld: boolean) {
 }
 
 describe("the launcher", () => {
-  test("runs the program itself where Node is new enough", async () => {
+  test("runs the program in this process if Node is recent enough", async () => {
     const { code, out } = await launch(["7", "a b"], false).ended;
     expect({ code, said: JSON.parse(out) }).toEqual({ code: 7, said: { args: ["7", "a b"] } });
   });
 
-  test("hands over to the Node that was installed with it where this one is old, and ends as that ends", async () => {
+  test("starts the bundled Node if this one is too old, and ends with its exit code or signal", async () => {
     const remove = await addNode();
     const { code, out } = await launch(["7", "--flag"], true).ended;
     expect({ code, said: JSON.parse(out) }).toEqual({ code: 7, said: { args: ["7", "--flag"], viaNode: "bundled" } });
@@ -67,7 +67,7 @@ describe("the launcher", () => {
     await remove();
   });
 
-  test("passes signals on", async () => {
+  test("forwards signals", async () => {
     const remove = await addNode();
     const { child, ended } = launch(["wait"], true);
     await once(child.stdout, "data");
@@ -76,7 +76,7 @@ describe("the launcher", () => {
     await remove();
   });
 
-  test("says what to install where there is no Node that is new enough", async () => {
+  test("explains what to install if no recent Node exists", async () => {
     const { code, out, err } = await launch([], true).ended;
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain("Wharf needs Node 24 or newer");

@@ -6,7 +6,7 @@ import { lockDataFolder } from "../../server/src/store/data-folder-lock.ts";
 import { InterruptedError, Interrupts, interruptWork } from "./interrupts.ts";
 import { getOrStartServer } from "./own-server.ts";
 
-test("nobody is told that a server starts while another one holds the data folder", async () => {
+test("no start is reported while another server holds the data folder", async () => {
   const dataFolder = await mkdtemp(join(tmpdir(), "wharf-own-server-"));
   try {
     await using _lock = await lockDataFolder(dataFolder);

@@ -16,7 +16,7 @@ const hostWith = (stdin: Readable = Readable.from([])) => createHost({ folder, s
 const piped = (...pieces: (string | Buffer)[]) => hostWith(Readable.from(pieces.map((piece) => Buffer.from(piece))));
 
 describe("a prompt", () => {
-  test("is the argument, stdin, or a file, and is taken as it is", async () => {
+  test("comes unchanged from the argument, stdin or a file", async () => {
     const text = "Fix the parser.\n\n  – it drops “ä” 🙂\n";
     const bytes = Buffer.from(text);
     await writeFile(join(folder, "prompt.md"), text);
@@ -30,7 +30,7 @@ describe("a prompt", () => {
     expect(await readPromptText(hostWith(), { text: undefined, file: undefined })).toBeUndefined();
   });
 
-  test("is read no further than it may be long", async () => {
+  test("is read only up to its maximum length", async () => {
     let given = 0;
     const endless = Readable.from(
       (function* () {
@@ -51,16 +51,16 @@ describe("a prompt", () => {
   });
 
   test.each([
-    ["bytes that are no UTF-8", Buffer.from([0x66, 0xff, 0x66]), "text in UTF-8"],
+    ["bytes that are not UTF-8", Buffer.from([0x66, 0xff, 0x66]), "text in UTF-8"],
     ["a file of a program", Buffer.from("a\0b"), "got a NUL character"],
     ["nothing", Buffer.from(" \n"), "got nothing"],
-  ])("is refused when it is %s", async (_, bytes, words) => {
+  ])("is refused if it is %s", async (_, bytes, words) => {
     await writeFile(join(folder, "bad"), bytes);
     await expect(readPromptText(piped(bytes), { text: "-", file: undefined })).rejects.toThrow(words);
     await expect(readPromptText(hostWith(), { text: undefined, file: "bad" })).rejects.toThrow(`--file: expected`);
   });
 
-  test("is refused when it is a folder, or given twice, or missing", async () => {
+  test("is refused if it is a folder, given twice or missing", async () => {
     await expect(readPromptText(hostWith(), { text: undefined, file: "." })).rejects.toThrow("got '.' (EISDIR)");
     await expect(readPromptText(hostWith(), { text: "a", file: "b" })).rejects.toThrow("not both");
     const line = ["run", "--repo", "."];
@@ -70,7 +70,7 @@ describe("a prompt", () => {
     });
   });
 
-  test("is not waited for at a terminal", async () => {
+  test("does not come from a terminal", async () => {
     const terminal = hostWith(Object.assign(Readable.from([]), { isTTY: true }));
     await expect(readPromptText(terminal, { text: "-", file: undefined })).rejects.toThrow("got a terminal");
   });

@@ -13,19 +13,19 @@ import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } f
 const home = { HOME: "/nonexistent" };
 
 describe("settings", () => {
-  test("look for a server where the server keeps its data, named or not", () => {
+  test("look for a server in its data folder, by default or by name", () => {
     expect(getLocalSettings({}).dataFolder).toBe(readConfig({}).dataFolder);
     expect(getLocalSettings({ WHARF_DATA: "here" }).dataFolder).toBe(readConfig({ WHARF_DATA: "here" }).dataFolder);
   });
 
-  test("take the address from the command line before the environment, and refuse one that is none", () => {
+  test("prefer the address on the command line to the environment, and refuse an invalid one", () => {
     const urlOf = (...input: Parameters<typeof getResolvedSettings>) => getResolvedSettings(...input).url?.value;
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" }, { url: "http://b:2/" })).toBe("http://b:2");
     expect(urlOf({ ...home, WHARF_URL: "http://a:1" })).toBe("http://a:1");
     expect(() => getResolvedSettings({ ...home, WHARF_URL: "a:1" })).toThrow("WHARF_URL");
   });
 
-  test("want colours on a terminal only, and not from who declined", () => {
+  test("enable colours only on a terminal, unless the user disabled them", () => {
     expect([
       isColourEnabled({}, true),
       isColourEnabled({}, false),
@@ -55,7 +55,7 @@ describe("finding the server", () => {
     await once(server, "listening");
   };
 
-  test("says that there is none while no server serves the folder, whatever a file says", async () => {
+  test("reports no server while none serves the folder, regardless of the address file", async () => {
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
     await announce("http://127.0.0.1:4000");
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
@@ -63,7 +63,7 @@ describe("finding the server", () => {
     await expect(locate({})).rejects.toMatchObject({ code: "server_unreachable" });
   });
 
-  test("gives the folder's token to the folder's socket and to no address", async () => {
+  test("sends the folder's token only through the folder's socket", async () => {
     await announce("http://127.0.0.1:4000");
     const named = { WHARF_URL: "http://localhost:4000" };
     await expect(locate(named)).rejects.toMatchObject({ code: "server_unreachable" });
@@ -79,13 +79,13 @@ describe("finding the server", () => {
     expect(await locate({ WHARF_URL: "http://elsewhere:4000" })).toEqual({ url: "http://elsewhere:4000" });
   });
 
-  test.runIf(process.getuid?.() === 0)("trusts no socket of another user", async () => {
+  test.runIf(process.getuid?.() === 0)("rejects a socket of another user", async () => {
     await listen();
     await chown(join(folder, "server.sock"), 65_534, 65_534);
     await expect(locate({})).rejects.toThrow("belongs to another user");
   });
 
-  test("reads nothing from a folder that others may write to", async () => {
+  test("reads nothing from a folder that others can write to", async () => {
     await chmod(folder, 0o777);
     await expect(locate({})).rejects.toMatchObject({ code: "data_folder_open" });
     expect(await locate({ WHARF_URL: "http://a:1", WHARF_TOKEN: "t" })).toEqual({ url: "http://a:1", token: "t" });
@@ -93,7 +93,7 @@ describe("finding the server", () => {
   });
 });
 
-test("takes a repository's address as it is and a path in full", () => {
+test("keeps a repository's address and makes a path absolute", () => {
   const addresses = ["https://example.com/a.git", "ssh://git@host/a", "git@host:team/a.git", "file:///srv/a"];
   expect(addresses.map((one) => toRepositoryUrl(one, "/home/me"))).toEqual(addresses);
   expect(["a", "./a/b", "/srv/a", "~/a", "../a:b"].map((one) => toRepositoryUrl(one, "/home/me"))).toEqual([

@@ -7,7 +7,7 @@ import { waitForOpen } from "./socket-opening.ts";
 
 const sentCharacters = 8_000_000;
 
-test("a refusal of any length is read in bounded memory, and rejects with its status", async () => {
+test("a refusal of any length is read in bounded memory and rejects with its status", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   server.on("upgrade", (_request, socket) => {
     socket.on("error", () => {});

@@ -18,7 +18,7 @@ const typed = (line: readonly string[], environment: Record<string, string> = {}
   runCommandLine(line, { folder, environment });
 
 describe("a command line", () => {
-  test("answers help and version on stdout with 0", async () => {
+  test("prints help and version on stdout and exits with 0", async () => {
     expect(await typed(["--version"])).toMatchObject({ code: 0, out: `${version}\n`, err: "" });
     const { code, out, err } = await typed(["run", "--help"]);
     expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -33,20 +33,20 @@ describe("a command line", () => {
     [["run", "x", "--policy", "perhaps"]],
     [["task", "ls", "--state", "LOST"]],
     [["up", "--wrong"]],
-  ])("that cannot be understood ends with 2: %j", async (line) => {
+  ])("that is invalid exits with 2: %j", async (line) => {
     const { code, out, err } = await typed(line);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).not.toBe("");
   });
 
-  test("without a server ends with 2, says so and what to do, on stderr", async () => {
+  test("without a server exits with 2 and a next step on stderr", async () => {
     const { code, out, err } = await typed(["task", "ls"]);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain("No Wharf server answers");
     expect(err).toContain("wharf up");
   });
 
-  test("sends nothing to whoever listens at the address that a dead server left", async () => {
+  test("sends nothing to a process that listens at a dead server's address", async () => {
     const data = await mkdtemp(join(folder, "stale-"));
     let received = "";
     const thief = createTcpServer((socket) => {
@@ -76,27 +76,27 @@ describe("a command line", () => {
     }
   });
 
-  test("tells an error to programs as they can read it", async () => {
+  test("prints an error as JSON for programs", async () => {
     const { err } = await typed(["task", "ls", "--json"]);
     expect(JSON.parse(err)).toMatchObject({ code: "server_unreachable", next: expect.stringContaining("wharf up") });
   });
 
-  test("ends the lines of a run with a summary also when nothing could be begun", async () => {
+  test("ends the output of a run with a summary even if the run could not start", async () => {
     const { code, out } = await typed(["run", "x", "--repo", "a", "--json", "--url", "http://127.0.0.1:1"]);
     expect(code).toBe(2);
     expect(JSON.parse(out)).toMatchObject({ type: "summary", exit_code: 2, failure: { code: "server_unreachable" } });
   });
 
-  test("asks for a repository where there is none to be seen", async () => {
+  test("asks for a repository outside of one", async () => {
     expect(await typed(["run", "x"])).toMatchObject({ code: 2, err: expect.stringContaining("--repo") });
   });
 
-  test("has nothing to stop where no server ever was, and makes no folder for that", async () => {
+  test("has nothing to stop without a server, and creates no folder", async () => {
     expect(await typed(["down"])).toMatchObject({ code: 0, out: expect.stringContaining("nothing to stop") });
     expect(await typed(["down", "--json"])).toMatchObject({ code: 0, out: '{"type":"down","result":"nothing"}\n' });
   });
 
-  test("keeps the words of an agent's command apart from its own options", async () => {
+  test("separates the words of an agent's command from its own options", async () => {
     const server = createServer((request, response) => {
       let body = "";
       request.on("data", (chunk) => (body += String(chunk)));
@@ -137,7 +137,7 @@ describe("a command line", () => {
   });
 });
 
-test("gives a command in a runner a day and no stdin unless it is told otherwise", async () => {
+test("gives a command in a runner one day and no stdin by default", async () => {
   const asked: unknown[] = [];
   const server = createServer((request, response) => {
     let body = "";
@@ -160,7 +160,7 @@ test("gives a command in a runner a day and no stdin unless it is told otherwise
 });
 
 describe("doctor", () => {
-  test("ends with 2 and says how to get what is missing", async () => {
+  test("exits with 2 and explains how to install what is missing", async () => {
     const { code, out } = await typed(["doctor", "--json"], { PATH: folder });
     const { ok, checks } = JSON.parse(out) as {
       ok: boolean;
@@ -172,7 +172,7 @@ describe("doctor", () => {
     for (const { status, next } of checks) if (status !== "ok") expect(next).toBeTruthy();
   });
 
-  test("does not trust that a sandbox can be made because its program is there", async () => {
+  test("does not rely on the presence of the sandbox program", async () => {
     await writeFile(join(folder, "bwrap"), "#!/bin/sh\necho 'no permission to make namespaces' >&2\nexit 1\n", {
       mode: 0o755,
     });
@@ -180,7 +180,7 @@ describe("doctor", () => {
     expect(out).toMatch(/^warn {2}sandbox .*no permission to make namespaces.*WITHOUT A SANDBOX/m);
   });
 
-  test("says what of a local runner is limited, and that its disk is not", async () => {
+  test("reports which limits a local runner has, and that its disk has none", async () => {
     const { out } = await typed(["doctor"], {});
     expect(out).toMatch(/^(ok|warn) +sandbox +.*(not limited: .*disk|WITHOUT A SANDBOX)/m);
   });

@@ -20,16 +20,16 @@ export class Actor {
     this.signal = signal;
   }
 
-  async sendMessage(words: string): Promise<void> {
-    for (const word of `${words}\n\n`.split(/(?<=\s)(?=\S)/)) {
+  async sendMessage(message: string): Promise<void> {
+    for (const word of `${message}\n\n`.split(/(?<=\s)(?=\S)/)) {
       await this.session.sendMessage(word);
       await sleep(wordPauseMs, undefined, { signal: this.signal });
     }
   }
 
-  sendThought(words: string): Promise<void> {
+  sendThought(thought: string): Promise<void> {
     this.signal.throwIfAborted();
-    return this.session.sendThought(`${words}\n`);
+    return this.session.sendThought(`${thought}\n`);
   }
 
   /** Shows a plan whose first step is in progress. */
@@ -76,7 +76,7 @@ export class Actor {
         : call.fail(content, { exit_code: exitCode }));
       return { output, exitCode };
     } finally {
-      await call.fail([createTextContent("This was not finished.")]);
+      await call.fail([createTextContent("The command did not finish.")]);
     }
   }
 

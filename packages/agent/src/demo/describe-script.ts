@@ -62,15 +62,15 @@ function createPage(
   prompts: readonly string[],
 ): string {
   const rows = counts.map(([language, { files, lines }]) => `| ${language} | ${files} | ${lines} |`);
-  return `# What is in this repository
+  return `# Contents of this repository
 
-Written by Wharf's demo agent, which is a script and not a model: it counts, and understands nothing.
+Wharf's demo agent wrote this page. It is a script, not a model: it counts files and understands nothing.
 ${title ? `\nThe README calls it "${title}".\n` : ""}
 | language | files | lines |
 |---|---|---|
 ${rows.join("\n")}
 
-It was asked:
+Prompts so far:
 
 ${prompts.map((prompt) => `- ${prompt}`).join("\n")}
 `;
@@ -84,7 +84,7 @@ export async function describeRepository(actor: Actor, notebook: Notebook, promp
   const { workspace } = actor.session;
   await actor.startPlan("List the files", "Count languages and lines", `Write ${demoFile}`);
   await actor.sendThought(
-    "I do not know this repository, and a script cannot do what was asked. I describe what is here instead.",
+    "I do not know this repository, and a script cannot do what you ask. I describe the repository instead.",
   );
   await actor.useTool("list_files", {});
   await actor.advancePlan();
@@ -103,13 +103,13 @@ export async function describeRepository(actor: Actor, notebook: Notebook, promp
   await actor.advancePlan();
   if (outcome.failed) {
     await actor.sendMessage(`I could not write ${demoFile}: ${outcome.text}`);
-    return "counted the files; nothing was written";
+    return "counted the files but wrote nothing";
   }
   const [mainLanguage] = counts;
   const counted =
     isTruncated || files.length > maxCountedFiles ? `the first ${maxCountedFiles} files` : `${files.length} files`;
   await actor.sendMessage(
-    `I counted ${counted}${mainLanguage ? `, most of them ${mainLanguage[0]} (${mainLanguage[1].lines} lines)` : ""}, and wrote it down in \`${demoFile}\`. For the work itself choose an agent with a model.`,
+    `I counted ${counted}${mainLanguage ? ` (mostly ${mainLanguage[0]}, ${mainLanguage[1].lines} lines)` : ""} and wrote the result to \`${demoFile}\`. For the task itself, choose an agent with a model.`,
   );
   return `described the repository in ${demoFile}`;
 }

@@ -70,7 +70,7 @@ function parseDurationMs(argument: string): number {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s)$/.exec(argument) ?? [];
   if (amount === undefined)
     throw new WharfError("bad_request", {
-      issues: [{ path: "demo: sleep", message: `'${argument}' is no duration such as 5s or 200ms` }],
+      issues: [{ path: "demo: sleep", message: `'${argument}' is not a duration such as 5s or 200ms` }],
     });
   return Number(amount) * (unit === "s" ? 1_000 : 1);
 }

@@ -26,16 +26,14 @@ function sampleTests(cwd: string): ReturnType<typeof parseTestReport> {
 }
 
 describe("on the sample repository", () => {
-  test("it finds the failing test, asks, mends the bug and sees the tests pass", async () => {
+  test("it finds the failing test, asks, fixes the bug and sees the tests pass", async () => {
     using folders = new TestFolders(sampleFiles);
     expect(sampleTests(folders.cwd)).toMatchObject({ passed: 4, failed: 1 });
     await using agent = await demo(folders).open();
     expect((await agent.prompt("Make the tests pass.")).stopReason).toBe("end_turn");
     expect(sampleTests(folders.cwd)).toEqual({ passed: 5, failed: 0, failures: [] });
     expect(agent.said).toMatch(/^I am Wharf's demo agent: a script, not a model\./);
-    expect(agent.said).toContain(
-      '"reads milliseconds" that fails: Expected values to be strictly equal: 15000000 !== 250',
-    );
+    expect(agent.said).toContain('"reads milliseconds" fails: Expected values to be strictly equal: 15000000 !== 250');
     expect(agent.said).toContain("Before: 4 passed, 1 failed. After: 5 passed, 0 failed.");
     expect(agent.asked.map(({ toolCall }) => toolCall.title)).toEqual(["Edit src/duration.js"]);
     expect(agent.written).toEqual([join(folders.cwd, "src/duration.js")]);
@@ -53,15 +51,15 @@ describe("on the sample repository", () => {
     expect(plans).toEqual(["ippp", "cipp", "ccip", "ccci", "cccc"]);
   });
 
-  test("a rejected edit is not made, and it says so", async () => {
+  test("a rejected edit is not made, and the agent reports that", async () => {
     using folders = new TestFolders(sampleFiles);
     await using agent = await demo(folders, { permit: () => "reject" }).open();
     await agent.prompt("Make the tests pass.");
     expect(readFileSync(join(folders.cwd, "src/duration.js"), "utf8")).toBe(sampleFiles["src/duration.js"]);
-    expect(agent.said).toContain("The edit was not made");
+    expect(agent.said).toContain("The edit failed");
   });
 
-  test("later turns remember the earlier ones, also in a new process, and go on", async () => {
+  test("later turns remember the earlier ones, also in a new process, and continue the work", async () => {
     using folders = new TestFolders(sampleFiles);
     await using first = await demo(folders).open();
     await first.prompt("Make the tests pass.");
@@ -70,16 +68,16 @@ describe("on the sample repository", () => {
     expect(second.said).toBe(first.said);
     const replayed = second.said.length;
     await second.prompt("Keep it from coming back.");
-    expect(second.said.slice(replayed)).toMatch(/you asked "Make the tests pass\.", and I mended src\/duration\.js/);
+    expect(second.said.slice(replayed)).toMatch(/you asked "Make the tests pass\.", and I fixed src\/duration\.js/);
     expect(sampleTests(folders.cwd)).toMatchObject({ passed: 6, failed: 0 });
     await second.prompt("And the changelog.");
     expect(readFileSync(join(folders.cwd, "CHANGELOG.md"), "utf8")).toContain("250ms");
     await second.prompt("More.");
-    expect(second.said).toContain("My script is at its end");
+    expect(second.said).toContain("My script is complete");
   });
 });
 
-test("on any other repository it counts what is there, writes that down and claims no more", async () => {
+test("in any other repository it counts the files, writes the result and claims nothing else", async () => {
   using folders = new TestFolders({
     "README.md": "# Other\n",
     "a.py": "print(1)\nprint(2)\n",
@@ -89,20 +87,20 @@ test("on any other repository it counts what is there, writes that down and clai
   await agent.prompt("Rewrite it in Rust.");
   const page = readFileSync(join(folders.cwd, "WHARF-DEMO.md"), "utf8");
   for (const part of [
-    "a script and not a model",
+    "a script, not a model",
     'The README calls it "Other"',
     "| Python | 1 | 2 |",
     "| Go | 1 | 1 |",
     "- Rewrite it in Rust.",
   ])
     expect(page).toContain(part);
-  expect(agent.said).toContain("most of them Python (2 lines)");
+  expect(agent.said).toContain("mostly Python, 2 lines");
   await agent.prompt("Please.");
   expect(readFileSync(join(folders.cwd, "WHARF-DEMO.md"), "utf8")).toContain("- Rewrite it in Rust.\n- Please.");
 });
 
 describe("directives", () => {
-  test("are done in order and nothing else is", async () => {
+  test("run in order, and nothing else runs", async () => {
     using folders = new TestFolders();
     await using agent = await demo(folders).open();
     const { stopReason } = await agent.prompt(
@@ -132,7 +130,7 @@ describe("directives", () => {
     expect(agent.said).not.toContain("never");
   });
 
-  test("hang and sleep end when they are cancelled", async () => {
+  test("hang and sleep end when the turn is cancelled", async () => {
     using folders = new TestFolders();
     await using agent = await demo(folders).open();
     for (const directive of ["demo: hang", "demo: sleep 100s", "demo: run sleep 100"]) {
@@ -143,7 +141,7 @@ describe("directives", () => {
     }
   });
 
-  test("exit ends the process, and what is printed beside the protocol does not break it", async () => {
+  test("exit ends the process, and output that is not protocol does no harm", async () => {
     using folders = new TestFolders();
     await using agent = await demo(folders).open();
     await agent.prompt(
@@ -156,7 +154,7 @@ describe("directives", () => {
     expect(await turn).toBe("gone");
   });
 
-  test("model asks the gateway's model and takes no cut answer for a whole one", async () => {
+  test("model asks the gateway's model and detects a cut answer", async () => {
     using folders = new TestFolders();
     const token = "the-token-of-the-run";
     const text = "an answer of several pieces";
@@ -198,7 +196,7 @@ describe("directives", () => {
   });
 });
 
-test("a path outside the workspace is handed to the client as it stands, for the client to refuse", async () => {
+test("a path outside the workspace reaches the client unchanged, so that the client can refuse it", async () => {
   using folders = new TestFolders();
   await using agent = await demo(folders).open();
   await agent.prompt("demo: write ../outside/z.txt z");

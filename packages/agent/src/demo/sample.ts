@@ -27,7 +27,7 @@ Reads and writes durations such as \`1h 30m\`, \`45s\` or \`250ms\`.
 
 Run the tests with \`npm test\`.
 `,
-  "AGENTS.md": "Run the tests with `npm test`. There are no dependencies, and none are wanted.\n",
+  "AGENTS.md": "Run the tests with `npm test`. Do not add dependencies.\n",
   "src/duration.js": `const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
 /** Milliseconds of a duration such as "1h 30m". */

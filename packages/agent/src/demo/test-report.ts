@@ -20,9 +20,9 @@ const unquote = (text: string): string =>
  * below.
  */
 function parseError(block: string): string {
-  const [, inline = "", beneath = ""] = /^\s*error: (.*)\n((?: {4,}.*\n)*)/m.exec(block) ?? [];
+  const [, inline = "", indented = ""] = /^\s*error: (.*)\n((?: {4,}.*\n)*)/m.exec(block) ?? [];
   if (!/^[|>]-?$/.test(inline)) return unquote(inline);
-  return beneath
+  return indented
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean)

@@ -8,7 +8,7 @@ import { Notebook } from "./notebook.ts";
 import { continueSample, fixSample } from "./sample-script.ts";
 
 const introduction =
-  "I am Wharf's demo agent: a script, not a model. I understand nothing of what you ask and follow fixed steps, but what I do is real: I read and change the files here and run the tests, in a sandbox of my own.";
+  "I am Wharf's demo agent: a script, not a model. I do not understand your prompt and follow fixed steps, but I read and change real files and run the tests, in my own sandbox.";
 
 const Package = z.looseObject({ name: z.string() });
 
@@ -48,7 +48,7 @@ export async function runDemoTurn(
   try {
     if (directives.length > 0) {
       const reason = await performDirectives(directives, { actor, notebook, gateway });
-      did = "did what the directives said";
+      did = "followed the directives";
       return reason;
     }
     did = await performScript(actor, notebook, prompt);

@@ -5,7 +5,7 @@ import { z } from "zod";
 /** The error bodies of the three APIs have this much in common. */
 const ApiError = z.object({ error: z.object({ message: z.string() }) });
 /** The SDK throws this after its last retry. */
-const GaveUp = z.object({ lastError: z.unknown() });
+const RetryFailure = z.object({ lastError: z.unknown() });
 
 const maxReasonCharacters = 500;
 
@@ -32,8 +32,8 @@ function toCallError(error: APICallError, route: string): WharfError | RemoteErr
   if (problem.success) return new RemoteError(problem.data);
   if (error.statusCode === 200) return createAnswerCutError(route, error);
   const apiError = ApiError.safeParse(body);
-  const words = apiError.success ? apiError.data.error.message : error.message;
-  return createUnreachableError(route, error.statusCode ? `HTTP ${error.statusCode}: ${words}` : words, error);
+  const message = apiError.success ? apiError.data.error.message : error.message;
+  return createUnreachableError(route, error.statusCode ? `HTTP ${error.statusCode}: ${message}` : message, error);
 }
 
 /**
@@ -42,8 +42,9 @@ function toCallError(error: APICallError, route: string): WharfError | RemoteErr
  */
 export function toModelError(thrown: unknown, route: string): WharfError | RemoteError {
   if (thrown instanceof WharfError || thrown instanceof RemoteError) return thrown;
-  const gaveUp = GaveUp.safeParse(thrown);
-  if (gaveUp.success && gaveUp.data.lastError !== undefined) return toModelError(gaveUp.data.lastError, route);
+  const retryFailure = RetryFailure.safeParse(thrown);
+  if (retryFailure.success && retryFailure.data.lastError !== undefined)
+    return toModelError(retryFailure.data.lastError, route);
   if (APICallError.isInstance(thrown)) return toCallError(thrown, route);
   // These are undici's message for a truncated body, and the SDK's for one without a finish reason.
   if (thrown instanceof TypeError && thrown.message === "terminated") return createAnswerCutError(route, thrown);
@@ -51,6 +52,6 @@ export function toModelError(thrown: unknown, route: string): WharfError | Remot
     (InvalidResponseDataError.isInstance(thrown) && thrown.message.includes("without a finish reason")) ||
     (NoOutputGeneratedError.isInstance(thrown) && thrown.message.includes("without a finish chunk"));
   if (hasNoEnd) return createAnswerCutError(route, thrown);
-  const words = z.object({ message: z.string() }).safeParse(thrown);
-  return createUnreachableError(route, words.success ? words.data.message : String(thrown), thrown);
+  const described = z.object({ message: z.string() }).safeParse(thrown);
+  return createUnreachableError(route, described.success ? described.data.message : String(thrown), thrown);
 }

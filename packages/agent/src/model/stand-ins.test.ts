@@ -62,7 +62,7 @@ describe("the stand-in for Gemini", () => {
     expect(chunks.at(-1).usageMetadata.totalTokenCount).toBeGreaterThan(0);
   });
 
-  test("wants its key, in the header or the query", async () => {
+  test("requires its key, in the header or the query", async () => {
     expect((await send({ contents: [user] }, {})).status).toBe(401);
     expect((await send({ contents: [user] }, { authorization: `Bearer ${key}` })).status).toBe(401);
     expect((await send({ contents: [user] }, {}, `${path}&key=${key}`)).status).toBe(200);
@@ -82,7 +82,7 @@ describe("the stand-in for Gemini", () => {
     expect(JSON.parse(text).error).toMatchObject({ code: 400, status: "INVALID_ARGUMENT" });
   });
 
-  test("wants signatures with the calls of newer models, counts tokens and knows no other path", async () => {
+  test("requires signatures with the calls of newer models, counts tokens and refuses any other path", async () => {
     expect((await send({ contents: [user, call, response] })).status).toBe(200);
     expect((await send({ contents: [user, call, response] }, undefined, path.replace("2.5", "3"))).text).toContain(
       "thought_signature",
@@ -93,7 +93,7 @@ describe("the stand-in for Gemini", () => {
     expect((await send({ contents: [user] }, undefined, "/v1beta/models/m:other")).status).toBe(404);
   });
 
-  test("says so where the script has no more steps or calls a tool that was not declared", async () => {
+  test("reports a script without further steps and a call of an undeclared tool", async () => {
     await using server = await startGemini({ key, script: [{ toolCalls: [{ name: "nobody", args: {} }] }] });
     const parts = { headers: { "x-goog-api-key": key }, body: { contents: [user] } };
     expect((await post(server, path, parts)).text).toContain("'nobody'");
@@ -117,7 +117,7 @@ describe("the stand-in for Anthropic", () => {
     return await post(server, "/v1/messages", { headers, body: { model: "m", max_tokens: 10, stream: true, ...body } });
   };
 
-  test("streams the API's events in their order", async () => {
+  test("streams the API's events in order", async () => {
     const { text } = await send({ messages: [user, use, result("toolu_1")] });
     expect([...text.matchAll(/^event: (.*)$/gm)].map(([, name]) => name)).toEqual([
       "message_start",
@@ -131,7 +131,7 @@ describe("the stand-in for Anthropic", () => {
     expect(text).toContain('"stop_reason":"end_turn"');
   });
 
-  test("wants its key, as header or bearer, and the version", async () => {
+  test("requires its key, as a header or a bearer token, and the version", async () => {
     expect((await send({ messages: [user] }, { "anthropic-version": "2023-06-01" })).status).toBe(401);
     expect(
       (await send({ messages: [user] }, { authorization: `Bearer ${key}`, "anthropic-version": "2023-06-01" })).status,
@@ -169,7 +169,7 @@ describe("the stand-in for OpenAI", () => {
     return await post(server, "/v1/chat/completions", { headers, body: { model: "m", stream: true, ...body } });
   };
 
-  test("streams chunks, the usage where it is asked for, and the end", async () => {
+  test("streams chunks, the usage if it is requested, and the end", async () => {
     const { text } = await send({ messages: [user, call, result("c1")], stream_options: { include_usage: true } });
     const data = [...text.matchAll(/^data: (.*)$/gm)].map(([, line]) => line ?? "");
     expect(data.at(-1)).toBe("[DONE]");
@@ -178,7 +178,7 @@ describe("the stand-in for OpenAI", () => {
     expect((await send({ messages: [user] })).text).not.toContain("usage");
   });
 
-  test("wants its key as bearer", async () => {
+  test("requires its key as a bearer token", async () => {
     expect((await send({ messages: [user] }, { "x-api-key": key })).status).toBe(401);
   });
 
@@ -218,7 +218,7 @@ describe("the stand-in for OpenAI's responses", () => {
     return await post(server, "/v1/responses", { headers: { authorization: `Bearer ${key}` }, body: whole });
   };
 
-  test("streams the API's events in their order, a custom tool's input as plain text", async () => {
+  test("streams the API's events in order, with a custom tool's input as plain text", async () => {
     const { text } = await send({ input: [user, call, output] });
     const events = [...text.matchAll(/^data: (.*)$/gm)].map(([, line]) => JSON.parse(line ?? ""));
     expect(events.map(({ type }) => type.replace("response.", ""))).toEqual([

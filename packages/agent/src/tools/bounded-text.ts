@@ -25,7 +25,7 @@ export class BoundedText {
   toString(): string {
     const tail = this.#tail.slice(-this.#half);
     const omittedCount = this.#length - this.#head.length - tail.length;
-    return omittedCount > 0 ? `${this.#head}\n[… ${omittedCount} characters left out …]\n${tail}` : this.#head + tail;
+    return omittedCount > 0 ? `${this.#head}\n[… ${omittedCount} characters omitted …]\n${tail}` : this.#head + tail;
   }
 }
 

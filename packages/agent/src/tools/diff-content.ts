@@ -6,7 +6,7 @@ const maxDiffCharacters = 200_000;
 
 export function createDiffContent(path: string, oldText: string | undefined, newText: string): ToolCallContent[] {
   if ((oldText?.length ?? 0) + newText.length > maxDiffCharacters) {
-    return [createTextContent(`${path}: ${oldText?.length ?? 0} characters become ${newText.length}`)];
+    return [createTextContent(`${path}: changed from ${oldText?.length ?? 0} to ${newText.length} characters`)];
   }
   return [{ type: "diff", path, newText, ...(oldText !== undefined && { oldText }) }];
 }

@@ -4,25 +4,31 @@ import { createInputError, createTool, refused } from "./tool.ts";
 
 const Input = z.object({
   path: z.string().min(1).describe("path relative to the workspace"),
-  search: z.string().min(1).describe("the exact text to replace, with enough lines around it to be found once only"),
-  replace: z.string().describe("what stands there afterwards"),
+  search: z.string().min(1).describe("the exact text to replace, with enough surrounding lines to occur only once"),
+  replace: z.string().describe("the new text"),
 });
 
 /** Replaces the only occurrence; `replace` has no special characters. */
 export function replaceOnce(text: string, search: string, replace: string): string {
   const first = text.indexOf(search);
   if (first === -1)
-    throw createInputError("search", "it does not occur in the file; read the file again and copy the text exactly");
+    throw createInputError(
+      "search",
+      "the text does not occur in the file; read the file again and copy the text exactly",
+    );
   const count = text.split(search).length - 1;
   if (count > 1 || text.indexOf(search, first + 1) !== -1)
-    throw createInputError("search", `it occurs ${Math.max(count, 2)} times; add lines around it until it occurs once`);
+    throw createInputError(
+      "search",
+      `the text occurs ${Math.max(count, 2)} times; add surrounding lines until it occurs once`,
+    );
   return text.slice(0, first) + replace + text.slice(first + search.length);
 }
 
 export const editFile = createTool({
   name: "edit_file",
   description:
-    "Replaces one piece of text in a file. The search text must match exactly, white space included, and occur once.",
+    "Replaces one passage of a file. The search text must match exactly, including white space, and occur only once.",
   kind: "edit",
   input: Input,
   title: ({ path }) => `Edit ${path}`,

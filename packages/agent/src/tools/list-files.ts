@@ -64,7 +64,7 @@ export async function listFolder(
 
 export const listFiles = createTool({
   name: "list_files",
-  description: `Lists the files beneath a folder of the workspace, without those that git ignores. At most ${maxFiles}.`,
+  description: `Lists the files in a folder of the workspace and its subfolders, at most ${maxFiles}. Files that git ignores are omitted.`,
   kind: "search",
   input: z.object({ path: z.string().default(".").describe("folder relative to the workspace") }),
   title: ({ path }) => `List ${path}`,
@@ -74,7 +74,7 @@ export const listFiles = createTool({
     return {
       text:
         toBoundedText(files.join("\n")) +
-        (isTruncated ? `\n[only the first ${maxFiles}: name a folder to see more]` : ""),
+        (isTruncated ? `\n[only the first ${maxFiles}: give a subfolder to see more]` : ""),
     };
   },
 });

@@ -6,7 +6,7 @@ const defaultLines = 2_000;
 
 export const readFile = createTool({
   name: "read_file",
-  description: `Reads a text file of the workspace. Without a range it gives the first ${defaultLines} lines.`,
+  description: `Reads a text file of the workspace. Without a range, it returns the first ${defaultLines} lines.`,
   kind: "read",
   input: z.object({
     path: z.string().min(1).describe("path relative to the workspace"),

@@ -35,8 +35,8 @@ class LiveOutput implements Disposable {
 }
 
 function formatEnding({ exitCode, signal, timedOut }: ProcessResult, timeout_s: number): string {
-  if (timedOut) return `[ended after ${timeout_s} s: it took too long]`;
-  return signal ? `[ended by ${signal}]` : `[exit code ${exitCode}]`;
+  if (timedOut) return `[stopped after ${timeout_s} s: time limit reached]`;
+  return signal ? `[killed by ${signal}]` : `[exit code ${exitCode}]`;
 }
 
 /** Runs a shell command for a visible tool call, and streams its output. */
@@ -59,7 +59,7 @@ export async function runShell(
 export const runCommand = createTool({
   name: "run_command",
   description:
-    "Runs a shell command (bash) in the workspace and gives its output and exit code. It has no input, and what it leaves running in the background is ended with it.",
+    "Runs a shell command (bash) in the workspace and returns its output and exit code. The command has no stdin. Its background processes are stopped when it ends.",
   kind: "execute",
   input: z.object({
     command: z.string().min(1),
@@ -69,7 +69,7 @@ export const runCommand = createTool({
       .min(1)
       .max(maxTimeoutSeconds)
       .default(defaultTimeoutSeconds)
-      .describe("seconds after which it is ended"),
+      .describe("time limit in seconds"),
   }),
   title: ({ command }) => toBoundedText(command, 200),
   async run({ command, timeout_s }, call) {

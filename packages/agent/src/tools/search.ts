@@ -107,7 +107,8 @@ export async function getMatches(query: SearchQuery): Promise<string[]> {
 
 export const search = createTool({
   name: "search",
-  description: "Searches the workspace's files for a regular expression and gives path:line:text for each match.",
+  description:
+    "Searches the files of the workspace for a regular expression and returns path:line:text for each match.",
   kind: "search",
   input: z.object({
     pattern: z.string().min(1).describe("regular expression"),

@@ -56,7 +56,7 @@ export function createTool<Schema extends z.ZodType>(definition: ToolDefinition<
 }
 
 export const refused: ToolOutcome = {
-  text: "The person refused this. Do not try it in another way; go on without it, or say what you need and why.",
+  text: "The user refused this call. Do not try it in another way. Continue without it, or explain what you need and why.",
   failed: true,
 };
 
@@ -66,9 +66,9 @@ export const createInputError = (path: string, message: string): WharfError =>
 /** Describes a tool's error in a form that helps its caller. */
 export function toFailedOutcome(error: unknown): ToolOutcome {
   const wharfError = toWharfError(error, "tool");
-  const words =
+  const message =
     wharfError.code === "internal" && error instanceof Error
       ? error.message
       : `${wharfError.message} ${wharfError.next}`;
-  return { text: words, failed: true };
+  return { text: message, failed: true };
 }

@@ -20,7 +20,7 @@ const files = {
 describe("search", () => {
   const query = { path: ".", pattern: "needle", ignoreCase: false, signal };
 
-  test("finds the same with a search program and by itself", async () => {
+  test("finds the same matches with and without a search program", async () => {
     using folders = new TestFolders(files);
     execFileSync("git", ["init", "-q"], { cwd: folders.cwd });
     const found = await getMatches({ ...query, root: folders.cwd });
@@ -30,14 +30,14 @@ describe("search", () => {
     expect(await searchFiles({ ...query, root: folders.cwd, path: "a.txt" })).toEqual(["a.txt:2:needle here"]);
   });
 
-  test("takes a pattern that looks like an option as a pattern, and refuses one that is none", async () => {
+  test("accepts a pattern that looks like an option, and refuses an invalid one", async () => {
     using folders = new TestFolders({ "a.txt": "--files\n" });
     expect(await getMatches({ ...query, root: folders.cwd, pattern: "--files" })).toHaveLength(1);
     await expect(getMatches({ ...query, root: folders.cwd, pattern: "(" })).rejects.toThrow("pattern");
   });
 });
 
-test("listing leaves out what git ignores, and works without git", async () => {
+test("the list omits files that git ignores, and works without git", async () => {
   using folders = new TestFolders(files);
   expect((await listFolder(folders.cwd, folders.cwd, signal)).files).toEqual([
     ".gitignore",
@@ -50,7 +50,7 @@ test("listing leaves out what git ignores, and works without git", async () => {
   expect((await listFolder(folders.cwd, join(folders.cwd, "lib"), signal)).files).toEqual(["lib/b.txt"]);
 });
 
-test("a path may not lead out of the workspace, neither by dots nor by a link, be it dangling", async () => {
+test("a path cannot leave the workspace through dots or through a link, even a dangling one", async () => {
   using folders = new TestFolders({ "in.txt": "" });
   writeFileSync(join(folders.outside, "secret"), "");
   symlinkSync(folders.outside, join(folders.cwd, "out"));
@@ -73,7 +73,7 @@ test("a path may not lead out of the workspace, neither by dots nor by a link, b
   }
 });
 
-test("an edit needs its text exactly once and takes what replaces it as it stands", () => {
+test("an edit requires exactly one occurrence and inserts the replacement literally", () => {
   expect(replaceOnce("a $1 b", "$1", "$& $$")).toBe("a $& $$ b");
   expect(() => replaceOnce("a b a", "a", "c")).toThrow("occurs 2 times");
   expect(() => replaceOnce("aaa", "aa", "b")).toThrow("occurs 2 times");
@@ -84,6 +84,6 @@ test("long text keeps its beginning and its end", () => {
   const text = `begin${"x".repeat(1_000)}end`;
   expect(toBoundedText(text, 2_000)).toBe(text);
   const short = toBoundedText(text, 100);
-  expect(short).toMatch(/^beginx+\n\[… 908 characters left out …\]\nx+end$/);
+  expect(short).toMatch(/^beginx+\n\[… 908 characters omitted …\]\nx+end$/);
   expect(toBoundedText("x".repeat(100), 100)).toBe("x".repeat(100));
 });

@@ -3,7 +3,7 @@ import { createTool } from "./tool.ts";
 
 export const updatePlan = createTool({
   name: "update_plan",
-  description: "Shows the person your plan. Send the whole list each time, with at most one entry in progress.",
+  description: "Shows your plan to the user. Send the complete list each time, with at most one entry in progress.",
   kind: "think",
   input: z.object({
     entries: z
@@ -20,6 +20,6 @@ export const updatePlan = createTool({
   title: () => "Update the plan",
   async run({ entries }, { session }) {
     await session.show({ sessionUpdate: "plan", entries });
-    return { text: "The plan is shown." };
+    return { text: "The plan was updated." };
   },
 });

@@ -4,8 +4,7 @@ import { createTool, refused } from "./tool.ts";
 
 export const writeFile = createTool({
   name: "write_file",
-  description:
-    "Writes a whole text file of the workspace, new or in place of what was there. To change a part of a file use edit_file.",
+  description: "Creates or replaces a text file of the workspace. To change only a part of a file, use edit_file.",
   kind: "edit",
   input: z.object({ path: z.string().min(1).describe("path relative to the workspace"), content: z.string() }),
   title: ({ path }) => `Write ${path}`,

@@ -17,7 +17,7 @@ const result = (toolCallId: string, value: string): ModelMessage => ({
   content: [{ type: "tool-result", toolCallId, toolName: "run_command", output: { type: "text", value } }],
 });
 
-test("a call whose result was lost with its process is answered when the session is loaded", () => {
+test("a call whose result was lost with its process gets a result when the session is loaded", () => {
   using folders = new TestFolders();
   const id = randomUUID();
   const conversation = new Conversation(History.create(folders.home, id, { agent: "test", cwd: folders.cwd }));
@@ -26,11 +26,11 @@ test("a call whose result was lost with its process is answered when the session
   conversation.addResult({ id: "one", toolName: "run_command", input: {} }, { text: "done" });
   const loaded = new Conversation(History.load(folders.home, id)).getMessages(1_000_000);
   expect(loaded).toHaveLength(4);
-  expect(JSON.stringify(loaded[3])).toMatch(/"toolCallId":"two".*not known whether this was done/);
+  expect(JSON.stringify(loaded[3])).toMatch(/"toolCallId":"two".*unknown whether this call ran/);
   expect(new Conversation(History.load(folders.home, id)).getMessages(1_000_000)).toEqual(loaded);
 });
 
-test("half a line of a killed process is passed over and swallows nothing after it", () => {
+test("a half-written line of a killed process is skipped, and the next line is kept", () => {
   using folders = new TestFolders();
   const id = randomUUID();
   new Conversation(History.create(folders.home, id, { agent: "test", cwd: folders.cwd })).add({
@@ -47,7 +47,7 @@ test("half a line of a killed process is passed over and swallows nothing after 
   expect(readFileSync(join(folders.home, file), "utf8").endsWith("\n")).toBe(true);
 });
 
-test("only when all is too long the oldest results are left out, and the newest never", () => {
+test("the oldest results are omitted only when the conversation is too long, and the newest never", () => {
   const long = "x".repeat(10_000);
   const messages = [
     { role: "user" as const, content: "go" },
@@ -59,6 +59,6 @@ test("only when all is too long the oldest results are left out, and the newest 
   trimMessages(messages, 90_000);
   expect(JSON.stringify(messages).length).toBeLessThan(70_000);
   expect(messages.slice(-6)).toEqual(whole.slice(-6));
-  expect(JSON.stringify(messages[2])).toContain("left out to save room");
+  expect(JSON.stringify(messages[2])).toContain("omitted to save space");
   expect(messages.map(({ role }) => role)).toEqual(whole.map(({ role }) => role));
 });

@@ -15,8 +15,8 @@ const createResultMessage = ({ id, toolName }: RequestedCall, { text, failed }: 
   ],
 });
 
-const unanswered =
-  "It is not known whether this was done: the agent ended before it could tell. Look before you do it again.";
+const lostResultText =
+  "It is unknown whether this call ran, because the agent ended before its result was stored. Check before you repeat it.";
 
 /** Returns the calls of the last assistant message that have no result. */
 function getOpenCalls(messages: readonly ModelMessage[]): RequestedCall[] {
@@ -48,7 +48,7 @@ export class Conversation {
   constructor(history: History) {
     this.#history = history;
     this.#messages = history.records.flatMap((record) => (record.kind === "message" ? [record.message] : []));
-    this.closeCalls(unanswered);
+    this.closeCalls(lostResultText);
   }
 
   add(message: ModelMessage): void {

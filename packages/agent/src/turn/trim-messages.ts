@@ -14,7 +14,7 @@ const getSize = (message: ModelMessage): number => JSON.stringify(message.conten
 function toShortenedMessage(message: ToolModelMessage): ToolModelMessage {
   const content = message.content.map((part) => {
     if (part.type !== "tool-result" || JSON.stringify(part.output).length < minTrimCharacters) return part;
-    const value = `[${JSON.stringify(part.output).length} characters left out to save room: do it again if you need them]`;
+    const value = `[${JSON.stringify(part.output).length} characters omitted to save space: repeat the call if you need them]`;
     return { ...part, output: { type: "text" as const, value } };
   });
   return { ...message, content };

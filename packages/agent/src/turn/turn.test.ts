@@ -9,7 +9,7 @@ import { TestFolders } from "../../test/workspace.ts";
 
 const program = join(import.meta.dirname, "../main.ts");
 
-test("what a person rejects is not done, and the model is told", async () => {
+test("a rejected call does not run, and the model learns of the rejection", async () => {
   using folders = new TestFolders();
   await using model = await startGemini({ key, script: [...fullTurn.slice(0, 1), { text: "Then I leave it." }] });
   await using agent = await agentFor("gemini", { model, folders }, { permit: () => "reject" }).open();
@@ -21,7 +21,7 @@ test("what a person rejects is not done, and the model is told", async () => {
   expect(model.requests[1]?.toolResults?.join()).toContain("refused");
 });
 
-test("an answer for always holds for the session, also when it is loaded again, and for nothing else", async () => {
+test('an "always" answer applies to its session, also after a reload, and to nothing else', async () => {
   using folders = new TestFolders();
   const write = (path: string) => ({ toolCalls: [{ name: "write_file", args: { path, content: path } }] });
   const script: Script = [
@@ -42,7 +42,7 @@ test("an answer for always holds for the session, also when it is loaded again, 
   expect(again.asked.map(({ toolCall }) => toolCall.kind)).toEqual(["execute"]);
 });
 
-test("in the mode that allows edits only commands are asked about", async () => {
+test("the mode that allows edits asks only about commands", async () => {
   using folders = new TestFolders();
   await using model = await startGemini({ key, script: fullTurn });
   await using agent = await agentFor("gemini", { model, folders }).open();
@@ -51,7 +51,7 @@ test("in the mode that allows edits only commands are asked about", async () => 
   expect(agent.asked.map(({ toolCall }) => toolCall.kind)).toEqual(["execute"]);
 });
 
-test("cancelling ends a command with all it started, and the next prompt goes on", async () => {
+test("cancelling ends a command with all its processes, and the next prompt works", async () => {
   using folders = new TestFolders();
   const command = "sleep 300 & echo $! > pid; echo started; wait";
   await using model = await startAnthropic({
@@ -73,7 +73,7 @@ test("cancelling ends a command with all it started, and the next prompt goes on
   expect((await agent.prompt("Go on.")).stopReason).toBe("end_turn");
 });
 
-test("cancelling ends an open question and an answer that streams", async () => {
+test("cancelling ends an open permission request and a streaming answer", async () => {
   using folders = new TestFolders();
   const script: Script = [
     { toolCalls: [{ name: "run_command", args: { command: "touch no" } }] },
@@ -92,10 +92,10 @@ test("cancelling ends an open question and an answer that streams", async () => 
   await agent.cancel();
   expect((await streaming).stopReason).toBe("cancelled");
   expect((await agent.prompt("Go on.")).stopReason).toBe("end_turn");
-  expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("ended here by the person");
+  expect(JSON.stringify(model.requests.at(-1)?.body)).toContain("stopped here by the user");
 });
 
-test("when the client goes away in the middle of a command, the agent ends and leaves nothing running", async () => {
+test("the agent exits and leaves nothing running when the client disconnects during a command", async () => {
   using folders = new TestFolders();
   await using model = await startGemini({
     key,
@@ -112,7 +112,7 @@ test("when the client goes away in the middle of a command, the agent ends and l
   expect(existsSync(`/proc/${Number(readFileSync(join(folders.cwd, "pid"), "utf8"))}`)).toBe(false);
 });
 
-test("without client file access the agent uses the disk, within its folder only", async () => {
+test("without file access through the client, the agent uses the disk, but only within its folder", async () => {
   using folders = new TestFolders({ "a.txt": "one\ntwo\n" });
   const script: Script = [
     {
@@ -145,7 +145,7 @@ test("without client file access the agent uses the disk, within its folder only
   ]);
 });
 
-test("a gateway's refusal reaches the client as the problem it is", async () => {
+test("a refusal of the gateway reaches the client as a problem document", async () => {
   using folders = new TestFolders();
   const refusal = JSON.stringify({
     type: "urn:wharf:error:model_route_missing",
@@ -172,7 +172,7 @@ test("a gateway's refusal reaches the client as the problem it is", async () => 
   expect(problem.data).toMatchObject({ code: "model_route_missing", next: "Set GEMINI_API_KEY." });
 });
 
-test("an answer that is cut again and again fails the turn with a next step", async () => {
+test("an answer that is cut repeatedly fails the turn with a next step", async () => {
   using folders = new TestFolders();
   await using model = await startGemini({ key, script: () => ({ cut: true }) });
   await using agent = await agentFor("gemini", { model, folders }).open();
@@ -182,7 +182,7 @@ test("an answer that is cut again and again fails the turn with a next step", as
   expect(model.requests).toHaveLength(3);
 });
 
-test("a missing setting, a missing folder and an unknown session are told of at once", async () => {
+test("a missing setting, a missing folder and an unknown session are reported immediately", async () => {
   using folders = new TestFolders();
   await using unset = new TestClient({ program, cwd: folders.cwd, home: folders.home });
   expect((await failureOf(unset.open())).message).toContain("WHARF_MODEL_PROVIDER");
@@ -211,7 +211,7 @@ test("a model that never stops calling tools is stopped", async () => {
   });
 });
 
-test("an answer that ran out of tokens or was refused ends the turn with that reason, and its calls are not run", async () => {
+test("an answer that ran out of tokens or was refused ends the turn with that reason, and its calls do not run", async () => {
   using folders = new TestFolders();
   const write = { name: "write_file", args: { path: "half.txt", content: "half" } };
   await using model = await startAnthropic({
@@ -225,7 +225,7 @@ test("an answer that ran out of tokens or was refused ends the turn with that re
   expect((await agent.prompt("Go.")).stopReason).toBe("end_turn");
 });
 
-test("what a command prints is bounded, and the run's token is not in its environment", async () => {
+test("the output of a command is bounded, and its environment lacks the run's token", async () => {
   using folders = new TestFolders();
   const script: Script = [
     {
@@ -243,10 +243,10 @@ test("what a command prints is bounded, and the run's token is not in its enviro
   await agent.prompt("Print.");
   const result = model.requests[1]?.toolResults?.join() ?? "";
   expect(result.length).toBeLessThan(50_000);
-  expect(result).toMatch(/first\\ny.*characters left out.*last\\n0\\n\[exit code 1\]/s);
+  expect(result).toMatch(/first\\ny.*characters omitted.*last\\n0\\n\[exit code 1\]/s);
 });
 
-test("a command that takes too long is ended", async () => {
+test("a command that exceeds its time limit is stopped", async () => {
   using folders = new TestFolders();
   await using model = await startGemini({
     key,
@@ -257,5 +257,5 @@ test("a command that takes too long is ended", async () => {
   });
   await using agent = await agentFor("gemini", { model, folders }).open();
   await agent.prompt("Sleep.");
-  expect(agent.calls).toMatchObject([{ status: "failed", output: "begun\n[ended after 1 s: it took too long]" }]);
+  expect(agent.calls).toMatchObject([{ status: "failed", output: "begun\n[stopped after 1 s: time limit reached]" }]);
 });

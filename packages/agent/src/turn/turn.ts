@@ -68,7 +68,7 @@ export class Turn {
       if (!this.#signal.aborted) throw error;
       return { stopReason: "cancelled", _meta: { usage: this.#usage.total } };
     } finally {
-      this.#conversation.closeCalls("The person ended the turn before this was done.");
+      this.#conversation.closeCalls("The user ended the turn before this call ran.");
     }
   }
 
@@ -84,7 +84,7 @@ export class Turn {
         if (step.calls.length === 0 || step.finish === "length") return toStopReason(step, this.#settings.provider);
         for (const call of step.calls) this.#conversation.addResult(call, await calls.run(call));
       } finally {
-        await calls.abandon("This was not done.");
+        await calls.abandon("This call did not run.");
       }
     }
     return "max_turn_requests";
@@ -103,7 +103,7 @@ export class Turn {
         // The model must know the visible part of a cancelled answer. A failed answer leaves no
         // trace.
         if (this.#signal.aborted && shownAnswer.text)
-          this.#conversation.add({ role: "assistant", content: `${shownAnswer.text} [ended here by the person]` });
+          this.#conversation.add({ role: "assistant", content: `${shownAnswer.text} [stopped here by the user]` });
         if (!isCut(error) || shownAnswer.isAny || tries === maxTries) throw error;
         await sleep(retryMs * tries, undefined, { signal: this.#signal });
       }

@@ -46,7 +46,7 @@ function inSh(...words: string[]): string[] {
 }
 
 describe("completion in bash", () => {
-  test("offers the commands of every group, and those alone", () => {
+  test("offers exactly the commands of every group", () => {
     const names = tree.commands.map((command) => command.name());
     expect(inBash("")).toEqual(names);
     for (const group of tree.commands.filter(({ commands }) => commands.length > 0))
@@ -106,14 +106,14 @@ describe("completion in bash", () => {
   });
 });
 
-test("the functions do the same in the plain shell that fish starts", () => {
+test("the functions work in the plain shell that fish starts", () => {
   expect(inSh("task", "ls", "--state", "")).toEqual(inBash("task", "ls", "--state", ""));
   expect(inSh("")).toEqual(inBash(""));
   expect(inSh("run", "--file", "")).toEqual(["@file"]);
   expect(inSh("runner", "exec", "R", "npm", "")).toEqual([]);
 });
 
-test("the script of fish holds them in quotes that fish reads as they were", async () => {
+test("fish reads the quoted functions in its script unchanged", async () => {
   const { out } = await runCommandLine(["completion", "fish"], { folder });
   const [, quoted = ""] = /sh -c '((?:[^'\\]|\\.)*)' wharf/s.exec(out) ?? [];
   const functions = quoted.replaceAll(/\\(['\\])/g, "$1");
@@ -125,7 +125,7 @@ test("the script of fish holds them in quotes that fish reads as they were", asy
   }
 });
 
-test("the script of zsh is one that zsh reads", async () => {
+test("zsh can read its script", async () => {
   const { out } = await runCommandLine(["completion", "zsh"], { folder });
   expect(out).toMatch(/^#compdef wharf\n/);
   expect(out).toContain("compdef _wharf wharf");

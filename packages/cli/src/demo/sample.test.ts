@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { SampleRepository } from "./sample-repository.ts";
 import { runSampleTests } from "./sample-tests.ts";
 
-test("makes a repository in which one test fails, and finds out by running it", async () => {
+test("creates a repository with one failing test, which running the tests reveals", async () => {
   const folder = await mkdtemp(join(tmpdir(), "wharf-sample-"));
   try {
     const sample = new SampleRepository(join(folder, "repo"));

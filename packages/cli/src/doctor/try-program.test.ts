@@ -6,7 +6,7 @@ import { tryProgram } from "./try-program.ts";
 
 const node = (script: string) => [process.execPath, ["-e", script]] as const;
 
-test("tells what a program said and how it failed", async () => {
+test("reports the output of a program and how it failed", async () => {
   expect(await tryProgram(...node("console.log('1.2')"))).toEqual({ ok: true, stdout: "1.2", reason: "" });
   expect(await tryProgram(...node("console.error('a');console.error('no room');process.exit(3)"))).toMatchObject({
     ok: false,
@@ -23,7 +23,7 @@ test("tells what a program said and how it failed", async () => {
 });
 
 test.runIf(process.platform === "linux")(
-  "keeps the answer of a program that ended while this process was busy",
+  "keeps the output of a program that ended while this process was busy",
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "wharf-attempt-"));
     const file = join(folder, "pid");

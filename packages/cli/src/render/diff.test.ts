@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { formatDiffStat, formatPatch } from "./diff.ts";
 import { createStyle } from "./style.ts";
 
-test("tells how much was changed, file by file, and keeps a long list short", () => {
+test("lists the changes file by file, and shortens a long list", () => {
   const plain = createStyle(false);
   expect(formatDiffStat([], plain)).toBe("nothing was changed");
   expect(
@@ -18,7 +18,7 @@ test("tells how much was changed, file by file, and keeps a long list short", ()
   expect(formatDiffStat(many, plain).split("\n").at(-1)).toBe("and 5 more");
 });
 
-test("colours what was added and removed, but not the names of the files", () => {
+test("colours added and removed lines, but not file names", () => {
   const style = createStyle(true);
   expect(formatPatch("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same", style)).toBe(
     [

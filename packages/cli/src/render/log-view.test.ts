@@ -23,7 +23,7 @@ const call = (id: string, more: Partial<Extract<EventData, { kind: "tool_call" }
 });
 
 describe("a task's log on the screen", () => {
-  test("joins chunks of a message and keeps it apart from what stands around it", () => {
+  test("joins chunks of a message and separates it from other lines", () => {
     const log = shown([
       { kind: "notice", message: "before" },
       said("Hel"),
@@ -40,7 +40,7 @@ describe("a task's log on the screen", () => {
     expect(shown([{ kind: "phase", phase: "clone", status: "started" }, done])).toBe("  clone      ✓  1.2 s\n");
   });
 
-  test("ends a phase on a line of its own when something came between", () => {
+  test("ends a phase on a separate line after other output", () => {
     const log = shown([
       { kind: "phase", phase: "agent", status: "started" },
       { kind: "notice", message: "x" },
@@ -49,7 +49,7 @@ describe("a task's log on the screen", () => {
     expect(log).toBe("  agent    \n  · x\n  agent      failed  no\n");
   });
 
-  test("gives a tool call one line, however often it is updated", () => {
+  test("shows a tool call on one line, regardless of its updates", () => {
     const log = shown([
       call("1", { title: "Read a.js", status: "pending" }),
       call("1", { status: "in_progress" }),
@@ -59,7 +59,7 @@ describe("a task's log on the screen", () => {
     expect(log).toBe("  ▸ Read a.js  ✓  2.5 s\n");
   });
 
-  test("shows a call that was not seen to begin, and one whose line was broken by another", () => {
+  test("shows a call whose start is missing, and one whose line was interrupted", () => {
     const log = shown([
       call("1", { title: "One" }),
       call("2", { title: "Two", status: "completed" }),
@@ -68,7 +68,7 @@ describe("a task's log on the screen", () => {
     expect(log).toBe("  ▸ One\n  ▸ Two  ✓\n  ▸ One  ✓\n");
   });
 
-  test("adds to a call's line what the agent tells of it later", () => {
+  test("adds later details to a call's line", () => {
     const log = shown([
       call("1", { title: "Write", status: "pending" }),
       call("1", { title: "Write f.txt" }),
@@ -86,7 +86,7 @@ describe("a task's log on the screen", () => {
     expect(broken).toBe("  ▸ Write\n  · x\n  ▸ Write f.txt  ✓\n");
   });
 
-  test("shows a call that was not allowed as refused, whatever the agent says of it", () => {
+  test("shows a refused call as refused, regardless of the agent's report", () => {
     const options = [
       { option_id: "a", name: "Allow", option_kind: "allow_once" },
       { option_id: "r", name: "Reject", option_kind: "reject_once" },
@@ -106,13 +106,13 @@ describe("a task's log on the screen", () => {
     expect(ended({ option_id: "a" })).toBe("  ▸ rm  ✓");
   });
 
-  test("says once that a turn was cancelled", () => {
+  test("reports a cancelled turn once", () => {
     const cancelled: EventData = { kind: "turn", turn_id: "t", status: "cancelled", reason: "The turn was cancelled." };
     expect(shown([cancelled])).toBe("  ! The turn was cancelled.\n");
     expect(shown([{ ...cancelled, reason: "no disk" }])).toBe("  ! The turn was cancelled: no disk\n");
   });
 
-  test("counts the lines an edit touches and shows the end of what a failed call said", () => {
+  test("counts the lines that an edit changes and shows the last output of a failed call", () => {
     const edit = call("1", {
       title: "Edit a",
       status: "completed",
@@ -126,7 +126,7 @@ describe("a task's log on the screen", () => {
     expect(shown([edit, failed])).toBe("  ▸ Edit a  +2 −1\n  ▸ npm test  failed\n      b\n      c\n      d\n");
   });
 
-  test("shows a plan whole when its entries change and else only what moved on", () => {
+  test("shows a whole plan when its entries change, and otherwise only changed states", () => {
     const plan = (...status: string[]): EventData => ({
       kind: "plan",
       entries: status.map((one, i) => ({ content: `step ${i + 1}`, status: one })),
@@ -139,7 +139,7 @@ describe("a task's log on the screen", () => {
     );
   });
 
-  test("tells of a question and its answer, and not of what the policy allowed", () => {
+  test("shows a question and its answer, but not what the policy allowed", () => {
     const options = [{ option_id: "a", name: "Allow", option_kind: "allow_once" }];
     const asked: EventData = { kind: "permission", permission_id: "p", status: "asked", title: "Delete it?", options };
     const answered: EventData = {
@@ -157,7 +157,7 @@ describe("a task's log on the screen", () => {
     );
   });
 
-  test("tells a failure with its next step, and does not repeat it as the reason of the turn's end", () => {
+  test("shows a failure with its next step once, although it is also the reason of the turn's end", () => {
     const failure: EventData = {
       kind: "failure",
       code: "repository_missing",
@@ -168,7 +168,7 @@ describe("a task's log on the screen", () => {
     expect(shown([failure, cancelled])).toBe("  ✗ There is no repository.\n    → Check the address.\n");
   });
 
-  test("says which notices and failures are the runner's words", () => {
+  test("marks notices and failures that come from the runner", () => {
     expect(shown([{ kind: "notice", message: "the walls hold", source: "runner" }])).toBe(
       "  · the runner reports: the walls hold\n",
     );
@@ -177,7 +177,7 @@ describe("a task's log on the screen", () => {
     );
   });
 
-  test("lets nothing an agent says command the terminal", () => {
+  test("does not let an agent's text control the terminal", () => {
     const evil = "\u001b]0;owned\u0007\u001b[2Jx\r";
     const log = shown([
       said(evil),
@@ -188,7 +188,7 @@ describe("a task's log on the screen", () => {
     expect(log.includes("\u001b") || log.includes("\r")).toBe(false);
   });
 
-  test("shows what an agent prints for its own developers only to who looks back, and its errors to all", () => {
+  test("shows an agent's diagnostic output only with details, and its errors always", () => {
     const noise = "[session/create] sessionId=1 phase=register durationMs=44\n[authStatus] keeping probe";
     const words = "no such key\n[ERROR] no more credit\n[warn] slow";
     const events: EventData[] = [
@@ -203,7 +203,7 @@ describe("a task's log on the screen", () => {
     expect(shown(events, true)).toContain("[perf] stall");
   });
 
-  test("shows states and ends of turns only to who looks back", () => {
+  test("shows states and ends of turns only with details", () => {
     const events: EventData[] = [
       { kind: "state", entity: "task", from: "TODO", to: "IN_PROGRESS" },
       { kind: "message", role: "user", text: "do it" },
@@ -213,7 +213,7 @@ describe("a task's log on the screen", () => {
     expect(shown(events, true)).toBe("  · task TODO → IN_PROGRESS\n\n  > do it\n\n  · the turn ended\n");
   });
 
-  test("says so when a start failed and is tried again", () => {
+  test("reports a failed start that is retried", () => {
     const state: EventData = {
       kind: "state",
       entity: "run",
@@ -224,7 +224,7 @@ describe("a task's log on the screen", () => {
     expect(shown([state])).toBe("  ! The start failed; retrying in 30 s: no disk\n");
   });
 
-  test("shows messages of an agent that prints JSON lines, and what it does not know as it is", () => {
+  test("shows messages of an agent that prints JSON lines, and unknown ones unchanged", () => {
     expect(
       shown([
         { kind: "report", message: "half done" },

@@ -7,7 +7,7 @@ const options = [
   { option_id: "no", name: "Reject", option_kind: "reject_once" },
 ];
 
-test("takes an answer by number, id, or the beginning of a name or kind", () => {
+test("accepts an answer by number, id, or the beginning of a name or kind", () => {
   expect(["1", "ever", "reject", "Allow always", " 3 "].map((answer) => getOptionId(answer, options))).toEqual([
     "once",
     "ever",
@@ -17,11 +17,11 @@ test("takes an answer by number, id, or the beginning of a name or kind", () => 
   ]);
 });
 
-test("takes a plain yes as yes for once, never for always", () => {
+test('reads a plain "allow" as allow once, never as always', () => {
   expect(getOptionId("allow", options)).toBe("once");
 });
 
-test("takes nothing that it does not understand", () => {
+test("rejects an answer that it does not understand", () => {
   expect(["", "4", "0", "perhaps"].map((answer) => getOptionId(answer, options))).toEqual([
     undefined,
     undefined,

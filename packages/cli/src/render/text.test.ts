@@ -9,7 +9,7 @@ import { TextBlock } from "./text-block.ts";
 const plain = createStyle(false);
 
 describe("text for a terminal", () => {
-  test("loses every command to the terminal and keeps what it says", () => {
+  test("loses all control sequences and keeps its content", () => {
     expect(toSafeText("\u001b[2J\u001b[31mred\u001b[0m \u001b]0;title\u0007done\u001b]52;c;aGk=\u001b\\!")).toBe(
       "red done!",
     );
@@ -24,7 +24,7 @@ describe("text for a terminal", () => {
 });
 
 describe("a text that comes in chunks", () => {
-  test("is the same text however it was cut", () => {
+  test("is the same text however it is split", () => {
     const text = "\n\nfirst line\nsecond\n\n\n\nthird: a b\n\n";
     const whole = new TextBlock("  ").add(text);
     expect(whole).toBe("  first line\n  second\n\n  third: a b");
@@ -36,7 +36,7 @@ describe("a text that comes in chunks", () => {
     expect(Array.from(text, (letter) => letters.add(letter)).join("")).toBe(whole);
   });
 
-  test("keeps back blank lines at its end", () => {
+  test("holds back blank lines at its end", () => {
     const block = new TextBlock("");
     expect(block.add("one\n\n")).toBe("one");
     expect(block.add("two")).toBe("\n\ntwo");
@@ -44,7 +44,7 @@ describe("a text that comes in chunks", () => {
 });
 
 describe("a table", () => {
-  test("aligns its columns by what is seen: colours take no room and wide letters take two", () => {
+  test("aligns columns by visible width: colours count zero, wide letters two", () => {
     expect(getTextWidth("日本")).toBe(4);
     const colour = createStyle(true);
     const text = formatTable(
@@ -58,12 +58,12 @@ describe("a table", () => {
     expect(text.split("\n").map(toSafeText)).toEqual(["A     B", "x     1", "日本  2", ""]);
   });
 
-  test("counts what a terminal shows: marks nothing, wide letters and emoji two", () => {
+  test("counts marks as zero columns, and wide letters and emoji as two", () => {
     const texts = ["é", "e\u0301", "한글", "𠀀", "👩‍👩‍👧", "❤️", "❤", "🇩🇪", "\u200b", "—"];
     expect(texts.map(getTextWidth)).toEqual([1, 1, 4, 2, 2, 2, 1, 2, 0, 1]);
   });
 
-  test("cuts text to its columns and no letter in two, and keeps its colours whole", () => {
+  test("truncates text between letters and keeps its colours intact", () => {
     expect([
       truncateText("abcdef", 6),
       truncateText("abcdefg", 6),
@@ -75,7 +75,7 @@ describe("a table", () => {
     expect(cut).toBe(`${createStyle(true).red("abc…")}`);
   });
 
-  test("fits a terminal of any width: the widest columns give way, ids stay whole", () => {
+  test("fits a terminal of any width by narrowing its widest columns, not the ids", () => {
     const header = ["TASK", "STATE", "TITLE"];
     const rows = [
       ["0b0e1f9c", "IN_PROGRESS", "x".repeat(300)],
@@ -90,7 +90,7 @@ describe("a table", () => {
     expect(formatTable(["A"], [["x"]], { style: plain, width: 80 })).toBe("A\nx\n");
   });
 
-  test("leaves out fields without a value and hangs further lines beneath the first", () => {
+  test("omits fields without a value and indents further lines below the first", () => {
     expect(
       formatFields(
         [
@@ -104,7 +104,7 @@ describe("a table", () => {
   });
 });
 
-test("tells times and sizes as people read them", () => {
+test("formats times and sizes for people", () => {
   expect([50, 61_000, 3_720_000].map(formatDuration)).toEqual(["0.1 s", "1 min 1 s", "1 h 2 min"]);
   expect([12, 1536, 150 * 1024 ** 2].map(formatSize)).toEqual(["12 B", "1.5 kB", "150 MB"]);
   expect(formatAge("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toBe("2 h ago");

@@ -7,7 +7,7 @@ const typed = (...pieces: string[]) => {
   return { sent: read.map(({ send }) => send.toString()).join(""), detach: read.at(-1)?.detach };
 };
 
-test("ctrl-p ctrl-q leaves, also in two pieces, and with any other key behind it ctrl-p goes on", () => {
+test("ctrl-p ctrl-q detaches, also in two pieces, and ctrl-p before any other key is sent", () => {
   expect(typed("ab\u0010\u0011")).toEqual({ sent: "ab", detach: true });
   expect(typed("a\u0010", "\u0011")).toEqual({ sent: "a", detach: true });
   expect(typed("\u0010b\u0011")).toEqual({ sent: "\u0010b\u0011", detach: false });

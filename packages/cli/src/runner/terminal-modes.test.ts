@@ -9,14 +9,14 @@ function restored(...pieces: readonly string[]): string {
   return modes.getRestoreSequence();
 }
 
-test("takes back what was turned on and gives back what was turned off, the screen first, however the bytes come", () => {
+test("reverts every changed mode, the screen first, however the bytes are split", () => {
   const said = "text\u001b[?25l\u001b[?1000;1006h\u001b[?1049h\u001b[?2004h\u001b[2;20r\u001b[5 q\u001b[>1u";
   const all = `\u001b[?1049l\u001b[?25h\u001b[?1000l\u001b[?1006l\u001b[?2004l\u001b7\u001b[r\u001b8\u001b[0 q\u001b[=0u\u001b[<9u${last}`;
   expect(restored(said)).toBe(all);
   expect(restored(...Array.from(said))).toBe(all);
 });
 
-test("leaves alone what the program put back by itself, and a terminal on which nothing happened", () => {
+test("does not touch modes that the program restored, or a terminal without output", () => {
   expect(restored("\u001b[?1049h\u001b[?25l…\u001b[?25h\u001b[?1049l")).toBe(last);
   expect(restored("\u001b[?1049;25h")).toBe(`\u001b[?1049l${last}`);
   expect(restored("only words\n")).toBe("");

@@ -63,7 +63,7 @@ async function receive(...items: Item[]): Promise<UnpackResult> {
 
 const untouched = () => expect(readFileSync(join(outside, "victim"), "utf8")).toBe("mine");
 
-test("files, folders and links inside arrive as they were sent, and replace what has their name", async () => {
+test("files, folders and inner links arrive unchanged and replace entries of the same name", async () => {
   writeFileSync(join(into, "a.txt"), "old", { mode: 0o600 });
   symlinkSync("../outside/victim", join(into, "link"));
   const done = await receive(
@@ -83,7 +83,7 @@ test("files, folders and links inside arrive as they were sent, and replace what
   expect((await readdir(into)).toSorted()).toEqual(["a.txt", "link", "sub"]);
 });
 
-test("nothing is written through a link, one of the archive's, of an earlier copy, or of the caller's", async () => {
+test("nothing is written through a link from the archive, an earlier copy or the caller", async () => {
   await expect(
     receive(
       { path: "in", type: "directory" },
@@ -100,7 +100,7 @@ test("nothing is written through a link, one of the archive's, of an earlier cop
   await expect(HeldFolder.open(join(into, "out"))).rejects.toThrow();
 });
 
-test("links that lead out of the folder are left out, also by way of other links", async () => {
+test("links that lead out of the folder, also through other links, are skipped", async () => {
   const targets = ["/etc/passwd", "..", "../outside/victim", "sub/../../outside", "", "dot/../.."];
   const done = await receive(
     { path: "dot", type: "symlink", target: "." },
@@ -113,13 +113,13 @@ test("links that lead out of the folder are left out, also by way of other links
   expect(readlinkSync(join(into, "sub/stay"))).toBe("..");
 });
 
-test("paths that lead out end the copy", async () => {
+test("a path that leads out of the folder aborts the copy", async () => {
   for (const path of ["../outside/victim", "/tmp/x", "a/../../outside/victim"])
     await expect(receive({ path, content: "theirs" })).rejects.toThrow("outside the copied folder");
   untouched();
 });
 
-test("devices, pipes and hard links are left out; set-user bits and owners are not taken over", async () => {
+test("devices, pipes and hard links are skipped, and set-user bits and owners are not copied", async () => {
   const done = await receive(
     { path: "null", raw: { flag: "3" } },
     { path: "disk", raw: { flag: "4" } },
@@ -136,7 +136,7 @@ test("devices, pipes and hard links are left out; set-user bits and owners are n
   }
 });
 
-test("a file does not take the place of a folder, and one that breaks off leaves nothing", async () => {
+test("a file does not replace a folder, and an incomplete file leaves nothing behind", async () => {
   mkdirSync(join(into, "folder"));
   await expect(receive({ path: "folder", content: "x" })).rejects.toThrow("neither a file nor a link");
   const cut = pack([{ path: "half", content: "x".repeat(2_000) }]).subarray(0, 1_000);

@@ -29,7 +29,7 @@ function person() {
   return { input, output, asker, answers, until };
 }
 
-test("asks one question after the other and hands over what the person chose", async () => {
+test("asks one question after the other and sends the user's choices", async () => {
   const { input, asker, until } = person();
   await using _ = asker;
   asker.handlePermission(asked("first"));
@@ -45,7 +45,7 @@ test("asks one question after the other and hands over what the person chose", a
   ]);
 });
 
-test("asks again when it did not understand", async () => {
+test("asks again after an invalid answer", async () => {
   const { input, output, asker, until } = person();
   await using _ = asker;
   asker.handlePermission(asked("p"));
@@ -57,7 +57,7 @@ test("asks again when it did not understand", async () => {
   expect(String(output.read())).toContain("Invalid answer");
 });
 
-test("drops a question that was settled elsewhere, and ends when nobody is there any more", async () => {
+test("drops a question that was answered elsewhere, and ends when the input ends", async () => {
   const { input, asker, answers } = person();
   asker.handlePermission(asked("p"));
   await sleep(20);

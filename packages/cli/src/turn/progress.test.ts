@@ -26,20 +26,20 @@ const pushed: EventData = { kind: "push", status: "pushed", ref: "shadow/x", sha
 const measured: EventData = { kind: "usage", source: "backend", cpu_seconds: 2, memory_peak_bytes: 10 };
 
 describe("a turn is settled", () => {
-  test("when it has ended, its branch is pushed and its use is told, in whatever order these came", () => {
+  test("when it has ended, its branch is pushed and its usage is known, in any order", () => {
     expect(watched(started, commit, ended, measured, pushed).isSettled).toBe(true);
     expect(watched(started, commit, pushed, ended, measured).isSettled).toBe(true);
     expect(watched(started, ended, measured).isSettled).toBe(true);
   });
 
-  test("not before", () => {
+  test("only then", () => {
     expect(watched(started, commit, measured, pushed).isSettled).toBe(false);
     expect(watched(started, commit, ended, measured).isSettled).toBe(false);
     expect(watched(started, measured, ended).isSettled).toBe(false);
     expect(watched(started, commit, pushed, { ...commit, sha: "b" }, ended, measured).waitsForPush).toBe(true);
   });
 
-  test("without figures when its run is over: they would have come before", () => {
+  test("without usage when its run is over", () => {
     const over: EventData = { kind: "state", entity: "run", from: "STARTING", to: "FAILED" };
     expect(watched(started, { ...ended, status: "cancelled" }, over).isSettled).toBe(true);
     expect(watched(started, commit, { ...ended, status: "cancelled" }, over).isSettled).toBe(false);
@@ -50,7 +50,7 @@ describe("a turn is settled", () => {
   });
 });
 
-test("adds up what the gateway counted and takes the newest of what the backend measured", () => {
+test("adds up the gateway's counts and keeps the backend's latest measurement", () => {
   const asked: EventData = { kind: "usage", source: "gateway", model_requests: 1, input_tokens: 5, output_tokens: 1 };
   const claimed: EventData = { kind: "usage", source: "agent", model_requests: 1_000, input_tokens: 1 };
   const watch = watched({ ...measured, cpu_seconds: 1 }, asked, claimed, asked, measured);
@@ -72,21 +72,21 @@ describe("a command ends with", () => {
     ...more,
   });
 
-  test("0 when the agent did its turn, also where it stopped at a limit or changed nothing", () => {
+  test("0 when the agent finished its turn, also at a limit or without changes", () => {
     expect(getExitCode(outcome({}))).toBe(0);
     expect(getExitCode(outcome({ push: "none" }))).toBe(0);
     expect(getExitCode(outcome({ stop_reason: "max_tokens" }))).toBe(0);
   });
 
   test.each(["error", "timeout", "refusal"])(
-    "1 when the agent failed with %s, whatever became of its branch",
+    "1 when the agent failed with %s, regardless of its branch",
     (stop_reason) => {
       expect(getExitCode(outcome({ stop_reason }))).toBe(1);
       expect(getExitCode(outcome({ stop_reason, push: "failed" }))).toBe(1);
     },
   );
 
-  test("1 when nothing of the work could be committed, and 0 when it could after all", () => {
+  test("1 when no work could be committed, and 0 when a later commit succeeded", () => {
     const uncommitted = { kind: "failure", code: "work_not_committed", message: "m", next: "n" } as const;
     expect(getExitCode(outcome({ push: "none", failure: uncommitted }))).toBe(1);
     expect(getExitCode(outcome({ commit, failure: uncommitted }))).toBe(0);
@@ -96,14 +96,14 @@ describe("a command ends with", () => {
     expect(getExitCode(outcome({ status: "cancelled", error_code: "agent_start_failed" }))).toBe(1);
   });
 
-  test("130 when a person cancelled it", () => {
+  test("130 when a user cancelled the turn", () => {
     expect(getExitCode(outcome({ status: "cancelled", stop_reason: "cancelled", push: "none" }))).toBe(130);
   });
 
   test.each([
     ["the branch was refused", outcome({ push: "failed" })],
-    ["the branch is still on its way", outcome({ push: "waiting" })],
-    ["the repository is not there", outcome({ status: "cancelled", error_code: "repository_missing" })],
+    ["the branch is not pushed yet", outcome({ push: "waiting" })],
+    ["the repository does not exist", outcome({ status: "cancelled", error_code: "repository_missing" })],
     ["the turn was interrupted", outcome({ status: "interrupted" })],
   ])("2 when %s", (_, one) => {
     expect(getExitCode(one)).toBe(2);
