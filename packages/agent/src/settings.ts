@@ -32,10 +32,10 @@ export const getGateway = (environment: NodeJS.ProcessEnv): { url: string; token
  * WHARF_TOKEN.
  */
 export function getModelSettings(environment: NodeJS.ProcessEnv): ModelSettings {
-  const named = environment["WHARF_MODEL_PROVIDER"];
-  const provider = Provider.safeParse(named);
+  const providerName = environment["WHARF_MODEL_PROVIDER"];
+  const provider = Provider.safeParse(providerName);
   if (!provider.success) {
-    const reason = named ? `'${named}' is not one of ${Provider.options.join(", ")}` : "it is not set";
+    const reason = providerName ? `'${providerName}' is not one of ${Provider.options.join(", ")}` : "it is not set";
     throw new WharfError("config_invalid", { name: "WHARF_MODEL_PROVIDER", reason });
   }
   const { url, token } = getGateway(environment);

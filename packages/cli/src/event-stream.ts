@@ -115,7 +115,7 @@ async function* readEvents(socket: WebSocket, signal: AbortSignal): AsyncGenerat
   let wake: (() => void) | undefined;
   let lastReceivedAt = performance.now();
   const markReceived = () => (lastReceivedAt = performance.now());
-  const watch = setInterval(() => {
+  const silenceTimer = setInterval(() => {
     if (!socket.isPaused && performance.now() - lastReceivedAt > silenceTimeoutMs) socket.terminate();
   }, silenceTimeoutMs / 4);
   const stop = () => {
@@ -150,7 +150,7 @@ async function* readEvents(socket: WebSocket, signal: AbortSignal): AsyncGenerat
       wake = undefined;
     }
   } finally {
-    clearInterval(watch);
+    clearInterval(silenceTimer);
     signal.removeEventListener("abort", stop);
     socket.terminate();
   }

@@ -21,10 +21,10 @@ export function toProblem(thrown: unknown): Problem {
   const error = toWharfError(thrown, randomUUID());
   const problem = error.toProblem();
   if (error.code !== "internal") return problem;
-  const words = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
   return {
     ...problem,
-    detail: words,
+    detail: message,
     next: "This is a bug in Wharf. Run the command again; if it fails again, report this message.",
   };
 }

@@ -34,6 +34,6 @@ function parse(text: string): unknown {
 function check<S extends z.ZodType>(schema: S, value: unknown, name?: string): z.output<S> {
   const checked = schema.safeParse(value);
   if (checked.success) return checked.data;
-  const about = name === undefined ? "" : ` of '${toSingleLine(name, 60)}'`;
-  throw createUsageError(`${option}: unexpected form${about} (${toSingleLine(z.prettifyError(checked.error), 300)})`);
+  const server = name === undefined ? "" : ` of '${toSingleLine(name, 60)}'`;
+  throw createUsageError(`${option}: unexpected form${server} (${toSingleLine(z.prettifyError(checked.error), 300)})`);
 }

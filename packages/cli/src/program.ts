@@ -14,7 +14,7 @@ import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
 import { exitCodeHelp } from "./exit-codes.ts";
 
-const about = "Run coding agents on your tasks, each in an isolated sandbox, and get the result as a git branch.";
+const description = "Run coding agents on your tasks, each in an isolated sandbox, and get the result as a git branch.";
 
 const environmentHelp = `
 Environment variables:
@@ -46,7 +46,7 @@ interface ProgramHooks {
 
 export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): Command {
   const program = new Command("wharf")
-    .description(about)
+    .description(description)
     .version(version)
     .option("--json", "print JSON for programs")
     .option("--wide", "do not shorten tables to the width of the terminal")

@@ -136,8 +136,8 @@ function getToken(
   url: string | undefined,
   profile: NamedProfile | undefined,
 ): ResolvedSettings["token"] {
-  const named = toSetting(environment.WHARF_TOKEN, "WHARF_TOKEN");
-  if (named || !profile || url === undefined) return named;
+  const environmentToken = toSetting(environment.WHARF_TOKEN, "WHARF_TOKEN");
+  if (environmentToken || !profile || url === undefined) return environmentToken;
   if (new URL(url).origin !== new URL(profile.url).origin) return undefined;
   const source = createTokenSource(profile.config, profile.name, profile);
   return source && { value: source, source: source.place };

@@ -43,13 +43,13 @@ export async function getLastSeq(client: Client, taskId: string): Promise<number
 
 /** Returns the agent's unanswered questions. */
 export async function getOpenQuestions(client: Client, taskId: string): Promise<EventDataByKind<"permission">[]> {
-  const open = new Map<string, EventDataByKind<"permission">>();
+  const questions = new Map<string, EventDataByKind<"permission">>();
   for await (const { data } of readLog(client, taskId)) {
     if (data.kind !== "permission") continue;
-    if (data.status === "asked") open.set(data.permission_id, data);
-    else open.delete(data.permission_id);
+    if (data.status === "asked") questions.set(data.permission_id, data);
+    else questions.delete(data.permission_id);
   }
-  return [...open.values()];
+  return [...questions.values()];
 }
 
 export const toShortId = (id: string): string => id.slice(0, 8);

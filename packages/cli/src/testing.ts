@@ -6,7 +6,7 @@ import { createProgram } from "./program.ts";
 import { createStyle } from "./render/style.ts";
 import { runWharf } from "./wharf.ts";
 
-interface Around {
+interface TestCommandOptions {
   /** The command runs in this folder, which also holds a data folder without a server. */
   readonly folder: string;
   readonly environment?: Readonly<Record<string, string | undefined>>;
@@ -18,7 +18,7 @@ const style = createStyle(false);
 const discard = () => undefined;
 
 export function createHost(
-  { folder, environment = {}, stdin = Readable.from([]) }: Around,
+  { folder, environment = {}, stdin = Readable.from([]) }: TestCommandOptions,
   out: (text: string) => void = discard,
   err = out,
 ): Host {
@@ -32,11 +32,11 @@ export function createHost(
 }
 
 /** Runs a command line in this process and returns its output. */
-export async function runCommandLine(line: readonly string[], around: Around) {
+export async function runCommandLine(line: readonly string[], options: TestCommandOptions) {
   let out = "";
   let err = "";
   const host = createHost(
-    around,
+    options,
     (text) => void (out += text),
     (text) => void (err += text),
   );
@@ -54,8 +54,8 @@ export function listCommands(
   command: Command = createCommandTree(),
   path: readonly string[] = [],
 ): [string, Command][] {
-  const own: [string, Command][] = path.length > 0 ? [[path.join(" "), command]] : [];
-  return [...own, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))];
+  const ownCommand: [string, Command][] = path.length > 0 ? [[path.join(" "), command]] : [];
+  return [...ownCommand, ...command.commands.flatMap((child) => listCommands(child, [...path, child.name()]))];
 }
 
 /** Formats the whole help of a command, as `--help` prints it on a terminal of this width. */

@@ -21,14 +21,14 @@ async function isSample(session: Session): Promise<boolean> {
 }
 
 async function performScript(actor: Actor, notebook: Notebook, prompt: string): Promise<string> {
-  const last = notebook.notes.at(-1);
-  if (!last) await actor.sendMessage(introduction);
+  const previousNote = notebook.notes.at(-1);
+  if (!previousNote) await actor.sendMessage(introduction);
   else
     await actor.sendMessage(
-      `I remember this conversation (turn ${notebook.notes.length + 1} of a script, not a model): you asked "${last.prompt}", and I ${last.did}.`,
+      `I remember this conversation (turn ${notebook.notes.length + 1} of a script, not a model): you asked "${previousNote.prompt}", and I ${previousNote.did}.`,
     );
   if (!(await isSample(actor.session))) return describeRepository(actor, notebook, prompt);
-  return last ? continueSample(actor, notebook) : fixSample(actor);
+  return previousNote ? continueSample(actor, notebook) : fixSample(actor);
 }
 
 /**

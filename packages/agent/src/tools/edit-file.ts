@@ -10,19 +10,19 @@ const Input = z.object({
 
 /** Replaces the only occurrence; `replace` has no special characters. */
 export function replaceOnce(text: string, search: string, replace: string): string {
-  const first = text.indexOf(search);
-  if (first === -1)
+  const firstIndex = text.indexOf(search);
+  if (firstIndex === -1)
     throw createInputError(
       "search",
       "the text does not occur in the file; read the file again and copy the text exactly",
     );
   const count = text.split(search).length - 1;
-  if (count > 1 || text.indexOf(search, first + 1) !== -1)
+  if (count > 1 || text.indexOf(search, firstIndex + 1) !== -1)
     throw createInputError(
       "search",
       `the text occurs ${Math.max(count, 2)} times; add surrounding lines until it occurs once`,
     );
-  return text.slice(0, first) + replace + text.slice(first + search.length);
+  return text.slice(0, firstIndex) + replace + text.slice(firstIndex + search.length);
 }
 
 export const editFile = createTool({

@@ -20,12 +20,12 @@ const lostResultText =
 
 /** Returns the calls of the last assistant message that have no result. */
 function getOpenCalls(messages: readonly ModelMessage[]): RequestedCall[] {
-  const last = messages.findLastIndex(({ role }) => role === "assistant");
-  const message = messages[last];
+  const lastIndex = messages.findLastIndex(({ role }) => role === "assistant");
+  const message = messages[lastIndex];
   if (message?.role !== "assistant" || typeof message.content === "string") return [];
   const answeredIds = new Set(
     messages
-      .slice(last)
+      .slice(lastIndex)
       .flatMap(({ role, content }) =>
         role === "tool" ? content.flatMap((part) => ("toolCallId" in part ? [part.toolCallId] : [])) : [],
       ),

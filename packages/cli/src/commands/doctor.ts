@@ -18,9 +18,9 @@ export function addDoctor(program: Command, register: RegisterCommand): void {
 
 async function runDoctor({ client, settings, terminal }: Cli): Promise<number> {
   const checks = await runChecks({ client, settings });
-  const works = checks.every(({ status }) => status !== "fail");
-  terminal.out(settings.json ? toJsonLine({ ok: works, checks }) : formatChecks(checks, terminal.style));
-  return works ? exitCodes.done : exitCodes.wharfFailed;
+  const isWorking = checks.every(({ status }) => status !== "fail");
+  terminal.out(settings.json ? toJsonLine({ ok: isWorking, checks }) : formatChecks(checks, terminal.style));
+  return isWorking ? exitCodes.done : exitCodes.wharfFailed;
 }
 
 const nameWidth = 12;

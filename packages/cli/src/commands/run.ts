@@ -133,13 +133,13 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const turnId = await sendFirstPrompt({ ...cli, client }, task, { text: what, attachments });
   terminal.err(formatUnsafeWarning(info, terminal.errStyle));
   if (!settings.json) {
-    const about = [
+    const fields = [
       ["repository", toSingleLine(repository, 300)],
       ["policy", policy],
       ["isolation", formatIsolation(info, terminal.style)],
     ] as const;
     terminal.out(
-      `${terminal.style.bold(`Task ${toShortId(task.id)}`)}  ${toSingleLine(task.title)}\n${formatFields(about, terminal.style)}\n`,
+      `${terminal.style.bold(`Task ${toShortId(task.id)}`)}  ${toSingleLine(task.title)}\n${formatFields(fields, terminal.style)}\n`,
     );
   }
 

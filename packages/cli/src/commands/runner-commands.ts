@@ -128,7 +128,7 @@ async function attachTerminal(
   { args, options }: CommandLineInput<z.infer<typeof AttachOptions>>,
 ): Promise<number> {
   const [runner_id = "", ...words] = args;
-  const ended = await attachToTerminal({
+  const result = await attachToTerminal({
     locate: client.locate,
     runner_id,
     terminal_id: options.terminal,
@@ -139,11 +139,11 @@ async function attachTerminal(
     stdout: process.stdout,
     notify: (text) => terminal.err(text),
   });
-  if (ended.end === "exit") return getExitCode({ type: "exit", timed_out: false, ...ended });
-  const why = ended.reason === "slow" ? " because this terminal was too slow" : "";
-  const command = `wharf runner attach ${runner_id} --terminal ${ended.terminal_id}`;
+  if (result.end === "exit") return getExitCode({ type: "exit", timed_out: false, ...result });
+  const why = result.reason === "slow" ? " because this terminal was too slow" : "";
+  const command = `wharf runner attach ${runner_id} --terminal ${result.terminal_id}`;
   terminal.err(`\r\nDetached${why}. Attach again with \`${command}\`.\n`);
-  return ended.exitCode;
+  return result.exitCode;
 }
 
 async function copyFiles(

@@ -21,7 +21,7 @@ import {
 } from "../option-values.ts";
 import { formatCount } from "../render/numbers.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
-import { formatRunnerTable, runnerText } from "../render/runner.ts";
+import { formatRunnerTable, formatRunner } from "../render/runner.ts";
 import { toShortId } from "../tasks.ts";
 import { addExamples, createRunnerArgument } from "./help.ts";
 import { addRunnerCommands } from "./runner-commands.ts";
@@ -172,7 +172,7 @@ async function getRunner({ client, settings, terminal }: Cli, { args }: CommandL
   const runner = await client.call(runnerApi.getRunner, { params: getParams(args) });
   if (settings.json) return terminal.out(toJsonLine(runner));
   const { backend, limits } = await client.call(api.serverInfo, {});
-  terminal.out(runnerText(runner, { style: terminal.style, ...(backend === runner.backend && { limits }) }));
+  terminal.out(formatRunner(runner, { style: terminal.style, ...(backend === runner.backend && { limits }) }));
 }
 
 async function stopRunner(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {

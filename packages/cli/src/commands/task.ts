@@ -307,11 +307,11 @@ async function answerQuestion(
 ): Promise<void> {
   const { client, settings, terminal } = cli;
   const task = await client.call(api.getTask, { params: getParams(args) });
-  const open = await getOpenQuestions(client, task.id);
+  const openQuestions = await getOpenQuestions(client, task.id);
   const questions =
     options.permission === undefined
-      ? open
-      : open.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
+      ? openQuestions
+      : openQuestions.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
   const choice = args[1];
   if (choice === undefined && !options.refuse) {
     if (settings.json) return terminal.out(toJsonLine({ permissions: questions }));

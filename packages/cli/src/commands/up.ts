@@ -36,12 +36,12 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
   // A user at a terminal reads the text below; a service's log keeps every line.
   await using server = await startOwnServer(environment, { isQuiet: terminal.isTty && !settings.json });
   const { signal } = interrupts;
-  const ended = new Promise<void>((resolve) => {
+  const interrupted = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });
   if (!signal.aborted) await printAddress(cli, server.url);
-  await Promise.race([server.stopped, ended]);
+  await Promise.race([server.stopped, interrupted]);
   if (!settings.json)
     terminal.err(
       signal.aborted

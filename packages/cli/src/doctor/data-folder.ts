@@ -30,29 +30,29 @@ export async function checkDataFolder({ settings }: DoctorContext): Promise<Chec
       next: "Choose another folder with WHARF_DATA, or ask its owner for write access.",
     };
   }
-  const closed =
+  const closedFolder =
     process.getuid?.() === 0 && !environment.DATABASE_URL ? await getClosedFolder(existingFolder) : undefined;
-  if (closed !== undefined) {
-    const next = `Choose a folder outside it with WHARF_DATA, let other users enter it (\`chmod o+x ${closed}\`), or set DATABASE_URL.`;
+  if (closedFolder !== undefined) {
+    const next = `Choose a folder outside it with WHARF_DATA, let other users enter it (\`chmod o+x ${closedFolder}\`), or set DATABASE_URL.`;
     return {
       name,
       status: "fail",
-      text: `${dataFolder}: PostgreSQL does not run as root, and its user cannot enter ${closed}`,
+      text: `${dataFolder}: PostgreSQL does not run as root, and its user cannot enter ${closedFolder}`,
       next,
     };
   }
-  const open = await requireClosedFolder(existingFolder).then(
+  const openError = await requireClosedFolder(existingFolder).then(
     () => undefined,
     (error: WharfError) => error,
   );
-  if (isThere && open) return { name, status: "fail", text: open.message, next: open.next };
+  if (isThere && openError) return { name, status: "fail", text: openError.message, next: openError.next };
   const { bavail, bsize } = await statfs(existingFolder);
-  const free = bavail * bsize;
-  const text = `${dataFolder}${isThere ? "" : " (created at the first start)"}, ${formatSize(free)} free`;
-  if (free >= comfortableBytes) return { name, status: "ok", text };
+  const freeBytes = bavail * bsize;
+  const text = `${dataFolder}${isThere ? "" : " (created at the first start)"}, ${formatSize(freeBytes)} free`;
+  if (freeBytes >= comfortableBytes) return { name, status: "ok", text };
   return {
     name,
-    status: free < scarceBytes ? "fail" : "warn",
+    status: freeBytes < scarceBytes ? "fail" : "warn",
     text,
     next: "Free some space, or choose a folder on another disk with WHARF_DATA.",
   };

@@ -1,17 +1,17 @@
 const segmenter = new Intl.Segmenter();
-const wide =
+const wideLetter =
   /^(?:\p{Emoji_Presentation}|.\ufe0f|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}])/u;
-const invisible = /^[\p{Mark}\p{Format}]+$/u;
+const invisibleLetter = /^[\p{Mark}\p{Format}]+$/u;
 /** Colour sequences are the only control sequences in a cell. */
 // oxlint-disable-next-line no-control-regex
-const sequence = /(\u001b\[[0-9;]*m)/g;
+const colourSequence = /(\u001b\[[0-9;]*m)/g;
 
-const getLetterWidth = (letter: string): number => (invisible.test(letter) ? 0 : wide.test(letter) ? 2 : 1);
+const getLetterWidth = (letter: string): number => (invisibleLetter.test(letter) ? 0 : wideLetter.test(letter) ? 2 : 1);
 
 /** Counts the columns of a text: wide letters and most emoji take two. */
 export function getTextWidth(text: string): number {
   let columns = 0;
-  for (const { segment } of segmenter.segment(text.replaceAll(sequence, ""))) columns += getLetterWidth(segment);
+  for (const { segment } of segmenter.segment(text.replaceAll(colourSequence, ""))) columns += getLetterWidth(segment);
   return columns;
 }
 
@@ -23,7 +23,7 @@ export function truncateText(text: string, max: number): string {
   if (getTextWidth(text) <= max) return text;
   let room = max - 1;
   let result = "";
-  for (const [i, piece] of text.split(sequence).entries()) {
+  for (const [i, piece] of text.split(colourSequence).entries()) {
     if (i % 2 === 1) result += piece;
     else
       for (const { segment } of segmenter.segment(piece)) {

@@ -102,7 +102,7 @@ function formatTurn(data: EventDataByKind<"turn">, style: Style, detail: boolean
 export const formatCancellation = (reason: string | undefined): string =>
   `The turn was cancelled${!reason || /^(?:it|the turn) was cancelled\.?$/i.test(reason) ? "." : `: ${toSingleLine(reason, 300)}`}`;
 
-const stopWords: Readonly<Record<string, string>> = {
+const stopTexts: Readonly<Record<string, string>> = {
   max_tokens: "The agent stopped: the model's answer reached its maximum length.",
   max_turn_requests: "The agent stopped: it reached the limit of model requests in one turn.",
   refusal: "The model refused to continue.",
@@ -112,13 +112,13 @@ const stopWords: Readonly<Record<string, string>> = {
 
 /** Explains why an agent stopped. */
 export const formatStopReason = (stopReason: string): string =>
-  stopWords[stopReason] ?? `The turn ended: ${toSingleLine(stopReason)}`;
+  stopTexts[stopReason] ?? `The turn ended: ${toSingleLine(stopReason)}`;
 
 /** Formats a message of an agent that prints JSON lines, in any form. */
 function formatReport(data: EventDataByKind<"report">): string[] {
   const { kind: _, ...content } = data;
-  const words = ["message", "text", "content"].map((name) => content[name]).find((one) => typeof one === "string");
-  const text = toSingleLine(typeof words === "string" ? words : JSON.stringify(content), 400);
+  const message = ["message", "text", "content"].map((name) => content[name]).find((one) => typeof one === "string");
+  const text = toSingleLine(typeof message === "string" ? message : JSON.stringify(content), 400);
   return text === "" || text === "{}" ? [] : [`· ${text}`];
 }
 

@@ -97,9 +97,9 @@ export class LogView {
 
   /** Ends the open line, so that other text can be written. */
   endLine(): string {
-    const ended = this.#open === undefined ? "" : "\n";
+    const lineEnd = this.#open === undefined ? "" : "\n";
     this.#open = undefined;
-    return ended;
+    return lineEnd;
   }
 
   #printed({ stream, text }: EventDataByKind<"output">): string {

@@ -5,7 +5,7 @@ import { formatAge } from "./numbers.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, formatTable } from "./table.ts";
 
-const paints: Readonly<Record<RunnerState, keyof Style>> = {
+const stateColours: Readonly<Record<RunnerState, keyof Style>> = {
   CREATING: "cyan",
   READY: "green",
   STOPPED: "dim",
@@ -13,7 +13,7 @@ const paints: Readonly<Record<RunnerState, keyof Style>> = {
   ERROR: "red",
 };
 
-const formatState = (state: RunnerState, style: Style): string => style[paints[state]](state);
+const formatState = (state: RunnerState, style: Style): string => style[stateColours[state]](state);
 
 export function formatRunnerTable(runners: readonly RunnerSummary[], look: TableStyle): string {
   const rows = runners.map((runner) => [
@@ -31,7 +31,7 @@ export function formatRunnerTable(runners: readonly RunnerSummary[], look: Table
 /**
  * `limits` describes in one sentence which limits the server's machine sets on its local runners.
  */
-export function runnerText(
+export function formatRunner(
   runner: RunnerView,
   { style, limits }: { style: Style; limits?: string | undefined },
 ): string {

@@ -6,9 +6,10 @@ const sequences =
  * These are control characters except newline and tab, and characters that change the direction of
  * the following text or break its line.
  */
-const unsafe = "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
-const controls = new RegExp(`[${unsafe}]`, "g");
-const controlsButLineEnds = new RegExp(`\\r\\n|[${unsafe}]`, "g");
+const unsafeCharacters =
+  "\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+const controls = new RegExp(`[${unsafeCharacters}]`, "g");
+const controlsButLineEnds = new RegExp(`\\r\\n|[${unsafeCharacters}]`, "g");
 
 /**
  * Makes text of an agent or of another person safe for a terminal. The text may look like anything,

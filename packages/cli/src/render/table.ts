@@ -25,14 +25,14 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   { style, width }: TableStyle,
 ): string {
-  const natural = header.map((title, i) =>
+  const naturalWidths = header.map((title, i) =>
     Math.max(getTextWidth(title), ...rows.map((row) => getTextWidth(row[i] ?? ""))),
   );
-  const widths = width === undefined ? natural : getFittedWidths(natural, width);
+  const widths = width === undefined ? naturalWidths : getFittedWidths(naturalWidths, width);
   const formatRow = (cells: readonly string[]) => {
-    const cut = cells.map((cell, i) => truncateText(cell, widths[i] ?? 0));
-    const text = cut
-      .map((cell, i) => (i === cut.length - 1 ? cell : padText(cell, widths[i] ?? 0)))
+    const truncatedCells = cells.map((cell, i) => truncateText(cell, widths[i] ?? 0));
+    const text = truncatedCells
+      .map((cell, i) => (i === truncatedCells.length - 1 ? cell : padText(cell, widths[i] ?? 0)))
       .join(" ".repeat(gap));
     return truncateText(text.trimEnd(), width ?? Number.POSITIVE_INFINITY);
   };

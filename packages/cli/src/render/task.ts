@@ -5,7 +5,7 @@ import { formatAge } from "./numbers.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, maxCellLength, formatTable } from "./table.ts";
 
-const paints: Readonly<Record<TaskState, keyof Style>> = {
+const stateColours: Readonly<Record<TaskState, keyof Style>> = {
   TODO: "dim",
   IN_PROGRESS: "cyan",
   BLOCKED: "yellow",
@@ -15,7 +15,7 @@ const paints: Readonly<Record<TaskState, keyof Style>> = {
   CANCELLED: "dim",
 };
 
-const formatState = (state: TaskState, style: Style): string => style[paints[state]](state);
+const formatState = (state: TaskState, style: Style): string => style[stateColours[state]](state);
 
 export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle): string {
   const rows = tasks.map((task) => [
@@ -34,7 +34,7 @@ export function formatTask(
 ): string {
   const { style } = look;
   const [run] = agents;
-  const about = formatFields(
+  const fields = formatFields(
     [
       ["task", task.id],
       ["state", formatState(task.state, style)],
@@ -55,7 +55,7 @@ export function formatTask(
     task.description.trim() === task.title.trim()
       ? ""
       : `\n${toSafeText(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
-  return `${style.bold(toSingleLine(task.title, 500))}\n${about}${description}${turns.length > 0 ? `\n${formatTurnTable(turns, look)}` : ""}`;
+  return `${style.bold(toSingleLine(task.title, 500))}\n${fields}${description}${turns.length > 0 ? `\n${formatTurnTable(turns, look)}` : ""}`;
 }
 
 const formatRun = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>

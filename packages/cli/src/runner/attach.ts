@@ -71,8 +71,8 @@ export async function attachToTerminal(options: AttachOptions): Promise<AttachRe
     try {
       const socket = await openTerminalSocket(options, state, signal);
       lostAt = undefined;
-      const ended = await runConnection(socket, session);
-      if (ended) return ended;
+      const result = await runConnection(socket, session);
+      if (result) return result;
     } catch (error) {
       if (signal.aborted) return getDetachedResult();
       const isAway = error instanceof WharfError && error.code === "server_unreachable";

@@ -5,7 +5,7 @@ import { duplicateSignalMs, InterruptedError, registerWork } from "../interrupts
  *
  * *listening* → SIGINT → *forwarded*: the command receives the signal and decides what to do. If
  * the signal cannot be forwarded, or at the next SIGINT, → *abandoned*: `signal` is aborted, which
- * ends the command. SIGTERM, SIGHUP and a lost output leave immediately.
+ * ends the command. SIGTERM, SIGHUP and a lost output abandon the command immediately.
  */
 export class CommandInterrupts implements Disposable {
   readonly #controller = new AbortController();

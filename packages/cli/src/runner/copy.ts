@@ -74,9 +74,9 @@ async function downloadPath(
     { params, query: { path } },
     { signal },
   );
-  const fresh = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`);
+  const temporaryPath = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`);
   try {
-    const file = await open(fresh, "wx", 0o600);
+    const file = await open(temporaryPath, "wx", 0o600);
     let bytes = 0;
     try {
       for await (const piece of readPieces(answer, signal)) {
@@ -86,11 +86,11 @@ async function downloadPath(
     } finally {
       await file.close();
     }
-    await chmod(fresh, remoteStats.mode & 0o777 & ~process.umask());
-    await rename(fresh, target);
+    await chmod(temporaryPath, remoteStats.mode & 0o777 & ~process.umask());
+    await rename(temporaryPath, target);
     return { from: source, to: target, bytes, files: 1 };
   } catch (error) {
-    await rm(fresh, { force: true });
+    await rm(temporaryPath, { force: true });
     throw error;
   }
 }
@@ -118,8 +118,8 @@ async function uploadPath(
     return { from: source, to: destination, bytes: FileWritten.parse(await answer.json()).size_bytes, files: 1 };
   }
   const tar = spawn("tar", ["-cf", "-", "-C", source, "."], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = waitForTar(tar);
-  ended.catch(() => undefined);
+  const tarExit = waitForTar(tar);
+  tarExit.catch(() => undefined);
   try {
     // Start reading here: unread output of a child that has exited is discarded.
     const archiveUpload = { signal, upload: tar.stdout.pipe(new PassThrough()) };
@@ -129,7 +129,7 @@ async function uploadPath(
       { params, query: { path: target } },
       archiveUpload,
     );
-    await ended;
+    await tarExit;
     const { bytes, files } = ArchiveUnpacked.parse(await answer.json());
     return { from: source, to: destination, bytes, files };
   } finally {

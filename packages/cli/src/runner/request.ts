@@ -45,9 +45,9 @@ export async function requestStream<E extends Endpoint>(
     ...(typeof body === "string" && { "content-type": "application/json" }),
     ...(length !== undefined && { "content-length": String(length) }),
   };
-  const sized = upload && length !== undefined ? Readable.from(readExactLength(upload, length)) : body;
+  const requestBody = upload && length !== undefined ? Readable.from(readExactLength(upload, length)) : body;
   const path = getEndpointUrl(route, parts);
-  const message = await sendRequest(address, { method: route.method, path, headers, body: sized, signal }).catch(
+  const message = await sendRequest(address, { method: route.method, path, headers, body: requestBody, signal }).catch(
     (error: unknown) => {
       signal.throwIfAborted();
       throw error instanceof WharfError ? error : toConnectionError(address, error);

@@ -95,13 +95,13 @@ class HeldPath implements AsyncDisposable {
 
 /** Creates the file or the link under a temporary name, then renames it. */
 async function placeEntry(folder: HeldFolder, name: string, { entry, content }: TarItem): Promise<void> {
-  const fresh = folder.getPath(`.wharf-${randomUUID().slice(0, 8)}`);
+  const temporaryPath = folder.getPath(`.wharf-${randomUUID().slice(0, 8)}`);
   try {
-    if (entry.type === "symlink") await symlink(entry.target, fresh);
-    else await createFile(fresh, entry, content);
-    await rename(fresh, folder.getPath(name));
+    if (entry.type === "symlink") await symlink(entry.target, temporaryPath);
+    else await createFile(temporaryPath, entry, content);
+    await rename(temporaryPath, folder.getPath(name));
   } finally {
-    await rm(fresh, { force: true });
+    await rm(temporaryPath, { force: true });
   }
 }
 

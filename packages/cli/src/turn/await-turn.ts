@@ -31,11 +31,11 @@ export const restartTimeoutMs = 30_000;
 /** Follows a task's log until the turn has ended, its branch is pushed and its usage is known. */
 export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcome> {
   const { client, taskId, signal, onEvent, onConnection } = options;
-  const watch = new TurnProgress(options.turnId);
-  const enough = new AbortController();
-  const stopSignal = AbortSignal.any([signal, enough.signal]);
-  using _check = createTaskCheck(client, taskId, enough);
-  using deadline = new Deadline(enough);
+  const progress = new TurnProgress(options.turnId);
+  const completion = new AbortController();
+  const stopSignal = AbortSignal.any([signal, completion.signal]);
+  using _check = createTaskCheck(client, taskId, completion);
+  using deadline = new Deadline(completion);
   for await (const event of follow({
     locate: client.locate,
     taskId,
@@ -43,14 +43,14 @@ export async function followTurn(options: FollowTurnOptions): Promise<TurnOutcom
     signal: stopSignal,
     ...(onConnection && { onConnection }),
   })) {
-    watch.update(event);
+    progress.update(event);
     onEvent(event);
-    if (watch.isSettled) break;
-    if (watch.end) deadline.set(watch.waitsForPush ? pushTimeoutMs : usageTimeoutMs);
+    if (progress.isSettled) break;
+    if (progress.end) deadline.set(progress.waitsForPush ? pushTimeoutMs : usageTimeoutMs);
   }
-  if (enough.signal.reason instanceof RemoteError) throw enough.signal.reason;
+  if (completion.signal.reason instanceof RemoteError) throw completion.signal.reason;
   signal.throwIfAborted();
-  return getTurnOutcome(watch, client);
+  return getTurnOutcome(progress, client);
 }
 
 /** Aborts the controller at a deadline, which restarts only when its length changes. */
@@ -87,8 +87,8 @@ function createTaskCheck(client: Client, taskId: string, controller: AbortContro
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-async function getTurnOutcome(watch: TurnProgress, client: Client): Promise<TurnOutcome> {
-  const { end, commit, push, failure, exit, runId } = watch;
+async function getTurnOutcome(progress: TurnProgress, client: Client): Promise<TurnOutcome> {
+  const { end, commit, push, failure, exit, runId } = progress;
   const status = end?.status === "ended" || end?.status === "cancelled" ? end.status : "interrupted";
   const run =
     status === "ended" || runId === undefined
@@ -98,7 +98,7 @@ async function getTurnOutcome(watch: TurnProgress, client: Client): Promise<Turn
   return {
     status,
     push: pushed,
-    used: watch.used,
+    used: progress.used,
     ...(end?.stop_reason !== undefined && { stop_reason: end.stop_reason }),
     ...(end?.reason !== undefined ? { reason: end.reason } : exit && { reason: exit.message }),
     ...(commit && { commit }),

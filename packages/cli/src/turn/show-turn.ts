@@ -29,9 +29,10 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
   const { task, turnId, interrupts } = options;
   const view = new LogView({ style: terminal.style });
   const params = { task_id: task.id };
-  const began = performance.now();
-  await using asker = cli.terminal.isInteractive && !settings.json ? createPermissionPrompt(cli, task.id) : undefined;
-  using stopper = new StopOnAbort(interrupts, async () => {
+  const startedAt = performance.now();
+  await using permissionPrompt =
+    cli.terminal.isInteractive && !settings.json ? createPermissionPrompt(cli, task.id) : undefined;
+  using stopOnAbort = new StopOnAbort(interrupts, async () => {
     terminal.err(`${settings.json ? "" : view.endLine()}Stopping the task. Press Ctrl-C again to exit at once.\n`);
     await client.call(
       api.stopTask,
@@ -44,7 +45,7 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
     if (settings.json) terminal.out(toJsonLine(event));
     else terminal.out(view.show(event));
     if (event.data.kind !== "permission") return;
-    if (asker) asker.handlePermission(event.data);
+    if (permissionPrompt) permissionPrompt.handlePermission(event.data);
     else if (event.data.status === "asked") terminal.err(formatAnswerHint(task, event.data));
   };
   const onConnection = (state: "lost" | "back") => {
@@ -56,7 +57,7 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
     taskId: task.id,
     turnId,
     after: options.after,
-    signal: stopper.abandonSignal,
+    signal: stopOnAbort.abandonSignal,
     onEvent,
     onConnection,
   });
@@ -67,7 +68,7 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
     turnId,
     outcome,
     diff: outcome.commit && (await getDiff(cli, task.id)),
-    tookMs: performance.now() - began,
+    tookMs: performance.now() - startedAt,
   };
 }
 

@@ -86,14 +86,14 @@ function formatVerdict({ outcome, tookMs }: Summary, style: Style): string {
         : "The agent failed"
       : outcome.status === "ended"
         ? "The work is done, but its branch was not pushed to the repository"
-        : (outcome.error_code && "The task failed") || endWords[outcome.status];
+        : (outcome.error_code && "The task failed") || endTexts[outcome.status];
   const next = outcome.failure?.next ? `\n  ${style.dim("→")} ${toSingleLine(outcome.failure.next, 400)}` : "";
   return `${style.red("✗")} ${style.bold(what)}${why === "" ? "." : `: ${why}`} ${time}${next}`;
 }
 
-const endWords = { cancelled: "The turn was stopped", interrupted: "The turn was interrupted" } as const;
+const endTexts = { cancelled: "The turn was stopped", interrupted: "The turn was interrupted" } as const;
 
-const pushWords: Readonly<Record<TurnOutcome["push"], string>> = {
+const pushTexts: Readonly<Record<TurnOutcome["push"], string>> = {
   none: "",
   pushed: "pushed to",
   failed: "NOT pushed to",
@@ -102,5 +102,5 @@ const pushWords: Readonly<Record<TurnOutcome["push"], string>> = {
 
 function formatBranch({ task, outcome }: Summary, style: Style): string | undefined {
   if (outcome.push === "none") return undefined;
-  return `${style.bold(toSingleLine(task.shadow_branch, 300))}\n${pushWords[outcome.push]} ${toSingleLine(task.repository_url ?? "", 300)}`;
+  return `${style.bold(toSingleLine(task.shadow_branch, 300))}\n${pushTexts[outcome.push]} ${toSingleLine(task.repository_url ?? "", 300)}`;
 }
