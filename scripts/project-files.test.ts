@@ -76,7 +76,7 @@ test("one major version of Node is used everywhere", () => {
   const major = read(".nvmrc").trim();
   const { optionalDependencies } = JSON.parse(read("package.json"));
   expect(Object.values<string>(optionalDependencies).map((version) => version.split(".")[0])).toEqual([major, major]);
-  expect(read("packages/cli/bin/wharf.js")).toContain(`const oldestMajor = ${major};`);
+  expect(read("packages/cli/bin/wharf.js")).toContain(`const minMajor = ${major};`);
   for (const path of [".devcontainer/devcontainer.json", ".github/workflows/ci.yml"])
     expect(read(path)).toContain(`node:${major}-`);
 });

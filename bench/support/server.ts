@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api } from "@wharf/contract";
 import { z } from "zod";
-import { Client } from "../../packages/cli/src/client.ts";
+import { Client } from "../../packages/cli/src/server/client.ts";
 import { createAddressLocator } from "../../test/support/network-address.ts";
 
 const cli = join(import.meta.dirname, "../../packages/cli");

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Client } from "../../packages/cli/src/client.ts";
+import { Client } from "../../packages/cli/src/server/client.ts";
 import { runKubectl } from "./kubernetes.ts";
 import { createRepository } from "./repository.ts";
 import { ServerHarness } from "./server-harness.ts";

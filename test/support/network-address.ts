@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { addressFile, tokenFile } from "@wharf/contract/data-folder";
 import { z } from "zod";
-import type { LocateServer } from "../../packages/cli/src/server-address.ts";
+import type { LocateServer } from "../../packages/cli/src/server/server-address.ts";
 
 const ServerFile = z.object({ url: z.url() });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
-import { Client } from "../../packages/cli/src/client.ts";
+import { Client } from "../../packages/cli/src/server/client.ts";
 import { createAddressLocator } from "./network-address.ts";
 
 /** The command `wharf` of this checkout. */

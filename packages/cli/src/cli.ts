@@ -1,12 +1,18 @@
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { z } from "zod";
-import { Client } from "./client.ts";
-import { createLocator } from "./server-address.ts";
-import { checkArguments, parseOptions } from "./option-values.ts";
+import { Client } from "./server/client.ts";
+import { createLocator } from "./server/server-address.ts";
+import { checkArguments, parseOptions } from "./input/option-values.ts";
 import { escapeControls } from "./render/safe-text.ts";
 import type { TableStyle } from "./render/table.ts";
-import { type Environment, type GlobalOptions, getLocalSettings, getSettings, type Settings } from "./settings.ts";
+import {
+  type Environment,
+  type GlobalOptions,
+  getLocalSettings,
+  getSettings,
+  type Settings,
+} from "./settings/settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Holds the surroundings of a command line. */

@@ -3,7 +3,7 @@ import { type Host, toJsonLine } from "./cli.ts";
 import { Exit, toProblem, createUsageError } from "./failure.ts";
 import { InterruptedError } from "./interrupts.ts";
 import { createProgram } from "./program.ts";
-import { getCommand, separateProgramWords } from "./program-words.ts";
+import { getCommand, separateProgramWords } from "./input/program-words.ts";
 import { formatProblem } from "./render/problem.ts";
 import { exitCodes } from "./turn/outcome.ts";
 

@@ -9,12 +9,12 @@ import {
   createDecimalSchema,
   createPairsSchema,
   variables,
-} from "../option-values.ts";
-import { readMcpServers } from "../mcp-file.ts";
-import { readPromptText } from "../prompt-text.ts";
+} from "../input/option-values.ts";
+import { readMcpServers } from "../input/mcp-file.ts";
+import { readPromptText } from "../input/prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
-import { addExamples } from "./help.ts";
+import { addExamples } from "../help/examples.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;

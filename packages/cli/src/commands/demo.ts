@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { Interrupts } from "../interrupts.ts";
-import { addExamples } from "./help.ts";
+import { addExamples } from "../help/examples.ts";
 
 const Options = z.object({ keep: z.boolean().default(false) });
 

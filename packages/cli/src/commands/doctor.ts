@@ -6,7 +6,7 @@ import { formatCount } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { exitCodes } from "../turn/outcome.ts";
-import { addExamples } from "./help.ts";
+import { addExamples } from "../help/examples.ts";
 
 export function addDoctor(program: Command, register: RegisterCommand): void {
   const command = program

@@ -6,8 +6,8 @@ import { consoleId, runnerApi, TerminalEvent } from "@wharf/contract";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { Interrupts } from "../interrupts.ts";
-import { createListOption, createDecimalSchema, variables, createIntegerSchema } from "../option-values.ts";
-import { readPromptText } from "../prompt-text.ts";
+import { createListOption, createDecimalSchema, variables, createIntegerSchema } from "../input/option-values.ts";
+import { readPromptText } from "../input/prompt-text.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { formatSize } from "../render/numbers.ts";
 import { attachToTerminal } from "../runner/attach.ts";
@@ -17,7 +17,7 @@ import { runCommand, getExitCode, toShellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
-import { addExamples, createRunnerArgument } from "./help.ts";
+import { addExamples, createRunnerArgument } from "../help/examples.ts";
 
 const maxTimeoutSeconds = 86_400;
 const ExecOptions = z.object({

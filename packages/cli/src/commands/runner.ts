@@ -18,12 +18,12 @@ import {
   createDecimalSchema,
   variables,
   createIntegerSchema,
-} from "../option-values.ts";
+} from "../input/option-values.ts";
 import { formatCount } from "../render/numbers.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { formatRunnerTable, formatRunner } from "../render/runner.ts";
-import { toShortId } from "../tasks.ts";
-import { addExamples, createRunnerArgument } from "./help.ts";
+import { toShortId } from "../tasks/tasks.ts";
+import { addExamples, createRunnerArgument } from "../help/examples.ts";
 import { addRunnerCommands } from "./runner-commands.ts";
 
 const CreateOptions = z.object({

@@ -11,7 +11,7 @@ import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { toSafeText } from "../render/safe-text.ts";
-import { readLog, toShortId } from "../tasks.ts";
+import { readLog, toShortId } from "../tasks/tasks.ts";
 
 type ChoiceKind = "mode" | "model";
 

@@ -1,7 +1,7 @@
 import { api } from "@wharf/contract";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { formatTask } from "../render/task.ts";
-import { getTurns } from "../tasks.ts";
+import { getTurns } from "../tasks/tasks.ts";
 
 export async function showTask(
   { client, settings, terminal, look }: Cli,

@@ -3,11 +3,11 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
-import { createIntegerSchema } from "../option-values.ts";
-import { startOwnServer } from "../own-server.ts";
+import { createIntegerSchema } from "../input/option-values.ts";
+import { startOwnServer } from "../server/own-server.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
-import { addExamples } from "./help.ts";
+import { addExamples } from "../help/examples.ts";
 
 const Options = z.object({
   port: createIntegerSchema({ min: 0, max: 65_535 }).optional(),

@@ -2,9 +2,9 @@ import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
-import { Client } from "../client.ts";
-import { startOwnServer } from "../own-server.ts";
-import type { Environment } from "../settings.ts";
+import { Client } from "../server/client.ts";
+import { startOwnServer } from "../server/own-server.ts";
+import type { Environment } from "../settings/settings.ts";
 
 /** The demo leaves behind nothing, the sample repository, or everything. */
 export type RetainedFiles = "nothing" | "sample" | "all";

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
-import type { Client } from "../client.ts";
-import type { Settings } from "../settings.ts";
+import type { Client } from "../server/client.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /**
  * Holds the result of one check. `fail`: Wharf does not work without it. `warn`: something optional

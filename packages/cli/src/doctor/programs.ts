@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { getKitFolder } from "../own-server.ts";
+import { getKitFolder } from "../server/own-server.ts";
 import { tryProgram } from "./try-program.ts";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 

@@ -9,9 +9,9 @@ import {
 } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
-import type { LocateServer } from "../server-address.ts";
-import { waitForOpen } from "../socket-opening.ts";
-import { createWebSocket } from "../transport.ts";
+import type { LocateServer } from "../server/server-address.ts";
+import { waitForOpen } from "../server/socket-opening.ts";
+import { createWebSocket } from "../server/transport.ts";
 import { DetachKeys } from "./detach-keys.ts";
 import { writeBytes, writeText } from "./output.ts";
 import { TerminalModes } from "./terminal-modes.ts";

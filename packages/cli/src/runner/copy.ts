@@ -6,7 +6,7 @@ import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { ArchiveUnpacked, FileWritten, RemoteError, runnerApi } from "@wharf/contract";
-import type { Client } from "../client.ts";
+import type { Client } from "../server/client.ts";
 import { createUsageError } from "../failure.ts";
 import { HeldFolder } from "./held-folder.ts";
 import { type Place, getTargetPath } from "./place.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { ExecEvent, RemoteError, runnerApi, WharfError } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
-import type { Client } from "../client.ts";
+import type { Client } from "../server/client.ts";
 import type { CommandInterrupts } from "./command-interrupts.ts";
 import { readPieces, requestStream } from "./request.ts";
 

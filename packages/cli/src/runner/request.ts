@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { json, text } from "node:stream/consumers";
 import { type Endpoint, type EndpointInput, getEndpointUrl, WharfError } from "@wharf/contract";
-import { toConnectionError, toServerError, createUnreachableError } from "../client.ts";
+import { toConnectionError, toServerError, createUnreachableError } from "../server/client.ts";
 import { createUsageError } from "../failure.ts";
-import { type LocateServer, getServerName } from "../server-address.ts";
-import { sendRequest } from "../transport.ts";
+import { type LocateServer, getServerName } from "../server/server-address.ts";
+import { sendRequest } from "../server/transport.ts";
 
 export interface RequestOptions {
   readonly signal: AbortSignal;

@@ -1,6 +1,6 @@
 import { api, type Event, RemoteError } from "@wharf/contract";
-import type { Client } from "../client.ts";
-import { follow } from "../event-stream.ts";
+import type { Client } from "../server/client.ts";
+import { follow } from "../server/event-stream.ts";
 import type { TurnOutcome } from "./outcome.ts";
 import { TurnProgress } from "./progress.ts";
 

@@ -2,7 +2,7 @@ import { api, type Diff, type Event, type EventDataByKind, RemoteError, type Tas
 import { type Cli, toJsonLine } from "../cli.ts";
 import type { Interrupts } from "../interrupts.ts";
 import { LogView } from "../render/log-view.ts";
-import { toShortId } from "../tasks.ts";
+import { toShortId } from "../tasks/tasks.ts";
 import { PermissionPrompt } from "./permission-prompt.ts";
 import { followTurn, restartTimeoutMs } from "./await-turn.ts";
 import type { Summary } from "./summary.ts";

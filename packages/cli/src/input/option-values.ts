@@ -1,8 +1,8 @@
 import { ShortId } from "@wharf/contract";
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { createUsageError } from "./failure.ts";
-import { toSingleLine } from "./render/safe-text.ts";
+import { createUsageError } from "../failure.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 
 /**
  * Creates an option that takes one of a few words. Its schema checks the value, so that all errors

@@ -1,8 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, extname, resolve } from "node:path";
 import { type Attachments, maxAttachmentBytes, maxAttachments } from "@wharf/contract";
-import { createUsageError } from "./failure.ts";
-import { toSingleLine } from "./render/safe-text.ts";
+import { createUsageError } from "../failure.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 
 /** Agents distinguish these types; any other file is sent as text or as a plain file. */
 const types: Readonly<Record<string, string>> = {

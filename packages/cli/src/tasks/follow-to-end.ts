@@ -1,6 +1,6 @@
 import { api, type Event, type Task } from "@wharf/contract";
-import type { Client } from "./client.ts";
-import { follow, type FollowOptions } from "./event-stream.ts";
+import type { Client } from "../server/client.ts";
+import { follow, type FollowOptions } from "../server/event-stream.ts";
 import { getLastSeq } from "./tasks.ts";
 
 type FollowToEndOptions = Pick<FollowOptions, "after" | "signal" | "onConnection"> & { readonly task: Task };

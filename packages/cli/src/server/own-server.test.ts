@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { lockDataFolder } from "../../server/src/store/data-folder-lock.ts";
-import { InterruptedError, Interrupts, interruptWork } from "./interrupts.ts";
+import { lockDataFolder } from "../../../server/src/store/data-folder-lock.ts";
+import { InterruptedError, Interrupts, interruptWork } from "../interrupts.ts";
 import { getOrStartServer } from "./own-server.ts";
 
 test("no start is reported while another server holds the data folder", async () => {

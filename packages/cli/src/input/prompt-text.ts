@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
-import type { Host } from "./cli.ts";
-import { createUsageError } from "./failure.ts";
-import { toSingleLine } from "./render/safe-text.ts";
+import type { Host } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 
 /** The server limits prompts and descriptions to this many characters. */
 const maxCharacters = 200_000;

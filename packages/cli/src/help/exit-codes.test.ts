@@ -2,11 +2,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exitCodeMeanings } from "./exit-codes.ts";
-import { listCommands, runCommandLine } from "./testing.ts";
+import { listCommands, runCommandLine } from "../testing.ts";
 
 test("`wharf --help` lists the documented exit codes", async () => {
   const { out } = await runCommandLine(["--help"], { folder: "/nonexistent" });
-  const page = await readFile(join(import.meta.dirname, "../../../docs/commands.md"), "utf8");
+  const page = await readFile(join(import.meta.dirname, "../../../../docs/commands.md"), "utf8");
   const documented = [...page.matchAll(/^\| (\d[\d, ]*?|any other) +\| (.+?) +\|$/gm)].map(([, code, text]) => [
     code,
     text,

@@ -4,15 +4,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, version, WharfError } from "@wharf/contract";
 import type { RunningServer } from "@wharf/server";
 import { Client, isUnreachable } from "./client.ts";
-import type { Interrupts } from "./interrupts.ts";
+import type { Interrupts } from "../interrupts.ts";
 import { createLocator } from "./server-address.ts";
-import type { Environment, Settings } from "./settings.ts";
+import type { Environment, Settings } from "../settings/settings.ts";
 
 /**
  * The daemon and Wharf's own agents are in these folders: beside the bundle in the published
  * package, with the runner in a checkout.
  */
-const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../daemon/dist/kit")];
+const kits = [join(import.meta.dirname, "kit"), join(import.meta.dirname, "../../../daemon/dist/kit")];
 
 /** Returns the folder with the programs of every runner. */
 export function getKitFolder(): string {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPromptText } from "./prompt-text.ts";
-import { createHost, runCommandLine } from "./testing.ts";
+import { createHost, runCommandLine } from "../testing.ts";
 
 let folder = "";
 beforeAll(async () => {

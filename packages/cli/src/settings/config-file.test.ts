@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { getResolvedSettings, getSettings } from "./settings.ts";
-import { runCommandLine } from "./testing.ts";
+import { runCommandLine } from "../testing.ts";
 
 let folder = "";
 let path = "";

@@ -1,5 +1,5 @@
 import { api, type Event, type EventDataByKind, type Turn } from "@wharf/contract";
-import type { Client } from "./client.ts";
+import type { Client } from "../server/client.ts";
 
 /** Limits a single request for a log. */
 const pageSize = 1_000;

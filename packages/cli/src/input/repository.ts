@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
-import { createUsageError } from "./failure.ts";
+import { createUsageError } from "../failure.ts";
 
 /** Git fetches from these addresses: a scheme, or `user@host:path`. */
 const isAddress = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text) || /^[\w.-]+@[\w.-]+:/.test(text);

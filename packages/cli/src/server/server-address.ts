@@ -4,7 +4,7 @@ import { WharfError } from "@wharf/contract";
 import { requireClosedFolder } from "@wharf/contract/closed-folder";
 import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder";
 import { z } from "zod";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** Holds a server's address and the token for it. */
 export interface ServerAddress {

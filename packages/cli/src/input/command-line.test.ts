@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Argument } from "commander";
 import { separateProgramWords } from "./program-words.ts";
-import { createCommandTree, listCommands, runCommandLine } from "./testing.ts";
+import { createCommandTree, listCommands, runCommandLine } from "../testing.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { McpServer } from "@wharf/contract";
 import { z } from "zod";
-import type { Host } from "./cli.ts";
-import { createUsageError } from "./failure.ts";
+import type { Host } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
 import { readPromptText } from "./prompt-text.ts";
-import { toSingleLine } from "./render/safe-text.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 
 const option = "--mcp-servers";
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { expect, test } from "vitest";
-import { separateProgramWords } from "./program-words.ts";
-import { createCommandTree, formatHelp, listCommands, removeGlobalOptions } from "./testing.ts";
+import { separateProgramWords } from "../input/program-words.ts";
+import { createCommandTree, formatHelp, listCommands, removeGlobalOptions } from "../testing.ts";
 
 const columns = 80;
 const commands: [string, Command][] = [["", createCommandTree()], ...listCommands()];
