@@ -6,12 +6,12 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { promisify } from "node:util";
-import { kubernetes as overExec, kubernetesPod, kubernetesShort } from "../test/conformance/kubernetes.ts";
-import { ConformanceHarness } from "../test/conformance/conformance-harness.ts";
-import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/test-services.ts";
-import type { BackendUnderTest } from "../test/conformance/backend-under-test.ts";
 import { buildKit } from "../scripts/build.ts";
 import { testServices } from "../scripts/test-services/index.ts";
+import type { BackendUnderTest } from "../test/conformance/backend-under-test.ts";
+import { ConformanceHarness } from "../test/conformance/conformance-harness.ts";
+import { kubernetes as overExec, kubernetesPod, kubernetesShort } from "../test/conformance/kubernetes.ts";
+import { ensureClusterImage, kubeconfig, kubectl } from "../test/support/test-services.ts";
 import { command, execCommand, measureRepeatedly } from "./support/exec.ts";
 import { type Figure, formatSpread, getSpread } from "./support/figures.ts";
 import { presentFigures, getSize, logProgress } from "./support/program.ts";

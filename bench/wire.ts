@@ -14,9 +14,9 @@ import { connect, createServer as createSocketServer } from "node:net";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
 import { formatDigits, type Figure, type Spread, formatSpread, getSpread } from "./support/figures.ts";
 import { presentFigures, getSize } from "./support/program.ts";
-import { Mux, serveHttp, WireAgent } from "../packages/contract/src/wire/index.ts";
 
 const megabyte = 1024 * 1024;
 const pieceBytes = Buffer.alloc(64 * 1024, "w");

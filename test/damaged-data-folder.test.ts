@@ -2,8 +2,8 @@ import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "n
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createRepository } from "./support/repository.ts";
 import { findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
 /** A data folder whose small files were damaged while the server was stopped, or while it ran. */

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { startGitServer } from "./support/git-server.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { type SlowRemote, startSlowRemote } from "./support/slow-remote.ts";
 import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { type SlowRemote, startSlowRemote } from "./support/slow-remote.ts";
 
 let folder: string;
 let wharf: ServerHarness;

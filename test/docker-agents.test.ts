@@ -7,10 +7,10 @@ import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/real-agents.ts";
 import { addWordsServer } from "./support/agents/words.ts";
 import { createDockerCli } from "./support/docker-engines.ts";
-import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 
 /** Real agents in containers, each in its own image as `deploy/images` builds it. */
 const { test, present } = withTestService("docker");

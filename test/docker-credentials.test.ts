@@ -3,14 +3,14 @@ import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, vi } from "vitest";
-import { kitFolder } from "../scripts/build.ts";
 import { type CredentialUse, createDockerBackend, type RunnerSpec } from "../packages/server/src/backends/index.ts";
+import { kitFolder } from "../scripts/build.ts";
 import { createRunnerSpec } from "./conformance/conformance-harness.ts";
 import { createDockerCli } from "./support/docker-engines.ts";
-import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 
 /**
  * The host's credentials in containers of a real engine: only for the agents that a setting names.

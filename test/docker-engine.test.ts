@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { DockerHarness } from "./support/docker-harness.ts";
 import { createDockerCli, SeparateEngine } from "./support/docker-engines.ts";
+import { DockerHarness } from "./support/docker-harness.ts";
 import { eventually } from "./support/eventually.ts";
 import { readWholeLog } from "./support/log.ts";
 import { noTraces, findTraces } from "./support/processes.ts";
+import { getAgentText } from "./support/server-harness.ts";
 import { isAgentText, slowTurn } from "./support/slow-turn.ts";
 import { withTestService } from "./support/test-services.ts";
-import { getAgentText } from "./support/server-harness.ts";
 
 /** A Docker engine that is killed in the middle of a turn. */
 const { test, present } = withTestService("docker");

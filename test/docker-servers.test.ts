@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { createDockerCli, SeparateEngine } from "./support/docker-engines.ts";
-import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
 import { isPushed, timeoutMs, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
+import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 
 /**
  * Two servers, one PostgreSQL, one Docker engine. `WHARF_KILLS` sets how often the test kills one

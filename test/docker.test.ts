@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { DockerHarness } from "./support/docker-harness.ts";
 import { RemoteEngine } from "./support/docker-engines.ts";
+import { DockerHarness } from "./support/docker-harness.ts";
 import { readWholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
+import { isPushed, getAgentText } from "./support/server-harness.ts";
 import { isAgentText, slowTurn } from "./support/slow-turn.ts";
 import { withTestService } from "./support/test-services.ts";
-import { isPushed, getAgentText } from "./support/server-harness.ts";
 
 /** Whole workflows with runners in containers of a local and a remote Docker engine. */
 const { test, present } = withTestService("docker");

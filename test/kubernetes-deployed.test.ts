@@ -3,16 +3,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event } from "@wharf/contract";
 import { afterAll, beforeAll, expect } from "vitest";
-import { testServices } from "../scripts/test-services/index.ts";
 import type { Cluster } from "../packages/server/src/backends/kubernetes/cluster/cluster.ts";
+import { testServices } from "../scripts/test-services/index.ts";
 import { killPod } from "./support/cluster-harness.ts";
 import { DeployedServer, runnersNamespace } from "./support/deployed-server.ts";
-import { ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { eventually } from "./support/eventually.ts";
 import { openAsAdministrator, runKubectl } from "./support/kubernetes.ts";
 import { readWholeLog } from "./support/log.ts";
 import { git } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
+import { ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 
 /**
  * Applies `kubectl apply -k deploy/kubernetes`, with the server in the cluster beside its runners.

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { ClusterHarness } from "./support/cluster-harness.ts";
-import { ensureClusterImage, withTestService } from "./support/test-services.ts";
 import { createRepository } from "./support/repository.ts";
-import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
 import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
+import { ensureClusterImage, withTestService } from "./support/test-services.ts";
 
 const { test } = withTestService("kubernetes");
 

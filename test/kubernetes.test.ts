@@ -8,11 +8,11 @@ import { testServices } from "../scripts/test-services/index.ts";
 import { ConformanceHarness } from "./conformance/conformance-harness.ts";
 import { kubernetes as underTest } from "./conformance/kubernetes.ts";
 import { ClusterHarness, killPod } from "./support/cluster-harness.ts";
-import { enforceIsolation, ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 import { runKubectl } from "./support/kubernetes.ts";
 import { getFailures, waitUntilSettled, readWholeLog } from "./support/log.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText } from "./support/server-harness.ts";
+import { enforceIsolation, ensureClusterImage, kubeconfig, withTestService } from "./support/test-services.ts";
 
 /**
  * Whole workflows with runners in pods of a real cluster and the server outside it. Afterwards the

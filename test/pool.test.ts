@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
 import { api, runnerApi, type RunnerCreate } from "@wharf/contract";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { createRepository } from "./support/repository.ts";
 import { noTraces, findTraces } from "./support/processes.ts";
+import { createRepository } from "./support/repository.ts";
 import { isPushed, timeoutMs, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
 /** Warm runners, as the users of a server with a pool see them. */

@@ -6,10 +6,10 @@ import { Conversation } from "./support/agents/conversation.ts";
 import { AgentModels, realKey } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/real-agents.ts";
 import { addWordsServer } from "./support/agents/words.ts";
-import { withTestService } from "./support/test-services.ts";
 import { findFilesWith, findProcessesWith } from "./support/inspect-runner.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { withTestService } from "./support/test-services.ts";
 
 let folder: string;
 let wharf: ServerHarness;

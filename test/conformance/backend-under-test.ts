@@ -1,5 +1,5 @@
-import type { testServices } from "../../scripts/test-services/index.ts";
 import type { Backend } from "../../packages/server/src/backends/index.ts";
+import type { testServices } from "../../scripts/test-services/index.ts";
 
 /** The properties of a backend. The suite tests both values of each. */
 export interface Capabilities {

@@ -5,9 +5,9 @@ import { type Backend, createLocalBackend, createPlainBackend } from "../../pack
 import { MockBackend } from "../../packages/server/src/backends/mock/index.ts";
 import { kitFolder } from "../../scripts/build.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
+import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 import { docker, dockerExec } from "./docker.ts";
 import { kubernetes, kubernetesPod, kubernetesShort } from "./kubernetes.ts";
-import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 const programs = { node: process.execPath, searchPath: "/usr/local/bin:/usr/bin:/bin" };
 const Launched = z.object({ daemon: z.object({ pid: z.number() }) });

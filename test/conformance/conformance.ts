@@ -1,4 +1,6 @@
 import { describe } from "vitest";
+import { withTestService } from "../support/test-services.ts";
+import type { BackendUnderTest } from "./backend-under-test.ts";
 import { agent } from "./parts/agent.ts";
 import { attacks } from "./parts/attacks.ts";
 import { deaths } from "./parts/deaths.ts";
@@ -10,8 +12,6 @@ import { pause } from "./parts/pause.ts";
 import { streams } from "./parts/streams.ts";
 import { terminals } from "./parts/terminals.ts";
 import { tools } from "./parts/tools.ts";
-import { withTestService } from "../support/test-services.ts";
-import type { BackendUnderTest } from "./backend-under-test.ts";
 
 type Half = "some" | "others";
 type Part = (under: BackendUnderTest, name: string) => void;

@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 import { createDockerBackend, type DockerBackendOptions } from "../../packages/server/src/backends/index.ts";
 import { kitFolder } from "../../scripts/build.ts";
 import { RemoteEngine } from "../support/docker-engines.ts";
-import { dockerAddress, ensureImage } from "../support/test-services.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
+import { dockerAddress, ensureImage } from "../support/test-services.ts";
 import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
 
 const run = promisify(execFile);

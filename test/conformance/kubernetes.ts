@@ -10,12 +10,12 @@ import {
 } from "../../packages/server/src/backends/index.ts";
 import { ensureInCluster } from "../../scripts/test-services/images/cluster.ts";
 import { buildImage, hashParts, hasImage } from "../../scripts/test-services/images/docker.ts";
-import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
-import { openAsAdministrator, runKubectl, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
+import { openAsAdministrator, runKubectl, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
-import { keys } from "./conformance-harness.ts";
+import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
 import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
+import { keys } from "./conformance-harness.ts";
 
 type Choice = Pick<KubernetesSettings, "wire" | "volumes">;
 

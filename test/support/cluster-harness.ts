@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Run, type Task } from "@wharf/contract";
 import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
-import { kubeconfig } from "./test-services.ts";
 import { eventually } from "./eventually.ts";
 import { openAsAdministrator, getNodeName, removeNamespaces } from "./kubernetes.ts";
 import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
 import { ServerHarness } from "./server-harness.ts";
+import { kubeconfig } from "./test-services.ts";
 
 export interface ClusterHarnessOptions {
   /** A short word that no other test in the cluster uses. */

@@ -6,8 +6,8 @@ import { createDockerCli } from "./docker-engines.ts";
 import { eventually } from "./eventually.ts";
 import { noTraces, findTraces } from "./processes.ts";
 import { createRepository } from "./repository.ts";
-import { dockerAddress, ensureImage } from "./test-services.ts";
 import { createScratchFolder, ServerHarness } from "./server-harness.ts";
+import { dockerAddress, ensureImage } from "./test-services.ts";
 
 interface Container {
   readonly Id: string;

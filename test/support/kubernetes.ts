@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { type Cluster, openCluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { kubeconfig, kubectl } from "./test-services.ts";
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { rolldown } from "rolldown";
 import { expect, test } from "vitest";
-import { agentFor, fullTurn, key, start } from "../test/agent.ts";
 import { TestClient } from "../test/acp-client.ts";
+import { agentFor, fullTurn, key, start } from "../test/agent.ts";
 import { TestFolders } from "../test/workspace.ts";
 import { sampleFiles } from "./demo/sample.ts";
 

@@ -1,5 +1,5 @@
-import type { Workspace } from "./workspace/index.ts";
 import { toBoundedText } from "./tools/bounded-text.ts";
+import type { Workspace } from "./workspace/index.ts";
 
 const maxProjectCharacters = 20_000;
 

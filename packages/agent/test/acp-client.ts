@@ -72,7 +72,7 @@ export class TestClient implements AsyncDisposable {
       protocolVersion: 1,
       clientCapabilities: options.capabilities ?? { fs: { readTextFile: true, writeTextFile: true } },
     });
-    this.initialized.catch(() => {});
+    this.initialized.catch(() => undefined);
   }
 
   get pid(): number {

@@ -1,11 +1,11 @@
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { z } from "zod";
-import { Client } from "./server/client.ts";
-import { createLocator } from "./server/server-address.ts";
 import { checkArguments, parseOptions } from "./input/option-values.ts";
 import { escapeControls } from "./render/safe-text.ts";
 import type { TableStyle } from "./render/table.ts";
+import { Client } from "./server/client.ts";
+import { createLocator } from "./server/server-address.ts";
 import {
   type Environment,
   type GlobalOptions,

@@ -5,7 +5,6 @@ import { PassThrough } from "node:stream";
 import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { evil, id, serveHostile } from "./fixtures/hostile-server.ts";
-
 import { createPrinter } from "./render/safe-text.ts";
 import { createTerminal } from "./terminal.ts";
 import { createCommandTree } from "./testing.ts";

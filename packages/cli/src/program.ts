@@ -7,11 +7,11 @@ import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
-import { addExamples } from "./help/examples.ts";
 import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
+import { addExamples } from "./help/examples.ts";
 import { exitCodeHelp } from "./help/exit-codes.ts";
 
 const description = "Run coding agents on your tasks, each in an isolated sandbox, and get the result as a git branch.";

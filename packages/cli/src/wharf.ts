@@ -1,9 +1,9 @@
 import { type Command, CommanderError } from "commander";
 import { type Host, toJsonLine } from "./cli.ts";
 import { Exit, toProblem, createUsageError } from "./failure.ts";
+import { getCommand, separateProgramWords } from "./input/program-words.ts";
 import { InterruptedError } from "./interrupts.ts";
 import { createProgram } from "./program.ts";
-import { getCommand, separateProgramWords } from "./input/program-words.ts";
 import { formatProblem } from "./render/problem.ts";
 import { exitCodes } from "./turn/outcome.ts";
 

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { toCheckedLine } from "./support/checked-line.ts";
 import {
   createAgentStart,
   DaemonBench,
@@ -15,6 +14,7 @@ import {
   createPrompt,
   readUntil,
 } from "./fixtures/daemon-bench.ts";
+import { toCheckedLine } from "./support/checked-line.ts";
 
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;

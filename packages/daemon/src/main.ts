@@ -15,7 +15,6 @@ import {
 import { serveHttp } from "@wharf/contract/wire";
 import { createAgentHost } from "./agent/index.ts";
 import { createApi } from "./api/index.ts";
-import { shutDown } from "./shutdown.ts";
 import { Commands } from "./exec/index.ts";
 import { removeLeftovers } from "./files/index.ts";
 import { GitService } from "./git/index.ts";
@@ -23,6 +22,7 @@ import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
 import { startRelay } from "./relay/index.ts";
+import { shutDown } from "./shutdown.ts";
 import { isDiskFull } from "./support/files.ts";
 import { lockFolder } from "./support/lock.ts";
 import { isFull as isFolderFull, StateDisk } from "./support/state-disk.ts";

@@ -1,5 +1,5 @@
-import { DaemonConfig, WharfError } from "@wharf/contract";
 import type { Readable } from "node:stream";
+import { DaemonConfig, WharfError } from "@wharf/contract";
 
 const maxConfigCharacters = 64 * 1024;
 

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { TestService } from "../service.ts";
 import { servicesFolder } from "../folder.ts";
+import type { TestService } from "../service.ts";
 
 const manifests = ["package.json", "package-lock.json"] as const;
 const lock = readFileSync(join(import.meta.dirname, "package-lock.json"));

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { installDebianPackages, type TestService, runScript, canRun } from "../service.ts";
 import { servicesFolder } from "../folder.ts";
+import { installDebianPackages, type TestService, runScript, canRun } from "../service.ts";
 
 const folder = join(servicesFolder, "docker");
 const ownAddress = `unix://${join(folder, "docker.sock")}`;

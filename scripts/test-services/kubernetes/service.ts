@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { installDebianPackages, type TestService, runScript, canRun } from "../service.ts";
 import { servicesFolder } from "../folder.ts";
+import { installDebianPackages, type TestService, runScript, canRun } from "../service.ts";
 
 const folder = join(servicesFolder, "kubernetes");
 const ownKubeconfig = join(folder, "admin.kubeconfig");

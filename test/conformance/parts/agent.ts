@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, isTurnEnd, type Runner, getAgentText } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, isTurnEnd, type Runner, getAgentText } from "../conformance-harness.ts";
 
 export function agent(under: BackendUnderTest): void {
   describe("agent and journal", () => {

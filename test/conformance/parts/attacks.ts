@@ -4,8 +4,8 @@ import {
   judgedCalls,
   refusedCalls,
 } from "../../../packages/server/src/backends/local/seccomp/system-calls.ts";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 /** Shell commands that fail in a runner, by what they attack. */
 const commands = {

@@ -9,8 +9,8 @@ import { daemonApi, type Endpoint, execApi, filesApi, type JournalRecord, search
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { noTraces, findTraces } from "../../support/processes.ts";
-import { ConformanceHarness, isTurnEnd, type Runner, createRunnerSpec, getAgentText } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, isTurnEnd, type Runner, createRunnerSpec, getAgentText } from "../conformance-harness.ts";
 
 /** Calls each route that streams lines, with more lines to come when the wire is cut. */
 const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator<unknown>>> = {

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, execApi, ExecEvent } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 const large = 20_000_000; // bytes
 

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, gitApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { git as hostGit, createRepository } from "../../support/repository.ts";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 const author = { author_name: "Tester", author_email: "tester@localhost" };
 

@@ -1,7 +1,7 @@
 import { daemonApi } from "@wharf/contract";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 const maxGrowth = 300 * 2 ** 20; // bytes
 const patience = 10_000; // ms

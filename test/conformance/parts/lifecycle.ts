@@ -1,7 +1,7 @@
 import { daemonApi, type Endpoint, rawFilesApi, terminalStreams } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, createRunnerSpec } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, createRunnerSpec } from "../conformance-harness.ts";
 
 const unregistered = (_title: string, _body: () => Promise<void>): void => undefined;
 

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ArchiveUnpacked, type Endpoint, FileWritten, rawFilesApi, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 const megabyte = 1024 * 1024;
 const bytes = { "content-type": "application/octet-stream" };

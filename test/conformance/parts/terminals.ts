@@ -3,8 +3,8 @@ import { PassThrough } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { TerminalEvent, terminalsApi, terminalStreams, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 export function terminals(under: BackendUnderTest): void {
   describe("terminals", () => {

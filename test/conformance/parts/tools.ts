@@ -14,8 +14,8 @@ import {
 } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRepository } from "../../support/repository.ts";
-import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
+import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
 
 /** Tests the actions of people and programs in a workspace. */
 export function tools(under: BackendUnderTest): void {

@@ -4,9 +4,9 @@ import { type ModelServer, toPrompt } from "../models/index.ts";
 import { git } from "../repository.ts";
 import { isPushed, getAgentText, type ServerHarness } from "../server-harness.ts";
 import { answerUntilEnd, getData } from "./answers.ts";
-import { reversed, sayReversed } from "./words.ts";
 import type { AgentModels } from "./models.ts";
 import type { RealAgent } from "./real-agents.ts";
+import { reversed, sayReversed } from "./words.ts";
 
 /** The search of the agent's own shell: for the key in every process and file that it can read. */
 const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;

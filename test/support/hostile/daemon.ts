@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { acceptEncrypted, offerWire } from "@wharf/contract/wire";
 import { readConfig } from "../../../packages/daemon/src/read-config.ts";
 import { type Answers, serveAnswers } from "./answers.ts";
-import { abuses } from "./frames.ts";
 import { falseAnswers } from "./false-answers.ts";
+import { abuses } from "./frames.ts";
 
 /**
  * Replaces the real daemon in the kit. The kit's file `mode` names the behaviour, and a runner

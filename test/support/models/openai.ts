@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { ChatCompletions, type Message } from "./openai-schema.ts";
 import { answerResponses, readResponsesRequest } from "./openai-responses.ts";
+import { ChatCompletions, type Message } from "./openai-schema.ts";
 import { pieces, tokens, type Step } from "./script.ts";
 import { check, Refusal, type Incoming, type ModelApi, type Outgoing, type Understood } from "./server.ts";
 

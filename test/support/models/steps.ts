@@ -104,7 +104,7 @@ function recall(conversation: readonly Said[], words: string): string {
  * title, gets a short answer.
  */
 export const playSteps =
-  (hold: () => Promise<unknown> = () => new Promise(() => {})): Script =>
+  (hold: () => Promise<unknown> = () => new Promise(() => undefined)): Script =>
   ({ conversation = [], tools = [] }) => {
     const hand = hands.find(({ shell }) => tools.includes(shell));
     const at = conversation.findLastIndex(({ from, text }) => from === "user" && parseSteps(text));

@@ -13,8 +13,8 @@ import {
   type PromptResponse,
   type SessionModeState,
 } from "@agentclientprotocol/sdk";
-import { History, PermissionMode, modes, Session } from "../session/index.ts";
 import { Client } from "../client.ts";
+import { History, PermissionMode, modes, Session } from "../session/index.ts";
 import { toRequestError } from "./failure.ts";
 import { formatPrompt } from "./prompt-text.ts";
 

@@ -11,7 +11,7 @@ await serveAgent({
   title: "Wharf's demo agent (a script, not a model)",
   version,
   sessions: getSessionFolder(process.env),
-  check: () => {},
+  check: () => undefined,
   turn: async (session, prompt, signal) => ({
     stopReason: await runDemoTurn(session, prompt, { signal, gateway: getGateway(process.env) }),
   }),

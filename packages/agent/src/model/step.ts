@@ -56,7 +56,7 @@ export async function runStep(request: StepRequest, listener: StepListener): Pro
     messages,
     tools: toToolSet(tools),
     abortSignal: signal,
-    onError: () => {},
+    onError: () => undefined,
   });
   const calls: RequestedCall[] = [];
   let ending: Pick<Step, "finish" | "rawFinish" | "usage"> | undefined;

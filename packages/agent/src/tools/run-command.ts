@@ -25,7 +25,7 @@ class LiveOutput implements Disposable {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       // A disconnected client ends the turn, so ignore the failure.
-      void this.#call.show([createTextContent(this.#recent)]).catch(() => {});
+      void this.#call.show([createTextContent(this.#recent)]).catch(() => undefined);
     }, showIntervalMs);
   }
 

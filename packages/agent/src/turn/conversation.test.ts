@@ -1,5 +1,5 @@
-import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelMessage } from "ai";
 import { expect, test } from "vitest";

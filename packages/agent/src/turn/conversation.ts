@@ -1,6 +1,6 @@
 import type { ModelMessage, ToolModelMessage } from "ai";
-import type { History } from "../session/index.ts";
 import type { RequestedCall } from "../model/index.ts";
+import type { History } from "../session/index.ts";
 import { trimMessages } from "./trim-messages.ts";
 
 export interface CallResult {

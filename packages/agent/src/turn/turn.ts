@@ -7,8 +7,8 @@ import { contextTokens, isCut, createLanguageModel, runStep, type Step } from ".
 import type { Session } from "../session/index.ts";
 import type { ModelSettings } from "../settings.ts";
 import { tools } from "../tools/index.ts";
-import { StepCalls } from "./step-calls.ts";
 import { Conversation } from "./conversation.ts";
+import { StepCalls } from "./step-calls.ts";
 import { Usage } from "./usage.ts";
 
 const maxSteps = 100;

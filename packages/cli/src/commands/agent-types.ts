@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
+import { addExamples } from "../help/examples.ts";
+import { readMcpServers } from "../input/mcp-file.ts";
 import {
   createChoiceOption,
   createListOption,
@@ -10,11 +12,9 @@ import {
   createPairsSchema,
   variables,
 } from "../input/option-values.ts";
-import { readMcpServers } from "../input/mcp-file.ts";
 import { readPromptText } from "../input/prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
-import { addExamples } from "../help/examples.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;

@@ -3,8 +3,8 @@ import { Argument, type Command } from "commander";
 import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { createScript, shells } from "../completion/scripts.ts";
-import { toShortId } from "../tasks/tasks.ts";
 import { addExamples } from "../help/examples.ts";
+import { toShortId } from "../tasks/tasks.ts";
 
 const kinds = ["task", "runner", "agent"] as const;
 const maxIds = 100;

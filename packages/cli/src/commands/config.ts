@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
+import { addExamples } from "../help/examples.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { formatTable } from "../render/table.ts";
 import { getResolvedSettings } from "../settings/settings.ts";
-import { addExamples } from "../help/examples.ts";
 
 export function addConfig(program: Command, register: RegisterCommand): void {
   const group = addExamples(program.command("config").description("Show the settings of the command line"), [

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
-import { Interrupts } from "../interrupts.ts";
 import { addExamples } from "../help/examples.ts";
+import { Interrupts } from "../interrupts.ts";
 
 const Options = z.object({ keep: z.boolean().default(false) });
 

@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { type Check, runChecks } from "../doctor/index.ts";
+import { addExamples } from "../help/examples.ts";
 import { formatCount } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { exitCodes } from "../turn/outcome.ts";
-import { addExamples } from "../help/examples.ts";
 
 export function addDoctor(program: Command, register: RegisterCommand): void {
   const command = program

@@ -6,10 +6,10 @@ import { api, RemoteError, WharfError } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
-import { type Client, isUnreachable } from "../server/client.ts";
-import { Interrupts } from "../interrupts.ts";
-import { startOwnServer, stopLeftovers } from "../server/own-server.ts";
 import { addExamples } from "../help/examples.ts";
+import { Interrupts } from "../interrupts.ts";
+import { type Client, isUnreachable } from "../server/client.ts";
+import { startOwnServer, stopLeftovers } from "../server/own-server.ts";
 
 /** Limits how long a server may take to stop its runners and itself. */
 const stopTimeoutMs = 60_000;

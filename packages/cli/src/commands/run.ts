@@ -10,24 +10,24 @@ import {
 } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { readAttachments } from "../input/attachments.ts";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
-import type { Client } from "../server/client.ts";
 import { toProblem, createUsageError } from "../failure.ts";
-import { InterruptedError, Interrupts } from "../interrupts.ts";
-import { getOrStartServer } from "../server/own-server.ts";
+import { addExamples } from "../help/examples.ts";
+import { readAttachments } from "../input/attachments.ts";
 import { readPromptText } from "../input/prompt-text.ts";
-import { toSingleLine } from "../render/safe-text.ts";
-import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
-import { formatFields } from "../render/table.ts";
 import { getRepositoryUrl } from "../input/repository.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import { formatFields } from "../render/table.ts";
+import type { Client } from "../server/client.ts";
+import { getOrStartServer } from "../server/own-server.ts";
 import { toShortId } from "../tasks/tasks.ts";
 import { restartTimeoutMs } from "../turn/await-turn.ts";
 import { getExitCode, exitCodes } from "../turn/outcome.ts";
-import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 import { watchTurn } from "../turn/show-turn.ts";
+import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 import { createAttachOption } from "./attach-option.ts";
-import { addExamples } from "../help/examples.ts";
 import { createPolicyOption } from "./policy-option.ts";
 
 const Options = z.object({

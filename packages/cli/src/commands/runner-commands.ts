@@ -1,15 +1,16 @@
 import { resolve } from "node:path";
+import { consoleId, runnerApi, TerminalEvent } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { Command } from "commander";
 import { z } from "zod";
-import { consoleId, runnerApi, TerminalEvent } from "@wharf/contract";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
-import { Interrupts } from "../interrupts.ts";
+import { addExamples, createRunnerArgument } from "../help/examples.ts";
 import { createListOption, createDecimalSchema, variables, createIntegerSchema } from "../input/option-values.ts";
 import { readPromptText } from "../input/prompt-text.ts";
-import { toSafeText } from "../render/safe-text.ts";
+import { Interrupts } from "../interrupts.ts";
 import { formatSize } from "../render/numbers.ts";
+import { toSafeText } from "../render/safe-text.ts";
 import { attachToTerminal } from "../runner/attach.ts";
 import { CommandInterrupts } from "../runner/command-interrupts.ts";
 import { copyPath } from "../runner/copy.ts";
@@ -17,7 +18,6 @@ import { runCommand, getExitCode, toShellLine } from "../runner/exec.ts";
 import { flushOutput, writeBytes } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
-import { addExamples, createRunnerArgument } from "../help/examples.ts";
 
 const maxTimeoutSeconds = 86_400;
 const ExecOptions = z.object({

@@ -12,6 +12,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { Exit, createUsageError } from "../failure.ts";
+import { addExamples, createRunnerArgument } from "../help/examples.ts";
 import {
   createChoiceOption,
   createListOption,
@@ -20,10 +21,9 @@ import {
   createIntegerSchema,
 } from "../input/option-values.ts";
 import { formatCount } from "../render/numbers.ts";
-import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { formatRunnerTable, formatRunner } from "../render/runner.ts";
+import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { toShortId } from "../tasks/tasks.ts";
-import { addExamples, createRunnerArgument } from "../help/examples.ts";
 import { addRunnerCommands } from "./runner-commands.ts";
 
 const CreateOptions = z.object({

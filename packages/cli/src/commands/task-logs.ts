@@ -1,10 +1,10 @@
 import { api } from "@wharf/contract";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
-import { followToEnd } from "../tasks/follow-to-end.ts";
-import { Interrupts } from "../interrupts.ts";
 import { createIntegerSchema } from "../input/option-values.ts";
+import { Interrupts } from "../interrupts.ts";
 import { LogView } from "../render/log-view.ts";
+import { followToEnd } from "../tasks/follow-to-end.ts";
 import { readLog } from "../tasks/tasks.ts";
 
 export const LogOptions = z.object({

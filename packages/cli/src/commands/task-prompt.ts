@@ -3,14 +3,14 @@ import { api, TaskInput, type Turn } from "@wharf/contract";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { readAttachments } from "../input/attachments.ts";
-import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { readPromptText } from "../input/prompt-text.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatCount } from "../render/numbers.ts";
 import { getLastSeq, getTurns, toShortId } from "../tasks/tasks.ts";
 import { restartTimeoutMs } from "../turn/await-turn.ts";
 import { getExitCode } from "../turn/outcome.ts";
-import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 import { watchTurn } from "../turn/show-turn.ts";
+import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 
 export const PromptOptions = z.object({
   follow: z.boolean().default(false),

@@ -3,22 +3,22 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
+import { addExamples, createTaskArgument } from "../help/examples.ts";
 import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
 import { readPromptText } from "../input/prompt-text.ts";
+import { toRepositoryUrl } from "../input/repository.ts";
 import { formatDiffStat, formatPatch } from "../render/diff.ts";
 import { getOptionId, formatQuestion } from "../render/permission.ts";
-import { formatTaskTable } from "../render/task.ts";
-import { toRepositoryUrl } from "../input/repository.ts";
-import { writeBytes } from "../runner/output.ts";
 import { toSafeText } from "../render/safe-text.ts";
+import { formatTaskTable } from "../render/task.ts";
+import { writeBytes } from "../runner/output.ts";
 import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
-import { addExamples, createTaskArgument } from "../help/examples.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
-import { showTask } from "./task-show.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
+import { showTask } from "./task-show.ts";
 
 const CreateOptions = z.object({
   description: z.string().optional(),

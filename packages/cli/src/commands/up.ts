@@ -2,12 +2,12 @@ import { type AgentType, api, version } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../cli.ts";
-import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { addExamples } from "../help/examples.ts";
 import { createIntegerSchema } from "../input/option-values.ts";
-import { startOwnServer } from "../server/own-server.ts";
+import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
-import { addExamples } from "../help/examples.ts";
+import { startOwnServer } from "../server/own-server.ts";
 
 const Options = z.object({
   port: createIntegerSchema({ min: 0, max: 65_535 }).optional(),

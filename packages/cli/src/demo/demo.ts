@@ -8,11 +8,11 @@ import { formatUsage } from "../render/event-line.ts";
 import { formatUnsafeWarning } from "../render/isolation.ts";
 import { formatDuration } from "../render/numbers.ts";
 import { getExitCode, exitCodes } from "../turn/outcome.ts";
-import type { Summary } from "../turn/summary.ts";
 import { watchTurn } from "../turn/show-turn.ts";
+import type { Summary } from "../turn/summary.ts";
+import { DemoServer } from "./demo-server.ts";
 import { type Branch, SampleRepository } from "./sample-repository.ts";
 import { formatReport, runSampleTests } from "./sample-tests.ts";
-import { DemoServer } from "./demo-server.ts";
 
 export interface DemoOptions {
   /** Keeps the server running at the end, and keeps all folders. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { z } from "zod";
-import { tryProgram } from "./try-program.ts";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
+import { tryProgram } from "./try-program.ts";
 
 const name = "PostgreSQL";
 const oldestMajor = 15;

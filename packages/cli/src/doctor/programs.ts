@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { getKitFolder } from "../server/own-server.ts";
-import { tryProgram } from "./try-program.ts";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
+import { tryProgram } from "./try-program.ts";
 
 const oldestNode = 24;
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { exitCodeMeanings } from "./exit-codes.ts";
 import { listCommands, runCommandLine } from "../testing.ts";
+import { exitCodeMeanings } from "./exit-codes.ts";
 
 test("`wharf --help` lists the documented exit codes", async () => {
   const { out } = await runCommandLine(["--help"], { folder: "/nonexistent" });

@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Argument } from "commander";
-import { separateProgramWords } from "./program-words.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createCommandTree, listCommands, runCommandLine } from "../testing.ts";
+import { separateProgramWords } from "./program-words.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -2,8 +2,8 @@ import { McpServer } from "@wharf/contract";
 import { z } from "zod";
 import type { Host } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
-import { readPromptText } from "./prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
+import { readPromptText } from "./prompt-text.ts";
 
 const option = "--mcp-servers";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readPromptText } from "./prompt-text.ts";
 import { createHost, runCommandLine } from "../testing.ts";
+import { readPromptText } from "./prompt-text.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import type { Diff } from "@wharf/contract";
-import { toSafeText } from "./safe-text.ts";
-import { formatCount } from "./numbers.ts";
 import { getTextWidth } from "./columns.ts";
+import { formatCount } from "./numbers.ts";
+import { toSafeText } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 
 type FileChange = Diff["files"][number];

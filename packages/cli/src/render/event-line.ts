@@ -1,7 +1,7 @@
 import type { EventData, EventDataByKind } from "@wharf/contract";
-import { toSingleLine } from "./safe-text.ts";
 import { formatChangeCount } from "./diff.ts";
 import { formatDuration, formatCount, formatSize } from "./numbers.ts";
+import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 
 /** Events of these kinds get separate lines, independent of earlier events. */

@@ -1,9 +1,9 @@
 import type { Event, EventDataByKind } from "@wharf/contract";
-import { toSingleLine } from "./safe-text.ts";
 import { formatEvent } from "./event-line.ts";
 import { formatDuration } from "./numbers.ts";
 import { formatAnswer, isRefusal, formatQuestion } from "./permission.ts";
 import { type PlanEntries, formatPlan } from "./plan.ts";
+import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { TextBlock } from "./text-block.ts";
 import {

@@ -1,7 +1,7 @@
 import type { RunnerState, RunnerSummary, RunnerView } from "@wharf/contract";
-import { toSingleLine } from "./safe-text.ts";
 import { formatIsolationLevel } from "./isolation.ts";
 import { formatAge } from "./numbers.ts";
+import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, formatTable } from "./table.ts";
 

@@ -1,7 +1,7 @@
 import type { Run, Task, TaskState, TaskSummary, Turn } from "@wharf/contract";
-import { toSafeText, toSingleLine } from "./safe-text.ts";
 import { formatIsolationLevel } from "./isolation.ts";
 import { formatAge } from "./numbers.ts";
+import { toSafeText, toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, maxCellLength, formatTable } from "./table.ts";
 

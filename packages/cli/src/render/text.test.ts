@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { toSafeText, toSingleLine } from "./safe-text.ts";
-import { formatAge, formatDuration, formatSize } from "./numbers.ts";
-import { createStyle } from "./style.ts";
 import { getTextWidth, truncateText } from "./columns.ts";
+import { formatAge, formatDuration, formatSize } from "./numbers.ts";
+import { toSafeText, toSingleLine } from "./safe-text.ts";
+import { createStyle } from "./style.ts";
 import { formatFields, formatTable } from "./table.ts";
 import { TextBlock } from "./text-block.ts";
 

@@ -2,8 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { json, text } from "node:stream/consumers";
 import { type Endpoint, type EndpointInput, getEndpointUrl, WharfError } from "@wharf/contract";
-import { toConnectionError, toServerError, createUnreachableError } from "../server/client.ts";
 import { createUsageError } from "../failure.ts";
+import { toConnectionError, toServerError, createUnreachableError } from "../server/client.ts";
 import { type LocateServer, getServerName } from "../server/server-address.ts";
 import { sendRequest } from "../server/transport.ts";
 

@@ -4,8 +4,8 @@ import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
 import { isUnreachable, toServerError, createUnreachableError } from "./client.ts";
 import { type LocateServer, getServerName } from "./server-address.ts";
-import { createWebSocket } from "./transport.ts";
 import { waitForOpen } from "./socket-opening.ts";
+import { createWebSocket } from "./transport.ts";
 
 export interface FollowOptions {
   readonly locate: LocateServer;

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, version, WharfError } from "@wharf/contract";
 import type { RunningServer } from "@wharf/server";
-import { Client, isUnreachable } from "./client.ts";
 import type { Interrupts } from "../interrupts.ts";
-import { createLocator } from "./server-address.ts";
 import type { Environment, Settings } from "../settings/settings.ts";
+import { Client, isUnreachable } from "./client.ts";
+import { createLocator } from "./server-address.ts";
 
 /**
  * The daemon and Wharf's own agents are in these folders: beside the bundle in the published

@@ -10,7 +10,7 @@ const sentCharacters = 8_000_000;
 test("a refusal of any length is read in bounded memory and rejects with its status", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   server.on("upgrade", (_request, socket) => {
-    socket.on("error", () => {});
+    socket.on("error", () => undefined);
     socket.end(`HTTP/1.1 404 Not Found\r\ncontent-length: ${sentCharacters}\r\n\r\n${"x".repeat(sentCharacters)}`);
   });
   try {

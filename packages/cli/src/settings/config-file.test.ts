@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { getResolvedSettings, getSettings } from "./settings.ts";
 import { runCommandLine } from "../testing.ts";
+import { getResolvedSettings, getSettings } from "./settings.ts";
 
 let folder = "";
 let path = "";

@@ -5,8 +5,8 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readConfig } from "@wharf/server";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createLocator } from "../server/server-address.ts";
 import { toRepositoryUrl } from "../input/repository.ts";
+import { createLocator } from "../server/server-address.ts";
 import { getResolvedSettings, getLocalSettings, getSettings, isColourEnabled } from "./settings.ts";
 
 /** This home excludes the settings file of the user who runs the tests. */

@@ -1,8 +1,8 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ConfigFile, getConfigPath, createConfigError, type Profile, readConfigFile } from "./config-file.ts";
 import { createUsageError } from "../failure.ts";
 import { toSingleLine } from "../render/safe-text.ts";
+import { type ConfigFile, getConfigPath, createConfigError, type Profile, readConfigFile } from "./config-file.ts";
 import { createTokenSource, type TokenSource } from "./token-source.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

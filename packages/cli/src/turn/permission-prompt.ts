@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import type { EventDataByKind } from "@wharf/contract";
-import { toSingleLine } from "../render/safe-text.ts";
 import { getOptionId } from "../render/permission.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 
 type Permission = EventDataByKind<"permission">;
 type SendAnswer = (permissionId: string, optionId: string | undefined) => Promise<void>;

@@ -3,8 +3,8 @@ import { type Cli, toJsonLine } from "../cli.ts";
 import type { Interrupts } from "../interrupts.ts";
 import { LogView } from "../render/log-view.ts";
 import { toShortId } from "../tasks/tasks.ts";
-import { PermissionPrompt } from "./permission-prompt.ts";
 import { followTurn, restartTimeoutMs } from "./await-turn.ts";
+import { PermissionPrompt } from "./permission-prompt.ts";
 import type { Summary } from "./summary.ts";
 
 export interface WatchTurnOptions {

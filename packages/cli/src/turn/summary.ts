@@ -1,8 +1,8 @@
 import type { Diff, Task } from "@wharf/contract";
-import { toSingleLine } from "../render/safe-text.ts";
 import { getChangeCount, formatDiffStat } from "../render/diff.ts";
 import { formatCancellation, formatStopReason, formatUsage } from "../render/event-line.ts";
 import { formatDuration } from "../render/numbers.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { formatFields } from "../render/table.ts";
 import { getExitCode, isCancelled, isUncommitted, type TurnOutcome } from "./outcome.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { createEndpoint, Ok } from "../endpoint.ts";
 import { AnyBranchName, CommitSha } from "../bounded-fields.ts";
+import { createEndpoint, Ok } from "../endpoint.ts";
 import { eventKinds } from "../events/index.ts";
 
 /** Git in the workspace. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { FsChanges } from "./fs-change.ts";
 import { RunPhase } from "../states.ts";
+import { FsChanges } from "./fs-change.ts";
 
 /** The six types that every client knows; `data.kind` gives the exact event. */
 export const EventType = z.enum(["progress", "log", "result", "error", "status", "heartbeat"]);

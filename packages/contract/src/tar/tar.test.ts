@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { WharfError } from "../errors/index.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { WharfError } from "../errors/index.ts";
 import { blockBytes, packHeader, createPadding, readTar, type TarEntry } from "./index.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 2_000);

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
-import { once } from "node:events";
 import { PassThrough, Readable } from "node:stream";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
@@ -191,7 +191,7 @@ describe("a client on a wire", () => {
   });
 
   test("reports a peer that takes too long, a caller that stops waiting, and a closed wire", async () => {
-    using setup = answering(() => {});
+    using setup = answering(() => undefined);
     await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({
       code: "runner_timeout",
       context: { phase: "GET /plain", after_s: 0.03 },
@@ -221,7 +221,7 @@ describe("a client on a wire", () => {
   });
 
   test("fails a thousand pending calls at once when the wire dies, and those that wait for a stream", async () => {
-    using setup = answering(() => {});
+    using setup = answering(() => undefined);
     const calls = Array.from({ length: 1200 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
     await until(() => setup.streams.length === 1000, "a thousand are under way");
     const from = performance.now();
@@ -231,7 +231,7 @@ describe("a client on a wire", () => {
   });
 
   test("times out while it waits for a stream", async () => {
-    using setup = answering(() => {});
+    using setup = answering(() => undefined);
     const busy = Array.from({ length: 1000 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
     await expect(setup.client.call(plain, {}, { timeoutMs: 30 })).rejects.toMatchObject({ code: "runner_timeout" });
     setup.wire.client.close();

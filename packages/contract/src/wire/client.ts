@@ -7,8 +7,8 @@ import { Exchange } from "./exchange.ts";
 import type { RawRequest } from "./exchange.ts";
 import { maxProblemBytes, toRunnerFailure } from "./failure.ts";
 import { WireAgent } from "./http.ts";
-import { Mux } from "./mux.ts";
 import { parseJson } from "./json.ts";
+import { Mux } from "./mux.ts";
 import { readNdjsonLines } from "./ndjson.ts";
 
 export interface WireClientOptions {

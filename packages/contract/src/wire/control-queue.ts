@@ -1,5 +1,5 @@
-import { Flag, FrameType } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { Flag, FrameType } from "./frames.ts";
 
 /**
  * Limits on the frames that wait for a blocked transport. Further pongs are dropped: the peer has

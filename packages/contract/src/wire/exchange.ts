@@ -54,7 +54,7 @@ export class Exchange implements Disposable {
     });
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     this.response = promise;
-    this.response.catch(() => {});
+    this.response.catch(() => undefined);
     this.#rejectResponse = reject;
     this.#request.once("response", resolve);
     this.#request.on("error", (error) => {

@@ -61,7 +61,7 @@ describe("frames", () => {
   test("pass their payload on without copying it", () => {
     const whole = encodeFrame({ type: FrameType.data, flags: 0, id: 1, length: 100 }, Buffer.alloc(100));
     const pieces: Buffer[] = [];
-    new FrameDecoder({ onFrame: () => {}, onPayload: (piece) => pieces.push(piece) }, 1024).push(whole);
+    new FrameDecoder({ onFrame: () => undefined, onPayload: (piece) => pieces.push(piece) }, 1024).push(whole);
     expect(pieces[0]?.buffer).toBe(whole.buffer);
   });
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer, connect } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { duplexPair } from "node:stream";

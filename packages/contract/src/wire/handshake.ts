@@ -115,7 +115,7 @@ async function runHandshake<T>(
   const { runnerId, signal, timeoutMs = handshakeTimeoutMs } = options;
   // The listener remains: a connection lost between the handshake and the mux must not end the
   // process.
-  duplex.on("error", () => {});
+  duplex.on("error", () => undefined);
   const abort = new AbortController();
   const timer = setTimeout(
     () =>

@@ -189,10 +189,10 @@ describe("a hostile peer", () => {
     const [transport, end] = duplexPair();
     const mux = new Mux(end, {
       side: "server",
-      onStream: () => {},
+      onStream: () => undefined,
       keepalive: { pingMs: 20, silenceMs: 10_000, stallMs: 200 },
     });
-    transport.on("error", () => {});
+    transport.on("error", () => undefined);
     for (let i = 0; i < 50; i++) mux.open().write(Buffer.alloc(megabyte));
     await pause(50);
     // A batch is in progress; the rest waits in its streams, whose writers see the backpressure.
@@ -236,7 +236,7 @@ describe("for any bytes", () => {
     await fc.assert(
       fc.asyncProperty(chunks, fc.integer({ min: 1, max: 40 }), async (pieces, size) => {
         const [transport, end] = duplexPair();
-        transport.on("error", () => {}).resume();
+        transport.on("error", () => undefined).resume();
         const mux = new Mux(end, { side: "server", onStream: echo });
         for (let i = 0; i < 3; i++) mux.open().resume().write("from here");
         const bytes = Buffer.concat(pieces);

@@ -175,7 +175,7 @@ describe("a mux", () => {
   });
 
   test("destroys every stream at once with an error when the wire dies", async () => {
-    using pair = muxPair({}, { onStream: () => {} });
+    using pair = muxPair({}, { onStream: () => undefined });
     const streams = Array.from({ length: 1000 }, () => pair.client.open());
     for (const stream of streams) stream.write("waiting");
     await pause(20);
@@ -192,7 +192,7 @@ describe("a mux", () => {
   });
 
   test("sends a goaway when closed", async () => {
-    const pair = muxPair({}, { onStream: () => {} });
+    const pair = muxPair({}, { onStream: () => undefined });
     const stream = pair.client.open();
     const lost = errorOf(stream);
     pair.client.close("the server stops");
@@ -257,12 +257,12 @@ describe("a mux", () => {
     const [end] = duplexPair();
     end.destroy();
     await once(end, "close");
-    const mux = new Mux(end, { side: "server", onStream: () => {} });
+    const mux = new Mux(end, { side: "server", onStream: () => undefined });
     expect((await mux.closed).reason).toBe("the wire was cut");
   });
 
   test("times out a stream as a socket does", async () => {
-    using pair = muxPair({}, { onStream: () => {} });
+    using pair = muxPair({}, { onStream: () => undefined });
     const stream = pair.client.open();
     let timeouts = 0;
     stream.setTimeout(20, () => timeouts++);

@@ -1,9 +1,9 @@
 import type { Duplex } from "node:stream";
-import { WireClosedError, WireProtocolError } from "./errors.ts";
 import { ControlQueue } from "./control-queue.ts";
+import { WireClosedError, WireProtocolError } from "./errors.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import { encodeFrame, Flag, FrameDecoder, FrameType, GoawayCode, initialWindowBytes } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
-import { FrameWriter } from "./frame-writer.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { defaultKeepalive, defaultLimits } from "./limits.ts";
 import type { MuxLimits } from "./limits.ts";

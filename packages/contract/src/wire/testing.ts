@@ -3,8 +3,8 @@ import { duplexPair } from "node:stream";
 import type { Duplex } from "node:stream";
 import { encodeFrame, FrameDecoder } from "./frames.ts";
 import type { FrameHeader } from "./frames.ts";
-import { Mux } from "./mux.ts";
 import type { MuxOptions } from "./mux-options.ts";
+import { Mux } from "./mux.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 /** Helpers shared by the wire's tests. */
@@ -52,11 +52,14 @@ export interface RawPeer extends Disposable {
 /** The mux under test is the server; the raw peer opens streams 1, 3, 5, … */
 export function rawPeer(options: SideOptions = {}): RawPeer {
   const [transport, end] = duplexPair();
-  const mux = new Mux(end, { onStream: () => {}, ...options, side: "server" });
+  const mux = new Mux(end, { onStream: () => undefined, ...options, side: "server" });
   const heard: FrameHeader[] = [];
-  const decoder = new FrameDecoder({ onFrame: (header) => heard.push(header), onPayload: () => {} }, 0xffff_ffff);
+  const decoder = new FrameDecoder(
+    { onFrame: (header) => heard.push(header), onPayload: () => undefined },
+    0xffff_ffff,
+  );
   transport.on("data", (chunk: Buffer) => decoder.push(chunk));
-  transport.on("error", () => {});
+  transport.on("error", () => undefined);
   const sendBytes = (bytes: Uint8Array) =>
     new Promise<void>((resolve) => {
       if (mux.ended) return resolve();

@@ -1,7 +1,7 @@
 import { Duplex } from "node:stream";
 import { WireClosedError, WireProtocolError } from "./errors.ts";
-import { Flag, FrameType, initialWindowBytes } from "./frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { Flag, FrameType, initialWindowBytes } from "./frames.ts";
 import { ReceiveBacklog } from "./receive-backlog.ts";
 
 /**
@@ -74,7 +74,7 @@ export class WireStream extends Duplex {
     this.#openingFlag = opener ? Flag.syn : Flag.ack;
     // A peer can cut any stream at any moment: an error without a listener must not end the
     // process.
-    this.on("error", () => {});
+    this.on("error", () => undefined);
     host.schedule(this);
   }
 

@@ -3,23 +3,22 @@ import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
 import { AcpAgent } from "./acp/agent.ts";
 import type { AgentDriver, AgentSession } from "./agent-driver.ts";
-import { LoadError, createStartError } from "./process/exit-messages.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
-import { createAgentEnvironment, resolveMcpServers, formatRunVariable, insertGateway } from "./process/environment.ts";
+import { Recorder } from "./events/recorder.ts";
 import { Freezer } from "./pause/freezer.ts";
 import { Pause } from "./pause/pause.ts";
-import { Permissions } from "./turn/permissions.ts";
 import { PrintingAgent } from "./printing/agent.ts";
+import { createAgentEnvironment, resolveMcpServers, formatRunVariable, insertGateway } from "./process/environment.ts";
+import { LoadError, createStartError } from "./process/exit-messages.ts";
 import { getLivingGroups } from "./process/process-group.ts";
-import { Recorder } from "./events/recorder.ts";
 import { Recovery } from "./recovery.ts";
 import { SessionFile } from "./session-file.ts";
 import { defaultTiming, type Timing } from "./timing.ts";
+import { Permissions } from "./turn/permissions.ts";
 import { ToolCalls } from "./turn/tool-calls.ts";
 import { TurnHistory } from "./turn/turn-history.ts";
 import { TurnLog } from "./turn/turn-log.ts";
 import { Turn } from "./turn/turn.ts";
-import { waitAtMost } from "./wait-at-most.ts";
 import type {
   AgentHost,
   AgentHostOptions,
@@ -29,6 +28,7 @@ import type {
   StopOptions,
   TurnKnowledgeOutput,
 } from "./types.ts";
+import { waitAtMost } from "./wait-at-most.ts";
 
 /** ActiveAgent holds the agent of one run and the state that belongs to it. */
 interface ActiveAgent {
@@ -102,7 +102,7 @@ export class SingleAgentHost implements AgentHost {
       if (this.#turn || this.#pendingTurn) throw new WharfError("agent_busy", {});
       if (this.#pause.isRequested) throw new WharfError("agent_paused", {});
       if (!this.#starting) break;
-      await this.#starting.catch(() => {});
+      await this.#starting.catch(() => undefined);
     }
     const previousAgent = this.#activeAgent;
     const activeAgent = this.#setActiveAgent(input);
@@ -168,7 +168,7 @@ export class SingleAgentHost implements AgentHost {
     // A turn that is still being settled is open, and reported as open.
     await this.#recovery.waitBriefly();
     const history = await this.#getTurnHistory();
-    if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written.catch(() => {});
+    if (this.#pendingTurn?.turnId === turnId) await this.#pendingTurn.written.catch(() => undefined);
     else await history.settleBeforeLookup(turnId);
     const loggedTurn = history.log.get(turnId);
     if (!loggedTurn) return { turn_id: turnId, state: "unknown" };
@@ -223,7 +223,7 @@ export class SingleAgentHost implements AgentHost {
     if (!activeAgent) return await this.#pause.end();
     activeAgent.stopReason = reason;
     using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => activeAgent.driver?.kill());
-    await this.#pendingTurn?.written.catch(() => {});
+    await this.#pendingTurn?.written.catch(() => undefined);
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);
     await this.#pause.end({ holdModels: true });
@@ -237,7 +237,7 @@ export class SingleAgentHost implements AgentHost {
   async #endAgent(activeAgent: ActiveAgent, turn: Turn | undefined, reason: string): Promise<void> {
     if (turn) await waitAtMost(turn.over, this.#timing.stopGraceMs);
     await activeAgent.driver?.end(reason);
-    await this.#starting?.catch(() => {});
+    await this.#starting?.catch(() => undefined);
     if (turn) await waitAtMost(turn.over, stopTimeoutMs);
   }
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { isDiskFull } from "../support/files.ts";
-import type { AgentHostOptions } from "./types.ts";
 import type { Timing } from "./timing.ts";
+import type { AgentHostOptions } from "./types.ts";
 import { waitAtMost } from "./wait-at-most.ts";
 
 /**

@@ -101,7 +101,7 @@ export class SessionFile {
       const next: AgentRecord = { ...retained, ...change, run_id: runId };
       await replaceFile(this.#path, JSON.stringify(next));
     });
-    this.#tail = update.catch(() => {});
+    this.#tail = update.catch(() => undefined);
     return update;
   }
 }

@@ -10,9 +10,9 @@ import type {
   PauseState,
   TurnKnowledge,
 } from "@wharf/contract";
+import type { z } from "zod";
 import type { StateDisk } from "../support/state-disk.ts";
 import type { ModelRequests } from "./pause/pause.ts";
-import type { z } from "zod";
 
 export type AgentStartInput = z.infer<typeof AgentStart>;
 export type AgentPromptInput = z.infer<typeof AgentPrompt>;

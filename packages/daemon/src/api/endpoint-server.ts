@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { pipeline } from "node:stream/promises";
 import { toWharfError, WharfError, type Endpoint } from "@wharf/contract";
 import { readJsonBody } from "./json-body.ts";
-import type { RouteHandlers } from "./route-handlers.ts";
 import { streamNdjson } from "./ndjson.ts";
 import { parseValue } from "./parse.ts";
 import type { RawHandler } from "./raw-routes.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 
 /**
  * Serves the contract's routes with node:http. zod validates them: a framework would add nothing

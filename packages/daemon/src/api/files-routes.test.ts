@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { createServer } from "node:http";
 import { chmod, mkdir, readdir, readFile, readlink, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer, json } from "node:stream/consumers";

@@ -16,8 +16,8 @@ import {
   writeStream,
   type FileSettings,
 } from "../files/index.ts";
-import type { RouteHandlers } from "./route-handlers.ts";
 import { createRawHandler, type RawHandler, type RawRouteHandlers } from "./raw-routes.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
 
 /** Creates the file routes with JSON or NDJSON. */
 export const createFileHandlers = (settings: FileSettings): RouteHandlers<typeof filesApi> => ({

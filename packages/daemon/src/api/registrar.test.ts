@@ -7,7 +7,7 @@ test("a client that leaves while its request is read is noticed", async () => {
   const given = Promise.withResolvers<AbortSignal>();
   const execOnce = (_: unknown, signal: AbortSignal): Promise<ExecResult> => {
     given.resolve(signal);
-    return new Promise(() => {});
+    return new Promise(() => undefined);
   };
   const routes = createRoutes({ execOnce: execApi.execOnce }, { execOnce });
   const server = createEndpointServer({ routes, raw: [], onInternal: () => undefined });

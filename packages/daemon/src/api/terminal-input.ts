@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { readNdjsonLines } from "@wharf/contract/wire";
 import { maxInputBytes, toWharfError, ViewerMessage, WharfError } from "@wharf/contract";
+import { readNdjsonLines } from "@wharf/contract/wire";
 import type { Terminals, Viewer } from "../terminals/index.ts";
 
 /** This limit fits the largest input with every character escaped. */

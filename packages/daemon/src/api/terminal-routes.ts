@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Endpoint, TerminalId, terminalsApi, terminalStreams } from "@wharf/contract";
 import { encoders, type Terminals } from "../terminals/index.ts";
-import type { RouteHandlers } from "./route-handlers.ts";
-import { serveViewer } from "./terminal-stream.ts";
-import { receiveViewerInput } from "./terminal-input.ts";
 import { parseValue } from "./parse.ts";
+import type { RouteHandlers } from "./route-handlers.ts";
+import { receiveViewerInput } from "./terminal-input.ts";
+import { serveViewer } from "./terminal-stream.ts";
 
 /** Serves terminals over the wire. Requests wait until the daemon has found its old terminals. */
 export function createTerminalHandlers(terminalsPromise: Promise<Terminals>): RouteHandlers<typeof terminalsApi> {

@@ -1,11 +1,11 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type RingEntry, Ring, Utf8Splitter, getDataSpan } from "../ring/index.ts";
 import type { BackgroundRequest, CommandInfo, ExecEvent, OutputEncoding } from "@wharf/contract";
+import { type RingEntry, Ring, Utf8Splitter, getDataSpan } from "../ring/index.ts";
+import { type CommandRecord, getStartTicks, writeRecord } from "./command-record.ts";
 import { CommandInput } from "./input.ts";
 import { CommandOutput, type OnOutput, OutputDecoder, type OutputType } from "./output.ts";
 import { type CommandFolders, CommandProcess } from "./process.ts";
-import { type CommandRecord, getStartTicks, writeRecord } from "./command-record.ts";
 
 /**
  * Runs a command in the background, with its output in a ring beside its record.

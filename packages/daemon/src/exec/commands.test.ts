@@ -1,11 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
 import { BackgroundRequest, type ExecEvent, ExecRequest } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { isGone, RunnerFolder } from "./fixtures/runner-folder.ts";
 import { Commands } from "./index.ts";
 

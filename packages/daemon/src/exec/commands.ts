@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { BackgroundCommand, type BackgroundOptions } from "./background-command.ts";
 import {
   type BackgroundRequest,
   type CommandInfo,
@@ -11,11 +10,12 @@ import {
   WharfError,
 } from "@wharf/contract";
 import { ensureStateFolder } from "../support/state-file.ts";
+import { BackgroundCommand, type BackgroundOptions } from "./background-command.ts";
+import { type CommandRecord, readRecords, getStartTicks } from "./command-record.ts";
 import type { CommandInput } from "./input.ts";
 import { OutputBudget } from "./output-budget.ts";
 import type { OnOutput } from "./output.ts";
 import { type CommandFolders, type CommandProcess, signalGroup } from "./process.ts";
-import { type CommandRecord, readRecords, getStartTicks } from "./command-record.ts";
 import { toExecResult } from "./result.ts";
 import { runCommand } from "./run-command.ts";
 

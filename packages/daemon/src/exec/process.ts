@@ -3,9 +3,9 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import { resolveRootedPath } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
 import { MemoryWatch } from "../support/memory-watch.ts";
+import { resolveRootedPath } from "../support/rooted-path.ts";
 import { getBaseEnvironment } from "./environment.ts";
 
 /** Commands run in these folders. */

@@ -1,8 +1,8 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
 import { execApi, type ExecEvent } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { isGone, RunnerFolder } from "./fixtures/runner-folder.ts";
 import { runCommand } from "./index.ts";
 

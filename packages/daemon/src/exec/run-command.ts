@@ -1,7 +1,7 @@
+import type { ExecEvent, ExecRequest, OutputEncoding } from "@wharf/contract";
 import { CommandInput } from "./input.ts";
 import { CommandOutput, type OnOutput, OutputDecoder } from "./output.ts";
 import { type CommandExit, CommandProcess, type CommandSpec } from "./process.ts";
-import type { ExecEvent, ExecRequest, OutputEncoding } from "@wharf/contract";
 
 export type RunInput = CommandSpec &
   Pick<ExecRequest, "timeout_s"> & {

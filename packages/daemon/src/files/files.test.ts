@@ -11,11 +11,11 @@ import {
   writeFile as writePlain,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { FileRead, FileWrite, FolderList, TextReplace, TreeList } from "@wharf/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FileRead, FileWrite, FolderList, TextReplace, TreeList } from "@wharf/contract";
-import { openFile } from "../support/rooted-path.ts";
 import { replaceRootedFile } from "../support/replace-rooted-file.ts";
+import { openFile } from "../support/rooted-path.ts";
 import { during, startFlipping } from "./fixtures/flipper.ts";
 import { TestFolder } from "./fixtures/folder.ts";
 import { deletePath, getFileStats, listFolder, listTree, readFile, replaceText, writeFile } from "./index.ts";

@@ -1,10 +1,10 @@
-import { lstat, readlink, type FileHandle } from "node:fs/promises";
 import type { Stats } from "node:fs";
+import { lstat, readlink, type FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { blockBytes, packHeader, createPadding } from "@wharf/contract/tar";
-import { openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
 import { isSystemError } from "../support/files.ts";
 import { readChunks, readBytes } from "../support/read-bounded.ts";
+import { openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { openTree } from "./tree.ts";

@@ -1,6 +1,6 @@
 import { unlink } from "node:fs/promises";
-import { openFolder } from "../support/rooted-path.ts";
 import { ignoreSystemErrors } from "../support/files.ts";
+import { openFolder } from "../support/rooted-path.ts";
 import { isLeftover } from "../support/temporary-name.ts";
 import { walkTree } from "./walk.ts";
 

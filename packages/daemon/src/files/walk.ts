@@ -1,9 +1,9 @@
 import type { Dirent } from "node:fs";
 import { opendir } from "node:fs/promises";
 import type { FileType } from "@wharf/contract";
-import type { FolderHandle } from "../support/rooted-path.ts";
-import { isSystemError } from "../support/files.ts";
 import { type IgnoreRules, readRules } from "../ignore/index.ts";
+import { isSystemError } from "../support/files.ts";
+import type { FolderHandle } from "../support/rooted-path.ts";
 import { isTemporary } from "../support/temporary-name.ts";
 import { getFileType } from "./stats.ts";
 

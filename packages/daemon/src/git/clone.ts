@@ -4,11 +4,11 @@ import { type GitClone, type GitCloned, type GitProgress, WharfError } from "@wh
 import type { z } from "zod";
 import { removeCheckout, readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { writeUser } from "./user-config.ts";
 import { fetchUpdates } from "./fetch-updates.ts";
 import { createProgressReader } from "./progress.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { resolveCommit, getHeadCommit } from "./revisions.ts";
+import { writeUser } from "./user-config.ts";
 import type { Workspace } from "./workspace.ts";
 
 const cloneTimeoutMs = 30 * 60 * 1000; // a slow remote is noticed much earlier

@@ -4,9 +4,9 @@ import type { AgentPrompt, EventDataByKind } from "@wharf/contract";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { stageAll, type StageResult } from "./stage.ts";
 import { parseNumstat } from "./diff.ts";
 import { getHeadCommit, isAncestor } from "./revisions.ts";
+import { stageAll, type StageResult } from "./stage.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
 import { isSystemError } from "../support/files.ts";
 import { git } from "./command.ts";
+import { getHeadCommit } from "./revisions.ts";
 import { stageAll } from "./stage.ts";
 import { getFileState } from "./status.ts";
-import { getHeadCommit } from "./revisions.ts";
 import type { Workspace } from "./workspace.ts";
 
 const maxPatchBytes = 5 * 1024 * 1024;

@@ -17,17 +17,17 @@ import { cloneRepository, type CloneInput, type CloneOptions } from "./clone.ts"
 import { git, GitFailure } from "./command.ts";
 import { formatOmissions, formatManyFilesWarning } from "./commit-notices.ts";
 import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
-import { writeUser } from "./user-config.ts";
 import { compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
-import { readHead } from "./read-head.ts";
+import { IsolatedConfig } from "./isolated-config.ts";
 import { getCurrentCommit, readLog, type LogInput } from "./log.ts";
 import { pushBranch } from "./push.ts";
+import { readHead } from "./read-head.ts";
 import { isDamaged, repairRepository } from "./repair.ts";
+import { getCurrentBranch, resolveCommit, resolveRevision } from "./revisions.ts";
 import { retryWhileLocked } from "./stale-locks.ts";
 import { readStatus } from "./status.ts";
-import { getCurrentBranch, resolveCommit, resolveRevision } from "./revisions.ts";
+import { writeUser } from "./user-config.ts";
 import type { Workspace } from "./workspace.ts";
-import { IsolatedConfig } from "./isolated-config.ts";
 
 interface GitServiceOptions {
   workspace: string;
@@ -313,7 +313,7 @@ export class GitService {
       const seconds = Math.round((performance.now() - startedAt) / 1_000);
       reports = reports
         .then(() => this.#notice(`Still ${what} (${seconds} s); many or large files take time.`))
-        .catch(() => {});
+        .catch(() => undefined);
       timer = setTimeout(reportProgress, progressIntervalMs);
     };
     let timer = setTimeout(reportProgress, this.#progressDelayMs);

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
 import { git } from "./command.ts";
+import { Repository, turn, cloneInput } from "./fixtures/repository.ts";
 import type { GitService } from "./index.ts";
 
 let repository: Repository;

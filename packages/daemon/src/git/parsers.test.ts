@@ -1,5 +1,3 @@
-import fc from "fast-check";
-import { expect, test } from "vitest";
 import {
   Diff,
   GitBranchName,
@@ -13,12 +11,14 @@ import {
   GitUserEmail,
   GitUserName,
 } from "@wharf/contract";
+import fc from "fast-check";
+import { expect, test } from "vitest";
 import { CheckIgnoreParser } from "../ignore/check-ignore-parser.ts";
 import { parseChanges } from "./diff.ts";
+import { parseNumstat } from "./diff.ts";
 import { parseLog } from "./log.ts";
 import { createProgressReader } from "./progress.ts";
 import { parseStatus } from "./status.ts";
-import { parseNumstat } from "./diff.ts";
 
 const numRuns = Number(process.env["FUZZ_CASES"] ?? 1_000);
 /** The text starts like git's output. */

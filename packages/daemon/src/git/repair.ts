@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { isSystemError } from "../support/files.ts";
 import { type Checkout, writeCheckout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { writeUser } from "./user-config.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";
 import { resolveCommit, getHeadCommit } from "./revisions.ts";
+import { writeUser } from "./user-config.ts";
 import type { Workspace } from "./workspace.ts";
 
 /**

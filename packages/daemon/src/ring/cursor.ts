@@ -1,7 +1,7 @@
 import { headerBytes, getEntryEnd, parseEntry, maxDataBytes, getDataSpan, type RingEntry } from "./ring-entry.ts";
+import type { RingTail } from "./ring-tail.ts";
 import type { Ring } from "./ring.ts";
 import { readSegment, type RingSegment } from "./segment.ts";
-import type { RingTail } from "./ring-tail.ts";
 
 /** RingGap marks data between two offsets that no longer exists. */
 export interface RingGap {

@@ -1,12 +1,12 @@
 import { open, rm, unlink, type FileHandle } from "node:fs/promises";
-import { Notifier } from "../support/notifier.ts";
 import { isSystemError } from "../support/files.ts";
+import { Notifier } from "../support/notifier.ts";
 import { ensureStateFolder } from "../support/state-file.ts";
 import { RingCursor } from "./cursor.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { getEntryEnd, headerBytes, createHeader, maxDataBytes, getDataSpan, type RingEntry } from "./ring-entry.ts";
-import { createSegment, restoreSegments, type RingSegment } from "./segment.ts";
 import { RingTail } from "./ring-tail.ts";
+import { createSegment, restoreSegments, type RingSegment } from "./segment.ts";
 
 /**
  * A ring keeps output up to a limit, on disk, under absolute offsets. The oldest entries make room

@@ -5,8 +5,8 @@ import { readBytes } from "../support/read-bounded.ts";
 import { excerptBytes, createExcerpt } from "./excerpt.ts";
 import { FolderHandleCache } from "./folder-handle-cache.ts";
 import type { MatchedFile, MatchedLine, Locator } from "./locator.ts";
-import { locateByReading } from "./reading-locator.ts";
 import { getPatternError } from "./pattern.ts";
+import { locateByReading } from "./reading-locator.ts";
 import { locateWithRipgrep, getRipgrepError } from "./ripgrep-locator.ts";
 import { createScopeFilter } from "./scope-filter.ts";
 

@@ -1,9 +1,9 @@
 import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ContentSearch, NameSearch, type SearchLine } from "@wharf/contract";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ContentSearch, NameSearch, type SearchLine } from "@wharf/contract";
 import { during, startFlipping } from "../files/fixtures/flipper.ts";
 import { TestFolder } from "../files/fixtures/folder.ts";
 import { matchPath, parseQuery } from "./fuzzy-match.ts";

@@ -1,9 +1,9 @@
 import { constants, type Stats } from "node:fs";
 import { link, open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { openEntry, type EntryHandle, type WalkOptions, type RootFolder } from "./rooted-path.ts";
 import { createAlreadyExistsError, toFileError, createNotAFileError } from "./file-errors.ts";
 import { KeyedQueue } from "./keyed-queue.ts";
+import { openEntry, type EntryHandle, type WalkOptions, type RootFolder } from "./rooted-path.ts";
 import { createTemporaryName } from "./temporary-name.ts";
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { during, startFlipping } from "../files/fixtures/flipper.ts";
 import { TestFolder } from "../files/fixtures/folder.ts";
-import { openEntry, openFolder, openFile, resolveRootedPath } from "./rooted-path.ts";
 import { replaceRootedFile } from "./replace-rooted-file.ts";
+import { openEntry, openFolder, openFile, resolveRootedPath } from "./rooted-path.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 300);
 

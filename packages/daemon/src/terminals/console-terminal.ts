@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { CommandConsole } from "../exec/index.ts";
 import { type AttachQuery, consoleId, type TerminalInfo, type TerminalStats } from "@wharf/contract";
+import type { CommandConsole } from "../exec/index.ts";
 import { TerminalHistory } from "./terminal-history.ts";
 import type { Viewer } from "./viewer.ts";
 

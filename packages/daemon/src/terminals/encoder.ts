@@ -1,5 +1,5 @@
-import { getDataSpan, type RingEntry, type RingPiece } from "../ring/index.ts";
 import { emptyFrame, createEntryHeader, createEventFrame, FrameKind, type TerminalEvent } from "@wharf/contract";
+import { getDataSpan, type RingEntry, type RingPiece } from "../ring/index.ts";
 import { toTerminalEntry, getTypeNumber } from "./terminal-entry.ts";
 
 /** Encodes a viewer's stream. */

@@ -1,12 +1,12 @@
 import { writeSync } from "node:fs";
-import { Socket } from "node:net";
 import { access, constants } from "node:fs/promises";
+import { Socket } from "node:net";
 import { constants as osConstants } from "node:os";
 import { delimiter, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { WharfError } from "@wharf/contract";
 import { Utf8Splitter } from "../ring/index.ts";
 import { isSystemError } from "../support/files.ts";
-import { WharfError } from "@wharf/contract";
 
 export interface PtyExit {
   readonly exit_code: number | null;

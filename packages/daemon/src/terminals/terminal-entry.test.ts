@@ -1,6 +1,6 @@
+import { TerminalEntry } from "@wharf/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { TerminalEntry } from "@wharf/contract";
 import { toTerminalEntry, encodeNotice } from "./terminal-entry.ts";
 
 const runs = { numRuns: Number(process.env["FUZZ_CASES"] ?? 2_000) };

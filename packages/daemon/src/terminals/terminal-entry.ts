@@ -1,6 +1,6 @@
+import { EntryType, SystemNotice, type TerminalEntry, type TerminalGap } from "@wharf/contract";
 import { z } from "zod";
 import { getEntryEnd, type RingEntry, type RingPiece } from "../ring/index.ts";
-import { EntryType, SystemNotice, type TerminalEntry, type TerminalGap } from "@wharf/contract";
 
 /**
  * This file converts entries of a terminal's history between their form in the ring and events for

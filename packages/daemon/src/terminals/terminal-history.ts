@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { Ring, type RingPiece, getDataSpan } from "../ring/index.ts";
 import {
   type AttachQuery,
   type EntryType,
@@ -9,6 +8,7 @@ import {
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
+import { Ring, type RingPiece, getDataSpan } from "../ring/index.ts";
 import { getTypeNumber, toTerminalPiece, type NoticeData, encodeNotice } from "./terminal-entry.ts";
 import { Viewer } from "./viewer.ts";
 

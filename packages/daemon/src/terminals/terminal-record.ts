@@ -1,9 +1,9 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { TerminalInfo } from "@wharf/contract";
 import { z } from "zod";
 import { isSystemError } from "../support/files.ts";
 import { readStateFile } from "../support/state-file.ts";
-import { TerminalInfo } from "@wharf/contract";
 
 /** The record of a terminal is kept beside its history. */
 export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, first: true, end: true }).extend({

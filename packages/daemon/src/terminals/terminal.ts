@@ -1,7 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { getBaseEnvironment, getStartTicks } from "../exec/index.ts";
-import { resolveRootedPath } from "../support/rooted-path.ts";
 import {
   type AttachQuery,
   type TerminalCreate,
@@ -10,12 +8,14 @@ import {
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
+import { getBaseEnvironment, getStartTicks } from "../exec/index.ts";
+import { resolveRootedPath } from "../support/rooted-path.ts";
 import { FlowControl } from "./flow-control.ts";
-import { TerminalHistory } from "./terminal-history.ts";
 import { KeyboardLock } from "./keyboard-lock.ts";
-import { type Pty, type PtyExit, createPty } from "./pty.ts";
-import { type TerminalRecord, writeRecord } from "./terminal-record.ts";
 import { endSession } from "./process-session.ts";
+import { type Pty, type PtyExit, createPty } from "./pty.ts";
+import { TerminalHistory } from "./terminal-history.ts";
+import { type TerminalRecord, writeRecord } from "./terminal-record.ts";
 import type { Viewer } from "./viewer.ts";
 
 /**

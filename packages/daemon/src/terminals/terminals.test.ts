@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { TerminalCreate, TerminalEvent } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isGone } from "../exec/fixtures/runner-folder.ts";
-import { TerminalCreate, TerminalEvent } from "@wharf/contract";
 import { TerminalBench } from "./fixtures/terminal-bench.ts";
 import { Terminals } from "./index.ts";
 

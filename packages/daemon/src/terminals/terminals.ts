@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { CommandConsole } from "../exec/index.ts";
-import { ConsoleTerminal } from "./console-terminal.ts";
 import {
   type AttachQuery,
   consoleId,
@@ -10,8 +8,10 @@ import {
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
-import type { TerminalHistory } from "./terminal-history.ts";
+import type { CommandConsole } from "../exec/index.ts";
 import { ensureStateFolder } from "../support/state-file.ts";
+import { ConsoleTerminal } from "./console-terminal.ts";
+import type { TerminalHistory } from "./terminal-history.ts";
 import { readRecords } from "./terminal-record.ts";
 import { Terminal, type TerminalContext } from "./terminal.ts";
 import type { Viewer } from "./viewer.ts";

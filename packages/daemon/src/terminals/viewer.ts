@@ -1,6 +1,6 @@
+import type { TerminalEvent } from "@wharf/contract";
 import type { Ring, RingCursor, RingPiece } from "../ring/index.ts";
 import { getEntryEnd } from "../ring/index.ts";
-import type { TerminalEvent } from "@wharf/contract";
 import { type Encoder, ndjson } from "./encoder.ts";
 
 /**

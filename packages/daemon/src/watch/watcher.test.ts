@@ -4,8 +4,8 @@ import { appendFile, mkdir, rename, rm, symlink, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
 import { FsChanges } from "@wharf/contract";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { Watcher, type WatcherOptions } from "./index.ts";
 
 let folder: string;

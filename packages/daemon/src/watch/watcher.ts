@@ -1,10 +1,10 @@
 import { lstatSync } from "node:fs";
 import { basename } from "node:path";
 import { maxFsChanges, type FsChange, type FsChanges, type WatcherStatus } from "@wharf/contract";
-import { TokenBucket } from "./token-bucket.ts";
-import { collectChanges } from "./changes.ts";
 import { GitIgnoredPaths } from "../ignore/index.ts";
+import { collectChanges } from "./changes.ts";
 import { OverflowDetector } from "./overflow-detector.ts";
+import { TokenBucket } from "./token-bucket.ts";
 import { WatchedTree } from "./watched-tree.ts";
 
 /**

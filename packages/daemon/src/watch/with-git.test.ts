@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
 import type { FsChanges } from "@wharf/contract";
+import { expect, test } from "vitest";
 import { Repository, turn, cloneInput } from "../git/fixtures/repository.ts";
 import { Watcher } from "./index.ts";
 

@@ -1,8 +1,8 @@
 import type { WireConfig } from "@wharf/contract";
 import type { Mux } from "@wharf/contract/wire";
 import { maintainConnection } from "./wire-connector.ts";
-import { WireListener } from "./wire-listener.ts";
 import { WireHolder, type WireHolderOptions } from "./wire-holder.ts";
+import { WireListener } from "./wire-listener.ts";
 
 /**
  * Keeps a wire to the server for as long as the daemon lives, by connecting or by listening. Every

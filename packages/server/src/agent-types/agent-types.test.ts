@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
 import { AgentTypes } from "./agent-types.ts";
-import type { AgentTypeRow } from "./row.ts";
 import { createLaunch } from "./launch.ts";
+import type { AgentTypeRow } from "./row.ts";
 
 const { agent_types } = schema;
 type Missing = ConstructorParameters<typeof AgentTypes>[1]["findMissingReason"];

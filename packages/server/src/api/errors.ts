@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Socket } from "node:net";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
 import { discardBody } from "./discard-body.ts";
 import { HeldElsewhereError, type Peers } from "./peers.ts";
-import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
-import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 
 /** Sends every error as problem+json from the catalogue, regardless of what was thrown. */
 export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: number; peers?: Peers | undefined }): void {

@@ -6,11 +6,11 @@ import type { z } from "zod";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { setJsonBodyParser } from "./json-body.ts";
-import { toWireValue } from "./wire-value.ts";
 import { type ApiModules, serveRoutes } from "./routes.ts";
 import { serveRunnerRoutes } from "./runner-routes.ts";
 import { openTerminalStream } from "./runner-stream.ts";
 import { Streams } from "./stream.ts";
+import { toWireValue } from "./wire-value.ts";
 
 const maxBodyBytes = 1 << 20;
 

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from "node:http";
 import {
   type Endpoint,
   execApi,
@@ -10,10 +11,8 @@ import {
   getEndpointUrl,
   WharfError,
 } from "@wharf/contract";
-import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { RunCommands } from "../runs/index.ts";
-import type { Peers } from "./peers.ts";
+import type { Principal } from "../access/index.ts";
 import {
   type StandaloneRunners,
   type Keys,
@@ -22,9 +21,10 @@ import {
   type RunnerWithRun,
   createStandaloneEnvironment,
 } from "../runners/index.ts";
-import type { Principal } from "../access/index.ts";
+import type { RunCommands } from "../runs/index.ts";
 import { discardBody } from "./discard-body.ts";
 import { createRequestBody, getCallerSignal, passThrough } from "./pass-through.ts";
+import type { Peers } from "./peers.ts";
 import { type EndpointCall, registerRoute } from "./register-route.ts";
 
 export interface RunnerModules {

@@ -19,8 +19,8 @@ import { refuseFailure } from "./pass-through.ts";
 import { getReadyRunner, type RunnerModules, addEnvironment } from "./runner-routes.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
-import { requireStorable } from "./validate-storable.ts";
 import type { PreparedStream } from "./upgrades.ts";
+import { requireStorable } from "./validate-storable.ts";
 
 /** No daemon sends a longer line. */
 const maxLineBytes = 2 * 1024 * 1024;

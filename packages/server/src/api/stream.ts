@@ -4,16 +4,16 @@ import type { WebSocket } from "ws";
 import type { Principal } from "../access/index.ts";
 import { followTaskLog, type Log } from "../events/index.ts";
 import type { RunCommands } from "../runs/index.ts";
-import type { Tasks } from "../tasks/index.ts";
 import { parseJson } from "../std/json.ts";
+import type { Tasks } from "../tasks/index.ts";
 import type { Guard } from "./guard.ts";
-import type { Peers } from "./peers.ts";
 import { handleMessages } from "./inbox.ts";
+import type { Peers } from "./peers.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
 import { createBadRequest, Subscriptions } from "./subscriptions.ts";
-import { requireStorable } from "./validate-storable.ts";
 import { type PreparedStream, Upgrades } from "./upgrades.ts";
+import { requireStorable } from "./validate-storable.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {
@@ -127,7 +127,7 @@ export class Streams {
 
 const createStatelessStream = (start: (ws: WebSocket) => void): PreparedStream => ({
   start,
-  [Symbol.asyncDispose]: async () => {},
+  [Symbol.asyncDispose]: async () => undefined,
 });
 
 /** Parses an id in a URL, and refuses text that cannot be used in a query. */

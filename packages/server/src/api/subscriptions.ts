@@ -1,8 +1,8 @@
 import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
 import { followTaskLog, type Log, Permits } from "../events/index.ts";
-import type { Tasks } from "../tasks/index.ts";
 import { parseJson } from "../std/json.ts";
+import type { Tasks } from "../tasks/index.ts";
 import { requireStorable } from "./validate-storable.ts";
 import type { Viewer } from "./viewer.ts";
 

@@ -1,7 +1,7 @@
 import type { PassThrough } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
-import type { RawData, WebSocket } from "ws";
 import { maxInputBytes, TerminalRequest, ViewerMessage } from "@wharf/contract";
+import type { RawData, WebSocket } from "ws";
 
 /**
  * Converts a viewer's messages into lines for a daemon. While the runner does not accept them, the

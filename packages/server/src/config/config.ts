@@ -5,8 +5,8 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
-import { list, parseHostCredentials, parseIdle, parsePool, parseTime, type PoolConfig } from "./setting-forms.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
+import { list, parseHostCredentials, parseIdle, parsePool, parseTime, type PoolConfig } from "./setting-forms.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");

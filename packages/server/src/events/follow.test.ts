@@ -78,7 +78,7 @@ async function newTask(own: Process): Promise<TestTask> {
 class TestViewer {
   readonly seqs: number[] = [];
   readonly ended: Promise<void>;
-  #check = () => {};
+  #check: () => void = () => undefined;
 
   constructor(log: Log, task: TestTask, after = 0) {
     const stop = new AbortController();

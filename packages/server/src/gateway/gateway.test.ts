@@ -2,8 +2,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hostGit, listeningGateway, Scratch } from "./testing.ts";
 import { createGateway, openMirrors } from "./index.ts";
+import { hostGit, listeningGateway, Scratch } from "./testing.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {

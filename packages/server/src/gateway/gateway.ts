@@ -1,6 +1,6 @@
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { randomUUID } from "node:crypto";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, GatewayLogger, ModelRoute } from "./context.ts";
 import { createGitServer, type Mirrors } from "./git/index.ts";

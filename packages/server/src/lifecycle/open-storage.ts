@@ -7,10 +7,10 @@ import { ensureOwner, ensureStoredSecret, type StoredValue, ensureStoredValue } 
 import type { Config } from "../config/index.ts";
 import { createKeys } from "../runners/index.ts";
 import { joinInstallation, refuseCopiedFolder } from "../servers/index.ts";
+import { getErrorMessage } from "../std/errors.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { startEmbeddedPostgres } from "../store/embedded/index.ts";
 import { migrateDatabase, Notifications, openDatabase, Wakeup } from "../store/index.ts";
-import { getErrorMessage } from "../std/errors.ts";
 import type { ServerSetup } from "./server-options.ts";
 
 export type Storage = Awaited<ReturnType<typeof openStorage>>;

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Backend, createLocalBackend } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
-import type { Services } from "./create-services.ts";
-import { createLogger } from "./logger.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "../store/embedded/index.ts";
+import type { Services } from "./create-services.ts";
+import { createLogger } from "./logger.ts";
 
 /** Maximum time for runs to end when the server is stopped with its runners. */
 const endRunsTimeoutMs = 30_000;

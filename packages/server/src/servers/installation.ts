@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import { type Database, schema } from "../store/index.ts";
 import { getHash } from "../std/hash.ts";
+import { type Database, schema } from "../store/index.ts";
 
 const { installation } = schema;
 

@@ -8,8 +8,8 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { schema } from "../store/index.ts";
-import { installationFile, joinInstallation } from "./installation.ts";
 import { refuseCopiedFolder } from "./copied-folder.ts";
+import { installationFile, joinInstallation } from "./installation.ts";
 import { Servers } from "./servers.ts";
 
 const logger = pino({ level: "silent" });

@@ -1,7 +1,7 @@
-import { eq, sql } from "drizzle-orm";
-import { WharfError } from "@wharf/contract";
-import type { Logger } from "pino";
 import { setTimeout } from "node:timers/promises";
+import { WharfError } from "@wharf/contract";
+import { eq, sql } from "drizzle-orm";
+import type { Logger } from "pino";
 import { type Database, isDatabaseUnavailable, schema } from "../store/index.ts";
 
 const { leaderships, runner_leases, servers } = schema;

@@ -8,9 +8,13 @@ import {
 } from "@agentclientprotocol/sdk";
 import { type McpServer, version, WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { registerRequestHandlers } from "./client-requests.ts";
-import { createAcpStream } from "./stream.ts";
+import { MemoryWatch } from "../../support/memory-watch.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
+import type { ConfinedFolder } from "../confined-folder.ts";
+import { ByteBudget } from "../events/byte-budget.ts";
+import type { Recorder } from "../events/recorder.ts";
+import { omitUndefined } from "../omit-undefined.ts";
+import { drainOutput } from "../process/drain.ts";
 import {
   formatExit,
   LoadError,
@@ -19,26 +23,22 @@ import {
   createStartError,
   createExitError,
 } from "../process/exit-messages.ts";
-import { CallOutputs } from "./call-outputs.ts";
-import { ByteBudget } from "../events/byte-budget.ts";
-import type { ConfinedFolder } from "../confined-folder.ts";
-import { drainOutput } from "../process/drain.ts";
 import { LineTooLongError } from "../process/lines.ts";
-import { offerMcpServers } from "./mcp-servers.ts";
-import type { Permissions } from "../turn/permissions.ts";
-import { omitUndefined } from "../omit-undefined.ts";
-import { createPromptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
-import { MemoryWatch } from "../../support/memory-watch.ts";
 import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
-import type { Recorder } from "../events/recorder.ts";
+import { StderrReader } from "../process/stderr-reader.ts";
+import { maxTimerMs, type Timing } from "../timing.ts";
+import type { Permissions } from "../turn/permissions.ts";
+import type { ToolCalls } from "../turn/tool-calls.ts";
+import { CallOutputs } from "./call-outputs.ts";
+import { registerRequestHandlers } from "./client-requests.ts";
+import { ClientTerminals } from "./client-terminals.ts";
+import { offerMcpServers } from "./mcp-servers.ts";
+import { createPromptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
+import { Initialized, OptionsSet, Prompted, getRefusalReason } from "./schemas.ts";
 import { SessionChoices } from "./session-choices.ts";
 import { authRequired, type OpenedSession, SessionOpening } from "./session-opening.ts";
 import { SessionUpdates } from "./session-updates.ts";
-import { StderrReader } from "../process/stderr-reader.ts";
-import { ClientTerminals } from "./client-terminals.ts";
-import { maxTimerMs, type Timing } from "../timing.ts";
-import type { ToolCalls } from "../turn/tool-calls.ts";
-import { Initialized, OptionsSet, Prompted, getRefusalReason } from "./schemas.ts";
+import { createAcpStream } from "./stream.ts";
 
 const clientInfo = { name: "wharf", title: "Wharf", version };
 const notStarted = "it did not start";
@@ -182,7 +182,7 @@ export class AcpAgent implements AgentDriver {
   cancel(): void {
     const sessionId = this.#session?.id;
     if (!this.#connection || sessionId === undefined) return;
-    void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => {});
+    void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => undefined);
   }
 
   kill(): void {
@@ -396,7 +396,7 @@ export class AcpAgent implements AgentDriver {
 function rejectOnAbort(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(reason);
-  promise.catch(() => {});
+  promise.catch(() => undefined);
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
   return { promise, [Symbol.dispose]: () => signal.removeEventListener("abort", abort) };

@@ -2,12 +2,12 @@ import { methods, RequestError, type ClientApp } from "@agentclientprotocol/sdk"
 import { WharfError } from "@wharf/contract";
 import { isSystemError } from "../../support/files.ts";
 import type { ConfinedFolder } from "../confined-folder.ts";
-import type { Permissions } from "../turn/permissions.ts";
+import type { Recorder } from "../events/recorder.ts";
 import { omitUndefined } from "../omit-undefined.ts";
 import type { ProcessExit } from "../process/process-group.ts";
-import type { Recorder } from "../events/recorder.ts";
-import type { ClientTerminals } from "./client-terminals.ts";
+import type { Permissions } from "../turn/permissions.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
+import type { ClientTerminals } from "./client-terminals.ts";
 import { createToolCallEvent, ToolCallUpdate } from "./translate.ts";
 
 /** A permission request may offer this many options. */

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import type { ConfinedFolder } from "../confined-folder.ts";
-import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
 import { OutputTail } from "../process/output-tail.ts";
+import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
 import { defaultTiming } from "../timing.ts";
 
 /** An agent may have this many terminals open at once. */
@@ -163,7 +163,7 @@ export class ClientTerminals {
       const abortController = new AbortController();
       await Promise.race([
         closed,
-        sleep(drainTimeoutMs, undefined, { signal: abortController.signal }).catch(() => {}),
+        sleep(drainTimeoutMs, undefined, { signal: abortController.signal }).catch(() => undefined),
       ]);
       abortController.abort();
       terminal.exit = exit;

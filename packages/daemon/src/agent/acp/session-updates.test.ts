@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { CallOutputs } from "./call-outputs.ts";
-import { MemoryJournal } from "../fixtures/memory-journal.ts";
 import { Recorder } from "../events/recorder.ts";
-import { SessionUpdates } from "./session-updates.ts";
+import { MemoryJournal } from "../fixtures/memory-journal.ts";
 import { ToolCalls } from "../turn/tool-calls.ts";
+import { CallOutputs } from "./call-outputs.ts";
+import { SessionUpdates } from "./session-updates.ts";
 
 const createUpdate = (text: string) => ({
   sessionId: "s",

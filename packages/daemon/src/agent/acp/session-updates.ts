@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventDataByKind } from "@wharf/contract";
 import { z } from "zod";
-import type { CallOutputs } from "./call-outputs.ts";
 import type { Recorder } from "../events/recorder.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
+import type { CallOutputs } from "./call-outputs.ts";
 import { translateUpdate } from "./translate.ts";
 
 /**

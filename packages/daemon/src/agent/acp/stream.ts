@@ -43,7 +43,7 @@ export function createAcpStream(group: ProcessGroup, handlers: StreamHandlers): 
   const lines = readLines(group.stdout, { maxBytes: maxMessageBytes, overlong: "fail" });
   // Read from the start: Node discards the output of a program that exits before anyone reads it.
   let first: Promise<IteratorResult<string, void>> | undefined = lines.next();
-  first.catch(() => {});
+  first.catch(() => undefined);
   const pendingIds = new Set<unknown>();
   const inFlight = new Map<unknown, string>();
   let nextAnswer = Promise.withResolvers<void>();

@@ -1,9 +1,9 @@
 import type { EventData, EventDataByKind, ToolCallContent } from "@wharf/contract";
 import { z } from "zod";
-import type { CommandOutput } from "./call-outputs.ts";
 import { ByteBudget } from "../events/byte-budget.ts";
-import { omitUndefined } from "../omit-undefined.ts";
 import type { TextChunk } from "../events/recorder.ts";
+import { omitUndefined } from "../omit-undefined.ts";
+import type { CommandOutput } from "./call-outputs.ts";
 
 /** This module translates session updates of the Agent Client Protocol, version 1, to events. */
 

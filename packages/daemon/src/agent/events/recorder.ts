@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventTypeByKind, type EventData, type EventType } from "@wharf/contract";
-import { splitText, toStorable } from "./byte-budget.ts";
 import type { AgentJournal, JournalEntry, JournalPlace } from "../types.ts";
+import { splitText, toStorable } from "./byte-budget.ts";
 
 /** Text may wait this long for more of its kind. */
 const joinDelayMs = 50;

@@ -1,11 +1,11 @@
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { Recorder } from "../events/recorder.ts";
 import { getAgentPath, Bench, until } from "../fixtures/bench.ts";
 import { MemoryJournal } from "../fixtures/memory-journal.ts";
-import { PrintingAgent } from "./agent.ts";
-import { Recorder } from "../events/recorder.ts";
 import { defaultTiming } from "../timing.ts";
+import { PrintingAgent } from "./agent.ts";
 
 const createCommand = (what: string): string[] => [process.execPath, getAgentPath("printing-agent.mjs"), what];
 
@@ -140,7 +140,7 @@ test("the output of a program that exits before its process is stored is kept", 
     workspace: "/",
     recorder,
     timing: defaultTiming,
-    onActivity: () => {},
+    onActivity: () => undefined,
     onProcess: () => sleep(200),
   });
   expect(await agent.prompt({ turn_id: "turn-1", text: "x" })).toEqual({ kind: "answered", stopReason: "end_turn" });

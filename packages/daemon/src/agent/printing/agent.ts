@@ -2,15 +2,15 @@ import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { EventType, WharfError, type EventDataByKind } from "@wharf/contract";
 import { z } from "zod";
-import { formatPromptFailure, createStartError, createExitError } from "../process/exit-messages.ts";
+import { MemoryWatch } from "../../support/memory-watch.ts";
+import { createPromptText } from "../acp/prompt-blocks.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
 import { ByteBudget } from "../events/byte-budget.ts";
-import { drainOutput } from "../process/drain.ts";
-import { readLines } from "../process/lines.ts";
-import { createPromptText } from "../acp/prompt-blocks.ts";
-import { MemoryWatch } from "../../support/memory-watch.ts";
-import { ProcessGroup } from "../process/process-group.ts";
 import type { Recorder } from "../events/recorder.ts";
+import { drainOutput } from "../process/drain.ts";
+import { formatPromptFailure, createStartError, createExitError } from "../process/exit-messages.ts";
+import { readLines } from "../process/lines.ts";
+import { ProcessGroup } from "../process/process-group.ts";
 import { maxOutputLineBytes, StderrReader } from "../process/stderr-reader.ts";
 import type { Timing } from "../timing.ts";
 
@@ -96,7 +96,7 @@ export class PrintingAgent implements AgentDriver {
     // reads it.
     const stderr = new StderrReader(group, recorder, onActivity);
     const stdout = this.#read(group).catch(() => group.kill());
-    await onProcess(group.pid).catch(() => {});
+    await onProcess(group.pid).catch(() => undefined);
     group.stdin.end(text);
     const exit = await group.exited;
     group.kill();

@@ -1,6 +1,6 @@
+import type { Recorder } from "../events/recorder.ts";
 import { IdleClock } from "./idle-clock.ts";
 import type { ProcessGroup } from "./process-group.ts";
-import type { Recorder } from "../events/recorder.ts";
 
 /**
  * Waits until the output of an exited program is read completely. A process that left the group may

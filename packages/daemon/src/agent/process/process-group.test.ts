@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { getAgentPath, until } from "../fixtures/bench.ts";
-import { ProcessGroup } from "./process-group.ts";
 import { defaultTiming } from "../timing.ts";
+import { ProcessGroup } from "./process-group.ts";
 
 const isRunning = (group: number): boolean => {
   try {

@@ -74,7 +74,7 @@ export class ProcessGroup {
       child.once("error", reject);
       child.once("spawn", () => {
         child.off("error", reject);
-        child.on("error", () => {}); // The error is an undelivered signal; `exit` reports the rest.
+        child.on("error", () => undefined); // The error is an undelivered signal; `exit` reports the rest.
         if (child.pid !== undefined) resolve(new ProcessGroup(child.pid, child));
       });
     });

@@ -1,6 +1,6 @@
+import type { Recorder } from "../events/recorder.ts";
 import { readLines } from "./lines.ts";
 import type { ProcessGroup } from "./process-group.ts";
-import type { Recorder } from "../events/recorder.ts";
 
 /** A line of plain output stays in one piece up to this size. */
 export const maxOutputLineBytes = 64 * 1024;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { WharfError, type EventDataByKind, type PermissionPolicy } from "@wharf/contract";
 import { ByteBudget } from "../events/byte-budget.ts";
-import { omitUndefined } from "../omit-undefined.ts";
 import type { Recorder } from "../events/recorder.ts";
+import { omitUndefined } from "../omit-undefined.ts";
 import { maxTimerMs } from "../timing.ts";
 
 /**

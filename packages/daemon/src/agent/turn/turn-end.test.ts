@@ -5,12 +5,12 @@ import { eventTypeByKind, type EventDataByKind } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { openJournal } from "../../journal/index.ts";
 import { StateDisk } from "../../support/state-disk.ts";
+import { Recorder } from "../events/recorder.ts";
 import { Bench, until } from "../fixtures/bench.ts";
 import { MemoryJournal } from "../fixtures/memory-journal.ts";
-import { Recorder } from "../events/recorder.ts";
+import type { JournalPlace } from "../types.ts";
 import { endTurn, recoverTurn } from "./turn-end.ts";
 import { TurnLog } from "./turn-log.ts";
-import type { JournalPlace } from "../types.ts";
 
 const ended: EventDataByKind<"turn"> = { kind: "turn", turn_id: "t", status: "ended", stop_reason: "end_turn" };
 
@@ -60,7 +60,7 @@ test("a turn's end is in the journal exactly once, wherever the daemon dies", as
     const { journal, log, recorder, disk } = places;
     await log.recordRunning({ turn_id: "t", run_id: "run-1" });
     await recorder.record({ kind: "notice", message: "before" });
-    const dies = new Promise<never>(() => {});
+    const dies = new Promise<never>(() => undefined);
     const reached = Promise.withResolvers<void>();
     const die = (here: (typeof stops)[number]): Promise<void> => {
       if (here !== stop) return Promise.resolve();

@@ -1,8 +1,8 @@
 import { eventTypeByKind, type EventDataByKind, type EventType } from "@wharf/contract";
 import type { StateDisk } from "../../support/state-disk.ts";
 import type { Recorder } from "../events/recorder.ts";
-import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
 import type { AgentJournal, JournalPlace } from "../types.ts";
+import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
 
 /**
  * A turn's last event gets into the journal exactly once, though the daemon may die at any moment

@@ -2,9 +2,9 @@ import type { EventDataByKind } from "@wharf/contract";
 import type { StateDisk } from "../../support/state-disk.ts";
 import type { Recorder } from "../events/recorder.ts";
 import type { SessionFile, TurnWitness } from "../session-file.ts";
+import type { AgentJournal } from "../types.ts";
 import { endTurn, recoverTurn } from "./turn-end.ts";
 import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";
-import type { AgentJournal } from "../types.ts";
 
 /**
  * TurnHistory records which turns have begun in this runner. The turn log knows them as long as it

@@ -139,7 +139,7 @@ export class TurnLog {
       this.#size += line.length;
       this.#applyStep(step);
     });
-    this.#tail = completion.catch(() => {});
+    this.#tail = completion.catch(() => undefined);
     return completion;
   }
 

@@ -85,7 +85,7 @@ test("a turn's changes are committed before it ends, and a failed commit is only
 });
 
 test("a commit that hangs does not hold the turn forever", async () => {
-  await using bench = await Bench.open({ timing: { commitMs: 100 }, commit: () => new Promise(() => {}) });
+  await using bench = await Bench.open({ timing: { commitMs: 100 }, commit: () => new Promise(() => undefined) });
   await bench.start();
   expect(await bench.runTurn("order")).toMatchObject({ status: "ended" });
   expect(bench.journal.getEvents("failure")[0]).toMatchObject({ code: "work_not_committed" });

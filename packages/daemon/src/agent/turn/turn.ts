@@ -1,15 +1,15 @@
 import { WharfError, type EventDataByKind } from "@wharf/contract";
-import type { AgentDriver, PromptResult } from "../agent-driver.ts";
 import { describeMemoryLimit, MemoryWatch } from "../../support/memory-watch.ts";
-import { IdleClock } from "../process/idle-clock.ts";
-import type { Permissions } from "./permissions.ts";
-import { omitUndefined } from "../omit-undefined.ts";
+import type { AgentDriver, PromptResult } from "../agent-driver.ts";
 import type { Recorder } from "../events/recorder.ts";
+import { omitUndefined } from "../omit-undefined.ts";
+import { IdleClock } from "../process/idle-clock.ts";
 import type { Timing } from "../timing.ts";
+import type { AgentHostOptions, AgentPromptInput } from "../types.ts";
+import type { Permissions } from "./permissions.ts";
 import type { ToolCalls } from "./tool-calls.ts";
 import { endTurn } from "./turn-end.ts";
 import type { TurnLog } from "./turn-log.ts";
-import type { AgentHostOptions, AgentPromptInput } from "../types.ts";
 
 /**
  * A turn is one prompt and all that the agent does until it answers. The turn's key is on disk as

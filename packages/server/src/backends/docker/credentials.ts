@@ -2,9 +2,9 @@ import { type Stats } from "node:fs";
 import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import type { CredentialSources, CredentialUse, HostCredential } from "../shared/host-credential.ts";
-import { containerPaths } from "../shared/container-paths.ts";
 import { getErrorCode } from "../../std/errors.ts";
+import { containerPaths } from "../shared/container-paths.ts";
+import type { CredentialSources, CredentialUse, HostCredential } from "../shared/host-credential.ts";
 import { type ReadOnlyMounts, runnerUserId } from "./container-request.ts";
 
 interface CredentialFile {

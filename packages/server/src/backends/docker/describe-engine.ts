@@ -1,6 +1,6 @@
 import { Engine } from "./engine.ts";
-import { inspectEngine } from "./inspect-engine.ts";
 import { Images } from "./images.ts";
+import { inspectEngine } from "./inspect-engine.ts";
 import type { EngineOptions } from "./options.ts";
 
 /**

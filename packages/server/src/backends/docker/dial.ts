@@ -4,9 +4,9 @@ import type { Container, ContainerInspectInfo } from "dockerode";
 import { containerPaths } from "../shared/container-paths.ts";
 import type { WireListener } from "../shared/wire-listener.ts";
 import { socketPath, runnerUserId } from "./container-request.ts";
-import { createExitError } from "./exit-error.ts";
 import type { Engine } from "./engine.ts";
 import { ExecWire } from "./exec-wire.ts";
+import { createExitError } from "./exit-error.ts";
 
 /** A waiting dial checks this often whether its container still exists. */
 const livenessCheckIntervalMs = 500;

@@ -3,10 +3,10 @@ import { Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { ImageInspectInfo } from "dockerode";
 import { z } from "zod";
-import type { Log } from "../shared/log.ts";
 import { parseJson } from "../../std/json.ts";
-import type { Engine } from "./engine.ts";
+import type { Log } from "../shared/log.ts";
 import { isEngineUnreachable, formatEngineError } from "./engine-errors.ts";
+import type { Engine } from "./engine.ts";
 import { imageLabel } from "./names.ts";
 
 /** An image of some gigabytes takes this long over a slow line. */

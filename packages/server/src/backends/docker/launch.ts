@@ -3,8 +3,8 @@ import { Duplex } from "node:stream";
 import type { DaemonConfig } from "@wharf/contract";
 import { WharfError } from "@wharf/contract";
 import type { Container } from "dockerode";
-import type { Engine } from "./engine.ts";
 import { getStatus, formatEngineError } from "./engine-errors.ts";
+import type { Engine } from "./engine.ts";
 
 /** The engine may keep a standard input open for this long after its end. */
 const detachTimeoutMs = 5_000;

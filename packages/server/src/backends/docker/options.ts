@@ -1,7 +1,7 @@
-import type { EngineAddress } from "./engine-address.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import type { CredentialSources } from "../shared/host-credential.ts";
 import type { Log } from "../shared/log.ts";
+import type { EngineAddress } from "./engine-address.ts";
 
 /**
  * `socket` is a unix socket that server and runner share. `exec` is a program that the engine

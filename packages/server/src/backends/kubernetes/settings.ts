@@ -1,6 +1,6 @@
 import type { RunnerSpec } from "../backend.ts";
-import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { containerPaths } from "../shared/container-paths.ts";
+import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import type { Log } from "../shared/log.ts";
 import { socketName } from "../shared/wire-listener.ts";
 import type { ClusterOptions } from "./cluster/cluster.ts";

@@ -2,11 +2,13 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { defaultStopGraceMs, WharfError } from "@wharf/contract";
 import type { Backend, ObservedRunner, RunnerSpec, RunnerUsage } from "../backend.ts";
-import type { Enclosure } from "./enclosure.ts";
-import { waitForLog } from "./daemon-log.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
 import { KeyedLock } from "../shared/keyed-lock.ts";
 import type { Log } from "../shared/log.ts";
+import { getLinkPath } from "../shared/short-path.ts";
+import { WireListeners } from "../shared/wire-listeners.ts";
+import { waitForLog } from "./daemon-log.ts";
+import type { Enclosure } from "./enclosure.ts";
 import { describeLimits } from "./limits/confinement.ts";
 import { PlainEnclosure } from "./plain-enclosure.ts";
 import { probeSandbox } from "./probe.ts";
@@ -14,9 +16,7 @@ import { listProcesses, isAlive, signalProcess, waitForExit, type Process, type 
 import { emptyTrash, removeTree } from "./remove-tree.ts";
 import { isRunnerId, RunnerFolder, type LaunchRecord } from "./runner-folder.ts";
 import { SandboxEnclosure } from "./sandbox-enclosure.ts";
-import { getLinkPath } from "../shared/short-path.ts";
 import { measureUsage } from "./usage.ts";
-import { WireListeners } from "../shared/wire-listeners.ts";
 
 export interface LocalBackendOptions extends DaemonSettings {
   /** Contains a folder for each runner. */

@@ -2,6 +2,9 @@ import { closeSync, constants, openSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { RunnerSpec } from "../backend.ts";
+import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
+import { getShortPath } from "../shared/short-path.ts";
+import { socketName } from "../shared/wire-listener.ts";
 import { startLogWriter } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { launchProgram } from "./launch.ts";
@@ -16,9 +19,6 @@ import {
 } from "./processes.ts";
 import { findOnPath } from "./programs.ts";
 import type { LaunchRecord, RunnerFolder } from "./runner-folder.ts";
-import { getShortPath } from "../shared/short-path.ts";
-import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
-import { socketName } from "../shared/wire-listener.ts";
 
 /** Processes that start others faster than Wharf kills them get this many rounds. */
 const maxKillRounds = 50;

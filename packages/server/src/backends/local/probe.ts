@@ -5,15 +5,15 @@ import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { writePlaceholderFiles } from "./host-mounts.ts";
-import { findOnPath } from "./programs.ts";
-import { RunnerFolder } from "./runner-folder.ts";
-import { containerPaths } from "../shared/container-paths.ts";
 import { getErrorMessage } from "../../std/errors.ts";
+import { containerPaths } from "../shared/container-paths.ts";
+import { writePlaceholderFiles } from "./host-mounts.ts";
 import { describeLimits, findConfinement } from "./limits/confinement.ts";
 import { controllers } from "./limits/hierarchies.ts";
-import { sendFilter } from "./sandbox-enclosure.ts";
+import { findOnPath } from "./programs.ts";
+import { RunnerFolder } from "./runner-folder.ts";
 import { createSandboxArguments, type ConfinedFoundation, type SandboxFoundation } from "./sandbox-arguments.ts";
+import { sendFilter } from "./sandbox-enclosure.ts";
 import { compileFilter } from "./seccomp/syscall-filter.ts";
 
 export interface ProbeOptions {

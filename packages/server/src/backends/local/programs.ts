@@ -2,10 +2,10 @@ import { accessSync, closeSync, constants, openSync, readFileSync, readSync, rea
 import { rm, symlink, writeFile } from "node:fs/promises";
 import { basename, delimiter, dirname, join, relative, resolve, sep } from "node:path";
 import { z } from "zod";
+import { containerPaths } from "../shared/container-paths.ts";
 import { isVisibleInside } from "./host-mounts.ts";
 import { createReadOnlyMount, type Mount } from "./mount.ts";
 import { explainShim, findPnpmScript } from "./shims.ts";
-import { containerPaths } from "../shared/container-paths.ts";
 
 /** Describes how a program of the host gets into a sandbox. */
 type ProgramLocation =

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import type { RunnerSpec } from "../backend.ts";
 import { containerPaths } from "../shared/container-paths.ts";
-import type { Confinement } from "./limits/confinement.ts";
 import { getHostMounts, getProcMounts } from "./host-mounts.ts";
+import type { Confinement } from "./limits/confinement.ts";
 import { createMemoryMount, createReadOnlyMount, readOnlyIfThere, createWritableMount, type Mount } from "./mount.ts";
 import type { RunnerFolder } from "./runner-folder.ts";
 

@@ -1,12 +1,16 @@
-import { readlinkSync, statSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readlinkSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { ChildProcess } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
+import { getErrorMessage } from "../../std/errors.ts";
 import type { RunnerSpec } from "../backend.ts";
+import { containerPaths } from "../shared/container-paths.ts";
+import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
+import { socketName } from "../shared/wire-listener.ts";
 import { startLogWriter } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
 import { launchProgram } from "./launch.ts";
@@ -23,16 +27,12 @@ import {
 } from "./processes.ts";
 import { linkPrograms, getMissingProgramReason, type ProgramSearch } from "./programs.ts";
 import type { LaunchRecord, RunnerFolder } from "./runner-folder.ts";
-import { type DaemonSettings, getDaemonSettings } from "../shared/daemon-settings.ts";
-import { containerPaths } from "../shared/container-paths.ts";
 import {
   filterDescriptor,
   createSandboxArguments,
   statusDescriptor,
   type ConfinedFoundation,
 } from "./sandbox-arguments.ts";
-import { socketName } from "../shared/wire-listener.ts";
-import { getErrorMessage } from "../../std/errors.ts";
 
 interface SandboxOptions extends ProgramSearch, DaemonSettings {}
 

@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import { parseGitReason, toRemoteError } from "./git-error.ts";
-import { type Remote, removeSecret } from "./remote.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
+import { type Remote, removeSecret } from "./remote.ts";
 import { runGit } from "./run-git.ts";
 
 /**

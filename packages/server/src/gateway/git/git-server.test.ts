@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext } from "../context.ts";
-import { commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import type { GatewayOptions } from "../gateway.ts";
+import { commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { getFolderSize } from "./folder-size.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { WharfError } from "@wharf/contract";
-import { parseGitReason } from "./git-error.ts";
 import { getFolderSize } from "./folder-size.ts";
+import { parseGitReason } from "./git-error.ts";
 import { type GitResult, runGit } from "./run-git.ts";
 import { type Tree, TreeReader, TreeTooLargeError } from "./tree-reader.ts";
 

@@ -6,10 +6,10 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
 import { toHostEnvironment } from "./environment.ts";
-import { parseRemote } from "./remote.ts";
+import { type Mirrors, openMirrors } from "./index.ts";
 import { createRemoteGit, type NetworkLimits } from "./remote-git.ts";
+import { parseRemote } from "./remote.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {

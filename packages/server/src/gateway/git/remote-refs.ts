@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import { toRemoteError } from "./git-error.ts";
-import type { Remote } from "./remote.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
+import type { Remote } from "./remote.ts";
 
 export interface RemoteRefs {
   readonly defaultBranch: string;

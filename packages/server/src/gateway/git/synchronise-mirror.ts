@@ -3,12 +3,12 @@ import { access, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import { toRemoteError } from "./git-error.ts";
 import { GrowthWatch, removeLeftovers } from "./folder-size.ts";
+import { toRemoteError } from "./git-error.ts";
 import { clearStaleLocks, isLockedOut, tidyMirror } from "./housekeeping.ts";
-import type { Remote } from "./remote.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
 import { readRemoteRefs, type RemoteRefs } from "./remote-refs.ts";
+import type { Remote } from "./remote.ts";
 import { type GitResult, runGit } from "./run-git.ts";
 
 export interface SynchroniseOptions {

@@ -1,7 +1,7 @@
 import { type ClientRequest, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
-import type { Duplex } from "node:stream";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** The pool closes idle connections before a model's server closes them. */
 const defaultIdleTimeoutMs = 30_000;

@@ -1,6 +1,6 @@
 import { getAddressSetting, getKeySetting, toOneLine } from "@wharf/contract";
-import type { UpstreamFault } from "../context.ts";
 import { getErrorCode } from "../../std/errors.ts";
+import type { UpstreamFault } from "../context.ts";
 
 /** Maximum length of a quoted message of a provider. */
 const maxWordBytes = 300;

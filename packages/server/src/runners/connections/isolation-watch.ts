@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { daemonApi, type Health, WharfError } from "@wharf/contract";
 import type { Lease } from "../leases/index.ts";
-import type { Link } from "./link.ts";
 import type { Runners } from "../runners.ts";
+import type { Link } from "./link.ts";
 
 const pendingPollIntervalMs = 200;
 /**

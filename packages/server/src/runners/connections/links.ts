@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import type { RunnerRow } from "../runners.ts";
 import { RunnerClient } from "../client/index.ts";
+import type { RunnerRow } from "../runners.ts";
 import type { Link } from "./link.ts";
 
 export interface RunnerLinksOptions {

@@ -1,10 +1,10 @@
 import { daemonApi } from "@wharf/contract";
-import { expect, test, vi } from "vitest";
 import { eq } from "drizzle-orm";
+import { expect, test, vi } from "vitest";
 import { schema } from "../../store/index.ts";
+import { openWarmLink } from "../connections/warm-link.ts";
 import { Setting, runCommand, small } from "./fixtures/setting.ts";
 import type { WarmPool } from "./pool.ts";
-import { openWarmLink } from "../connections/warm-link.ts";
 
 const { runners } = schema;
 const patience = { timeout: 25_000, interval: 50 };

@@ -3,12 +3,12 @@ import { tiers } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { FindContext } from "../../gateway/index.ts";
 import { type Database, type Executor, isDatabaseUnavailable } from "../../store/index.ts";
-import { type Lease, type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
+import { HeldLinks } from "../connections/held-links.ts";
 import type { Link } from "../connections/link.ts";
+import { openWarmLink, type WarmLinkOptions } from "../connections/warm-link.ts";
+import { type Lease, type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { Backoff } from "./backoff.ts";
-import { RefillDelay } from "./refill-delay.ts";
-import { HeldLinks } from "../connections/held-links.ts";
 import {
   createWaitingRunner,
   claimWaitingRunner,
@@ -18,8 +18,8 @@ import {
   setWaiting,
   type WarmRunner,
 } from "./pool-rows.ts";
+import { RefillDelay } from "./refill-delay.ts";
 import { toRunnerKind, createPoolKey, type PoolTarget, type RunnerKind, formatTarget } from "./targets.ts";
-import { openWarmLink, type WarmLinkOptions } from "../connections/warm-link.ts";
 
 export interface WarmPoolOptions extends WarmLinkOptions {
   readonly db: Database;

@@ -1,7 +1,7 @@
 import { tiers } from "@wharf/contract";
 import type { RunnerSpec } from "../../backends/index.ts";
-import { toLimits } from "../sizes.ts";
 import { getHash } from "../../std/hash.ts";
+import { toLimits } from "../sizes.ts";
 
 /** Number of runners to keep ready of a size, and of an image if the backend uses images. */
 export interface PoolTarget {

@@ -1,11 +1,11 @@
 import { WharfError } from "@wharf/contract";
 import { IsolationWatch } from "../connections/isolation-watch.ts";
-import { type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
 import type { Link } from "../connections/link.ts";
 import { type LeasedLinkOptions, openLeasedLink } from "../connections/open-leased-link.ts";
+import { type LeaseKeeper, LeaseLost, type Tenure } from "../leases/index.ts";
 import type { WarmPool } from "../pool/index.ts";
-import { createRunnerSpec, createUnusableError } from "../workers/runner-worker.ts";
 import type { Runners } from "../runners.ts";
+import { createRunnerSpec, createUnusableError } from "../workers/runner-worker.ts";
 import { createStandaloneContext } from "./standalone-context.ts";
 import { type ReadyRunnerSources, waitUntilReady } from "./wait-until-ready.ts";
 

@@ -3,6 +3,11 @@ import type { Logger } from "pino";
 import type { Principal } from "../../access/index.ts";
 import type { Backend } from "../../backends/index.ts";
 import { type Database, isDatabaseUnavailable } from "../../store/index.ts";
+import type { LeaseKeeper } from "../leases/index.ts";
+import type { WarmPool, WarmRunner } from "../pool/index.ts";
+import type { RunnerRow, Runners } from "../runners.ts";
+import { toLimits, getResources } from "../sizes.ts";
+import type { RunnerWorkers } from "../workers/runner-workers.ts";
 import {
   toRunnerClaim,
   getVisibleRunner,
@@ -14,12 +19,7 @@ import {
   type RunnerWithRun,
   setDesiredState,
 } from "./standalone-rows.ts";
-import type { LeaseKeeper } from "../leases/index.ts";
-import type { WarmPool, WarmRunner } from "../pool/index.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";
-import type { RunnerWorkers } from "../workers/runner-workers.ts";
-import type { RunnerRow, Runners } from "../runners.ts";
-import { toLimits, getResources } from "../sizes.ts";
 
 export interface StandaloneRunnersOptions {
   readonly db: Database;

@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import type { Backend } from "../../backends/index.ts";
 import { schema } from "../../store/index.ts";
-import { Orphans } from "./orphans.ts";
 import { Runners } from "../runners.ts";
+import { Orphans } from "./orphans.ts";
 
 /** Creates a backend with these runners that records the calls on them. */
 function createBackend(ids: readonly string[]) {

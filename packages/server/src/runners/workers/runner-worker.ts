@@ -1,13 +1,13 @@
 import { tiers, WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Backend } from "../../backends/index.ts";
+import { getErrorMessage } from "../../std/errors.ts";
+import { maxTimerMs } from "../../std/timer.ts";
 import { isDatabaseUnavailable } from "../../store/index.ts";
 import type { Keys } from "../keys.ts";
 import { LeaseLost, type Tenure } from "../leases/index.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { toLimits } from "../sizes.ts";
-import { getErrorMessage } from "../../std/errors.ts";
-import { maxTimerMs } from "../../std/timer.ts";
 
 /** The work of a runner for a task, from a run's start to its branch's delivery. */
 export type RunnerWork = () => Promise<void>;

@@ -2,8 +2,8 @@ import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { fixture } from "../../../test/fixture.ts";
 import { getVisibleRunner } from "../../runners/standalone/standalone-rows.ts";
-import { RunQueries } from "./run-queries.ts";
 import { schema } from "../../store/index.ts";
+import { RunQueries } from "./run-queries.ts";
 
 const { runners, tasks } = schema;
 

@@ -1,6 +1,6 @@
+import { WharfError } from "@wharf/contract";
 import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
-import { WharfError } from "@wharf/contract";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
 import { applyRecord } from "../journal/apply-record.ts";

@@ -1,5 +1,5 @@
-import type { Event } from "@wharf/contract";
 import { randomUUID } from "node:crypto";
+import type { Event } from "@wharf/contract";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { fixture } from "../../../test/fixture.ts";

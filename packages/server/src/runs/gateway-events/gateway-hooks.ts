@@ -1,8 +1,8 @@
 import type { EventData } from "@wharf/contract";
 import type { Logger } from "pino";
-import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { Log } from "../../events/index.ts";
 import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
+import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { ModelHealth } from "./model-health.ts";
 
 /**

@@ -3,11 +3,11 @@ import { eq } from "drizzle-orm";
 import { setJournalCursor, fenceLease, type Link, type Tenure } from "../../runners/index.ts";
 import { isDatabaseUnavailable, schema } from "../../store/index.ts";
 import { lockTask } from "../../tasks/index.ts";
-import { interruptTurn } from "./apply-record.ts";
 import type { RunDeps } from "../shared/deps.ts";
-import { type JournalCursor, JournalReader } from "./journal-reader.ts";
 import type { RunLease } from "../state/lease.ts";
 import { getOpenTurn } from "../state/transitions.ts";
+import { interruptTurn } from "./apply-record.ts";
+import { type JournalCursor, JournalReader } from "./journal-reader.ts";
 
 const { runners } = schema;
 

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { claim } from "../../../test/leases.ts";
-import { ModelHealth } from "../gateway-events/model-health.ts";
 import { schema } from "../../store/index.ts";
-import { JournalReader } from "./journal-reader.ts";
+import { ModelHealth } from "../gateway-events/model-health.ts";
 import type { RunLease } from "../state/lease.ts";
+import { JournalReader } from "./journal-reader.ts";
 
 const { permissions, pushes, runners, runs, tasks, turns } = schema;
 

@@ -13,9 +13,9 @@ import { and, eq } from "drizzle-orm";
 import type { Log } from "../../events/index.ts";
 import { type Executor, isUnstorable, schema } from "../../store/index.ts";
 import { lockTask } from "../../tasks/index.ts";
-import { applyRecord } from "./apply-record.ts";
 import type { ModelFaults } from "../shared/deps.ts";
 import { lockLeasedRun, type RunLease } from "../state/lease.ts";
+import { applyRecord } from "./apply-record.ts";
 import { getTurnVerdict } from "./model-verdict.ts";
 
 const { runners, runs } = schema;

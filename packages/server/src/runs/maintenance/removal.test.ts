@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
-import { claim } from "../../../test/leases.ts";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
+import { claim } from "../../../test/leases.ts";
 import { getVisibleRunner } from "../../runners/standalone/standalone-rows.ts";
 import { schema } from "../../store/index.ts";
 import { Boards, type TaskRow } from "../../tasks/index.ts";
-import { getLeasedRun } from "../state/lease.ts";
 import { RunQueries } from "../commands/run-queries.ts";
+import { getLeasedRun } from "../state/lease.ts";
 import { Removal, type RemovalOptions } from "./removal.ts";
 
 const { boards, dropped_branches, events, permissions, pushes, runners, runs, tasks, turns } = schema;

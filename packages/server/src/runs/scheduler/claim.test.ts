@@ -2,8 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { claim, claimAll } from "../../../test/leases.ts";
-import { adoptLeases, renewLeases, releaseIdleLease } from "../../runners/leases/lease.ts";
 import { LeaseLost } from "../../runners/index.ts";
+import { adoptLeases, renewLeases, releaseIdleLease } from "../../runners/leases/lease.ts";
 import { schema } from "../../store/index.ts";
 import { getLeasedRun, updateLeasedRun } from "../state/lease.ts";
 

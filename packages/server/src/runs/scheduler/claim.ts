@@ -1,6 +1,6 @@
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { RunnerKind, WarmPool } from "../../runners/index.ts";
 import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../../runners/index.ts";
-import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 
 const { runner_leases, runners, runs } = schema;

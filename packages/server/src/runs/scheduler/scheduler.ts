@@ -2,11 +2,11 @@ import { sql } from "drizzle-orm";
 import type { LeaseKeeper, RunnerWorkers } from "../../runners/index.ts";
 import { toArray } from "../../runners/index.ts";
 import { isDatabaseUnavailable, schema } from "../../store/index.ts";
-import { claimQueuedRuns, type ClaimLimits } from "./claim.ts";
 import type { RunDeps } from "../shared/deps.ts";
-import { stopLongestIdleRunner } from "./idle-runs.ts";
-import { getRunnerKind } from "../work/start/runner-kind.ts";
 import { countLiveRuns } from "../state/lease.ts";
+import { getRunnerKind } from "../work/start/runner-kind.ts";
+import { claimQueuedRuns, type ClaimLimits } from "./claim.ts";
+import { stopLongestIdleRunner } from "./idle-runs.ts";
 
 const { runners, runs } = schema;
 

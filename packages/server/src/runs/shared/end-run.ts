@@ -4,9 +4,9 @@ import { and, eq, ne } from "drizzle-orm";
 import type { LogWriter } from "../../events/index.ts";
 import { schema } from "../../store/index.ts";
 import { lockTask, moveTask } from "../../tasks/index.ts";
-import type { RunDeps } from "./deps.ts";
 import { lockLeasedRun, type RunLease, type RunRow } from "../state/lease.ts";
 import { closeTurn, setRunStatus, getOpenTurns } from "../state/transitions.ts";
+import type { RunDeps } from "./deps.ts";
 
 const { runners } = schema;
 

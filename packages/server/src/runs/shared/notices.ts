@@ -1,6 +1,6 @@
 import { lockTask } from "../../tasks/index.ts";
-import type { RunDeps } from "./deps.ts";
 import { lockLeasedRun, type RunLease } from "../state/lease.ts";
+import type { RunDeps } from "./deps.ts";
 
 /** Writes a notice about a run to its task's log while the lease is valid. */
 export async function appendNotice(log: RunDeps["log"], lease: RunLease, message: string): Promise<void> {

@@ -1,10 +1,10 @@
 import { desc, eq } from "drizzle-orm";
 import type { RunnerRow, Tenure } from "../../runners/index.ts";
+import { maxTimerMs } from "../../std/timer.ts";
 import { type Database, isDatabaseUnavailable, schema, type Wakeup } from "../../store/index.ts";
-import type { Alarm } from "./alarm.ts";
 import type { RunRow } from "../state/lease.ts";
 import { liveRunStatuses } from "../state/states.ts";
-import { maxTimerMs } from "../../std/timer.ts";
+import type { Alarm } from "./alarm.ts";
 
 const { runners, runs } = schema;
 

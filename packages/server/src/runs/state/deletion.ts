@@ -1,7 +1,7 @@
 import { and, eq, isNull, sql } from "drizzle-orm";
 import type { Log } from "../../events/index.ts";
-import { type Executor, schema } from "../../store/index.ts";
 import { requestHolders } from "../../runners/index.ts";
+import { type Executor, schema } from "../../store/index.ts";
 import { lockTask } from "../../tasks/index.ts";
 
 const { boards, tasks } = schema;

@@ -1,9 +1,9 @@
 import { daemonApi, toWharfError, WharfError } from "@wharf/contract";
 import { and, eq, inArray, sql } from "drizzle-orm";
+import type { LogWriter } from "../../events/index.ts";
 import { fenceLease, type Link, ownsRunner, type Tenure } from "../../runners/index.ts";
 import { isDatabaseUnavailable, schema } from "../../store/index.ts";
 import { lockTask, type TaskRow } from "../../tasks/index.ts";
-import type { LogWriter } from "../../events/index.ts";
 import { Alarm } from "../shared/alarm.ts";
 import type { RunDeps } from "../shared/deps.ts";
 import { appendPush } from "../state/report-push.ts";

@@ -1,17 +1,17 @@
 import { daemonApi, type JournalRecord, RemoteError, WharfError } from "@wharf/contract";
 import { IsolationWatch, LeaseLost, type Link, type RunnerRow, type Tenure } from "../../runners/index.ts";
+import { getErrorCode, getErrorMessage } from "../../std/errors.ts";
 import { isDatabaseUnavailable, isDatabaseFull } from "../../store/index.ts";
 import { lockTask } from "../../tasks/index.ts";
+import { JournalIngest } from "../journal/journal-ingest.ts";
 import { Alarm } from "../shared/alarm.ts";
 import type { RunDeps } from "../shared/deps.ts";
 import { endRun, failRun, retryRun } from "../shared/end-run.ts";
-import { lockLeasedRun, type RunLease, type RunRow } from "../state/lease.ts";
-import { RunStart } from "./start/run-start.ts";
-import { BranchDelivery } from "./branch-delivery.ts";
-import { JournalIngest } from "../journal/journal-ingest.ts";
-import { RunSync } from "./sync/run-sync.ts";
 import { RunWatch } from "../shared/run-watch.ts";
-import { getErrorCode, getErrorMessage } from "../../std/errors.ts";
+import { lockLeasedRun, type RunLease, type RunRow } from "../state/lease.ts";
+import { BranchDelivery } from "./branch-delivery.ts";
+import { RunStart } from "./start/run-start.ts";
+import { RunSync } from "./sync/run-sync.ts";
 
 /** Consecutive failures, despite a restart of the runner, after which the daemon counts as lost. */
 const maxFailures = 3;

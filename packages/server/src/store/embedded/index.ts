@@ -8,10 +8,10 @@ import { WharfError } from "@wharf/contract";
 import { createNeverSignal } from "../../std/abort.ts";
 import { lockDataFolder } from "../data-folder-lock.ts";
 import { findInaccessibleFolder } from "./account.ts";
+import { type ClusterSite, getSite } from "./cluster-site.ts";
 import { createCluster } from "./cluster.ts";
 import { adoptPostmaster, type Postmaster, startPostmaster, stopOrphan } from "./postmaster.ts";
 import { findPrograms } from "./programs.ts";
-import { type ClusterSite, getSite } from "./cluster-site.ts";
 import { createSocketFolder, removeSocketFolder } from "./socket-folder.ts";
 import { type PostgresNoticeHandler, Supervisor } from "./supervisor.ts";
 

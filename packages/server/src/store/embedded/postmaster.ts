@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
 import pg from "pg";
+import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { database, environment, role } from "./cluster.ts";
 import { getFileSize } from "./log-file.ts";
 import {
@@ -15,7 +16,6 @@ import {
 } from "./postmaster-file.ts";
 import type { PostgresPrograms } from "./programs.ts";
 import { getPostgresArguments } from "./settings.ts";
-import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { port } from "./socket-folder.ts";
 
 /**

@@ -6,10 +6,10 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { databaseFolder, query } from "../../../test/postgres-process.ts";
 import { chooseAccount } from "./account.ts";
+import { getSite } from "./cluster-site.ts";
 import { createCluster, environment } from "./cluster.ts";
 import { getConnectionOptions, startPostmaster, stopPostmaster } from "./postmaster.ts";
 import { findPrograms, findInstalledPrograms, type PostgresPrograms, ensureUsablePrograms } from "./programs.ts";
-import { getSite } from "./cluster-site.ts";
 import { createSocketFolder, removeSocketFolder } from "./socket-folder.ts";
 
 const asRoot = process.getuid?.() === 0;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toWharfError, type RemoteError, type WharfError } from "@wharf/contract";
+import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { rotateLog } from "./log-file.ts";
 import { getConnectionOptions, type Postmaster, startPostmaster, stopPostmaster } from "./postmaster.ts";
 import { findPrograms } from "./programs.ts";
-import { getExitError, type ClusterSite } from "./cluster-site.ts";
 import { removeSocketFolder } from "./socket-folder.ts";
 
 /**

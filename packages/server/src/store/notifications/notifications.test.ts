@@ -9,7 +9,7 @@ async function openProcess(database: TestDatabase) {
   const errors: Error[] = [];
   const heard: string[] = [];
   let missed = 0;
-  let check = () => {};
+  let check: () => void = () => undefined;
   const notifications = new Notifications({
     connection: database.connection,
     onError: (error) => (errors.push(error), check()),

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { ClientOptions } from "ws";
 import type { AppsV1Api, CoreV1Api, KubeConfig, NetworkingV1Api, Watch } from "@kubernetes/client-node";
 import { WharfError } from "@wharf/contract";
+import type { ClientOptions } from "ws";
 import { getErrorMessage } from "../../../std/errors.ts";
 import { getHash } from "../../../std/hash.ts";
 import type { ApiCall } from "./api-call.ts";

@@ -1,6 +1,6 @@
-import { Agent, request as send, type RequestOptions } from "node:https";
 import { request as sendPlain } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
+import { Agent, request as send, type RequestOptions } from "node:https";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeConfig, RequestContext, ResponseContext } from "@kubernetes/client-node";

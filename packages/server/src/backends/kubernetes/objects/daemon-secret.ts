@@ -1,11 +1,11 @@
 import type { V1OwnerReference, V1Secret } from "@kubernetes/client-node";
 import type { DaemonConfig } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
+import { containerPaths } from "../../shared/container-paths.ts";
+import { getDaemonSettings } from "../../shared/daemon-settings.ts";
 import { configFile, type KubernetesSettings, wirePort, wireSocket } from "../settings.ts";
 import { getRunnerLabels } from "./labels.ts";
 import { getObjectNames } from "./names.ts";
-import { getDaemonSettings } from "../../shared/daemon-settings.ts";
-import { containerPaths } from "../../shared/container-paths.ts";
 
 /**
  * Runners must not reach these addresses. Names in `${…}` are variables of the daemon's

@@ -1,5 +1,5 @@
-import type { KubernetesSettings } from "../settings.ts";
 import { getHash } from "../../../std/hash.ts";
+import type { KubernetesSettings } from "../settings.ts";
 
 /** Derives the names of a runner's objects from its id, so that the id is enough to find them. */
 export const getObjectNames = (id: string) => ({

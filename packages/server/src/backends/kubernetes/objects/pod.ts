@@ -1,10 +1,10 @@
 import type { V1Container, V1Pod, V1PodSpec, V1PodTemplateSpec } from "@kubernetes/client-node";
 import { defaultStopGraceMs } from "@wharf/contract";
 import type { RunnerSpec } from "../../backend.ts";
+import { containerPaths } from "../../shared/container-paths.ts";
 import { configFile, configFolder, type KubernetesSettings, wirePort } from "../settings.ts";
 import { annotations, keepNodeAnnotations, getRunnerLabels, getTenantLabels } from "./labels.ts";
 import { accountName, getObjectNames } from "./names.ts";
-import { containerPaths } from "../../shared/container-paths.ts";
 import { diskMounts, createDiskVolumes, hasPersistentDisk, toMebibytes } from "./volumes.ts";
 
 /** The daemon flushes its journal and commits uncommitted work within this time. */

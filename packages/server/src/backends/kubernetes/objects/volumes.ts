@@ -1,9 +1,9 @@
 import type { V1OwnerReference, V1PersistentVolumeClaim, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { RunnerSpec } from "../../backend.ts";
+import { containerPaths } from "../../shared/container-paths.ts";
 import type { KubernetesSettings } from "../settings.ts";
 import { getRunnerLabels } from "./labels.ts";
 import { getObjectNames } from "./names.ts";
-import { containerPaths } from "../../shared/container-paths.ts";
 
 /** Agents install their tools in their home (G-025). */
 const homeBytes = 10 * 1024 ** 3;

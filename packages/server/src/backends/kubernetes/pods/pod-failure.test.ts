@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { PodView } from "./pod-view.ts";
 import { getPodFailure, getPendingReason } from "./pod-failure.ts";
+import { PodView } from "./pod-view.ts";
 
 const pod = (status: object): PodView =>
   PodView.parse({

@@ -1,12 +1,12 @@
 import { WharfError } from "@wharf/contract";
 import type { Log } from "../../shared/log.ts";
 import type { Cluster } from "../cluster/cluster.ts";
-import { containerName } from "../objects/pod.ts";
 import { getObjectNames } from "../objects/names.ts";
+import { containerName } from "../objects/pod.ts";
 import { EndingPods } from "./ending-pods.ts";
+import { type PodFailure, getPodFailure, getPendingReason } from "./pod-failure.ts";
 import { isEnding, isRunning, type PodOwner, type PodView } from "./pod-view.ts";
 import type { PodWatch } from "./pod-watch.ts";
-import { type PodFailure, getPodFailure, getPendingReason } from "./pod-failure.ts";
 
 /** Conditions without a change event are polled this often. */
 const pollIntervalMs = 1_000;

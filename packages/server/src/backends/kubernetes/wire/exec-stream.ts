@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { Duplex } from "node:stream";
 import WebSocket from "ws";
 import { z } from "zod";
-import { ApiFailure, ApiUnreachable } from "../cluster/api-failure.ts";
 import type { ApiCall } from "../cluster/api-call.ts";
+import { ApiFailure, ApiUnreachable } from "../cluster/api-failure.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 
 /** Each message begins with the number of its channel. */

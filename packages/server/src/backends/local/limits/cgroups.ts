@@ -1,11 +1,11 @@
 import { access, constants, mkdir, readFile, rmdir, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { listProcesses, getProcessTrees, type Process } from "../processes.ts";
 import { getErrorCode } from "../../../std/errors.ts";
+import { listProcesses, getProcessTrees, type Process } from "../processes.ts";
+import { getLimitSetting, getSwapSetting, type Limits } from "./cgroup-settings.ts";
 import { findCgroups, type CgroupFolder, type Controller } from "./hierarchies.ts";
 import type { Limiter } from "./limiter.ts";
-import { getLimitSetting, getSwapSetting, type Limits } from "./cgroup-settings.ts";
 import { isBootedBySystemd } from "./systemd.ts";
 
 /** Joins the cgroups before the `--`, then becomes the command after it. */

@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
+import { isEnforced, type Limits } from "./cgroup-settings.ts";
 import { findWritableCgroups } from "./cgroups.ts";
 import { controllers, findCgroups, type Controller } from "./hierarchies.ts";
 import { unlimited, type Limiter } from "./limiter.ts";
-import { isEnforced, type Limits } from "./cgroup-settings.ts";
 import { findSystemd } from "./systemd.ts";
 
 /**

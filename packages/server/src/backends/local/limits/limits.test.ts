@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../backend.ts";
 import { converse, expectsBubblewrap, Setting, spec, type Conversation } from "../fixtures/setting.ts";
+import { isEnforced } from "./cgroup-settings.ts";
 import { describeLimits } from "./confinement.ts";
 import { findCgroups } from "./hierarchies.ts";
-import { isEnforced } from "./cgroup-settings.ts";
 
 describe.skipIf(!expectsBubblewrap)("a limit that the server reports", () => {
   const runner = spec();

@@ -1,7 +1,7 @@
 import type { CredentialUse } from "../../../backends/index.ts";
 import type { RunDeps } from "../../shared/deps.ts";
-import type { RunLease } from "../../state/lease.ts";
 import { appendNotice } from "../../shared/notices.ts";
+import type { RunLease } from "../../state/lease.ts";
 
 /**
  * Logs every use of the host's credentials by name, in the task's log and the server's: those

@@ -2,8 +2,8 @@ import type { RunPhase } from "@wharf/contract";
 import { LeaseLost } from "../../../runners/index.ts";
 import { lockTask } from "../../../tasks/index.ts";
 import type { RunDeps } from "../../shared/deps.ts";
-import { type RunLease, updateLeasedRun } from "../../state/lease.ts";
 import { InterruptedError } from "../../shared/run-watch.ts";
+import { type RunLease, updateLeasedRun } from "../../state/lease.ts";
 
 export interface PhaseWork<T> {
   readonly phase: RunPhase;

@@ -7,16 +7,16 @@ import { LeaseLost, type Link, openLeasedLink, type Tenure } from "../../../runn
 import { schema } from "../../../store/index.ts";
 import { lockTask } from "../../../tasks/index.ts";
 import type { Alarm } from "../../shared/alarm.ts";
-import { logCredentialUse } from "./credentials.ts";
 import type { RunDeps } from "../../shared/deps.ts";
-import { getRunnerKind } from "./runner-kind.ts";
-import { lockLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 import { appendNotice } from "../../shared/notices.ts";
+import type { RunnerView, RunWatch } from "../../shared/run-watch.ts";
+import { lockLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
+import { setRunStatus } from "../../state/transitions.ts";
+import { logCredentialUse } from "./credentials.ts";
 import { runPhase } from "./phases.ts";
 import { runWithoutSlot } from "./run-without-slot.ts";
+import { getRunnerKind } from "./runner-kind.ts";
 import { cloneWorkspace, fetchMirror, startAgent } from "./start-steps.ts";
-import { setRunStatus } from "../../state/transitions.ts";
-import type { RunnerView, RunWatch } from "../../shared/run-watch.ts";
 
 const { boards, tasks } = schema;
 

@@ -5,8 +5,8 @@ import type { Link } from "../../../runners/index.ts";
 import { schema } from "../../../store/index.ts";
 import { lockTask } from "../../../tasks/index.ts";
 import type { RunDeps } from "../../shared/deps.ts";
-import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 import { toDisplayUrl } from "../../state/display-url.ts";
+import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 
 const { runs, tasks } = schema;
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
+import type { EventData } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../../test/fixture.ts";
-import type { EventData } from "@wharf/contract";
-import { getEarlierConversation, createSummary } from "./conversation.ts";
-import type { TaskRow } from "../../../tasks/index.ts";
 import { schema } from "../../../store/index.ts";
+import type { TaskRow } from "../../../tasks/index.ts";
+import { getEarlierConversation, createSummary } from "./conversation.ts";
 
 const say = (f: Fixture, task: TaskRow, ...data: EventData[]) =>
   f.log.write((writer) =>

@@ -1,21 +1,21 @@
 import { daemonApi, type EventKind, type JournalRecord, RemoteError } from "@wharf/contract";
 import { and, eq } from "drizzle-orm";
 import type { Link, Tenure } from "../../../runners/index.ts";
+import { maxTimerMs } from "../../../std/timer.ts";
 import { isDatabaseUnavailable, schema } from "../../../store/index.ts";
 import { lockTask } from "../../../tasks/index.ts";
-import { Alarm } from "../../shared/alarm.ts";
 import { applyTurn } from "../../journal/apply-record.ts";
-import { getEarlierConversation } from "./conversation.ts";
+import { Alarm } from "../../shared/alarm.ts";
 import type { RunDeps } from "../../shared/deps.ts";
 import { endRun } from "../../shared/end-run.ts";
-import { type RunLease, lockLeasedRun, type RunRow, updateLeasedRun } from "../../state/lease.ts";
-import { author, startAgent } from "../start/start-steps.ts";
-import { setTurnState, getOpenTurn, type TurnRow } from "../../state/transitions.ts";
-import { ModeSync } from "./mode-sync.ts";
-import { stopIdleRunner } from "./stop-idle-runner.ts";
-import { PauseSync } from "./pause-sync.ts";
 import type { RunWatch } from "../../shared/run-watch.ts";
-import { maxTimerMs } from "../../../std/timer.ts";
+import { type RunLease, lockLeasedRun, type RunRow, updateLeasedRun } from "../../state/lease.ts";
+import { setTurnState, getOpenTurn, type TurnRow } from "../../state/transitions.ts";
+import { author, startAgent } from "../start/start-steps.ts";
+import { getEarlierConversation } from "./conversation.ts";
+import { ModeSync } from "./mode-sync.ts";
+import { PauseSync } from "./pause-sync.ts";
+import { stopIdleRunner } from "./stop-idle-runner.ts";
 
 const { permissions, tasks, turns } = schema;
 

@@ -1,9 +1,9 @@
 import { eq } from "drizzle-orm";
 import { schema } from "../../../store/index.ts";
 import { lockTask } from "../../../tasks/index.ts";
-import { hasOpenPermissions } from "../../state/open-permissions.ts";
 import type { RunDeps } from "../../shared/deps.ts";
 import { lockLeasedRun, type RunLease } from "../../state/lease.ts";
+import { hasOpenPermissions } from "../../state/open-permissions.ts";
 import { getOpenTurn } from "../../state/transitions.ts";
 
 const { runners } = schema;
