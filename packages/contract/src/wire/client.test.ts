@@ -200,7 +200,7 @@ describe("a client on a wire", () => {
     const call = setup.client.call(plain, {}, { signal: abort.signal });
     setTimeout(() => abort.abort(new Error("the task was deleted")), 20);
     await expect(call).rejects.toThrow("the task was deleted");
-    await until(() => setup.wire.server.streamCount === 0, "the peer knows that nobody waits");
+    await until(() => setup.wire.server.streamCount === 0, "the peer knows that no caller waits");
     const lost = setup.client.call(plain, {});
     setTimeout(() => setup.wire.server.destroy(new Error("gone")), 20);
     await expect(lost).rejects.toMatchObject({ code: "runner_unavailable", context: { runner_id: runnerId } });

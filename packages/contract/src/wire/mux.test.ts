@@ -77,7 +77,7 @@ describe("a mux", () => {
       { onStream: (stream) => (stream.end("the whole answer"), stream.once("finish", () => stream.destroy())) },
     );
     const stream = pair.client.open();
-    stream.write("a body that nobody reads");
+    stream.write("an unread body");
     await pause(20);
     expect((await readAll(stream)).toString()).toBe("the whole answer");
   });
@@ -104,7 +104,7 @@ describe("a mux", () => {
     expect(taken).toBe(256 * 1024);
     expect(pair.server.bufferedBytes).toBe(256 * 1024);
     reader.resume();
-    await until(() => taken > 2 * megabyte, "the writer goes on");
+    await until(() => taken > 2 * megabyte, "the writer continues");
     writer.destroy();
   });
 

@@ -22,7 +22,7 @@ const readPushedFile = (path: string) => repository.runGit(repository.bare, "sho
 const damages: Record<string, () => Promise<unknown>> = {
   "removed .git": () => rm(getGitPath(), { recursive: true }),
   "replaced .git by a file": () => rm(getGitPath(), { recursive: true }).then(() => writeFile(getGitPath(), "gone")),
-  "began a repository of its own": async () => {
+  "created a separate repository": async () => {
     await rm(getGitPath(), { recursive: true });
     repository.runAsAgent("init", "-q", ".");
   },

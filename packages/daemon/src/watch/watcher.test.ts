@@ -69,7 +69,7 @@ test("a file that is being written is reported when it is complete", async () =>
 });
 
 // S-082, S-087
-test("created, changed, moved and deleted files and directories are reported by kind, whoever changes them", async () => {
+test("created, changed, moved and deleted files and directories are reported by kind, no matter which process changes them", async () => {
   await mkdir(getPath("src"));
   await writeFile(getPath("src/a.ts"), "a");
   await startWatching();

@@ -79,7 +79,7 @@ test("a killed daemon's socket does not block the next; if no socket is possible
   writeFileSync(path, "");
   keeper = await open();
   await serveWire(1);
-  const config = { by: "listen", path: join(path, "beneath-a-file") } as const;
+  const config = { by: "listen", path: join(path, "below-a-file") } as const;
   await expect(WireKeeper.open(config, { key, runnerId, onStream: () => undefined })).rejects.toThrow();
 });
 

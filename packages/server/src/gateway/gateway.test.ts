@@ -51,7 +51,7 @@ test("a request without a known run is refused, also when the lookup fails", asy
   });
   const unknown = await scratch.listen((req, res) => gateway.handle(async () => undefined, req, res));
   const failing = await scratch.listen((req, res) =>
-    gateway.handle(() => Promise.reject(new Error("the database is away")), req, res),
+    gateway.handle(() => Promise.reject(new Error("the database is unavailable")), req, res),
   );
   expect(await raw(unknown.url, "GET /models/main/x HTTP/1.1\r\nhost: a\r\nx-api-key:")).toMatch(/^HTTP\/1.1 403 /);
   const answer = await raw(failing.url, "GET /models/main/x HTTP/1.1\r\nhost: a");

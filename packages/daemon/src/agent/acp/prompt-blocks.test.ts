@@ -54,10 +54,10 @@ test("the prompt of a printing agent lists the files", async () => {
 test("the earlier conversation precedes the prompt, marked as a summary", async () => {
   await using bench = await Bench.open();
   expect(await bench.start("plain", { session_id: "an-old-one" })).toMatchObject({ loaded: false });
-  await bench.runTurn("blocks", { context: "Person:\n> mend the sum" });
+  await bench.runTurn("blocks", { context: "Person:\n> fix the sum" });
   const [summary, last] = readBlocks(bench);
   expect(summary?.text).toMatch(
-    /^<earlier-conversation>\n[^]*summary[^]*Person:\n> mend the sum\n<\/earlier-conversation>$/,
+    /^<earlier-conversation>\n[^]*summary[^]*Person:\n> fix the sum\n<\/earlier-conversation>$/,
   );
   expect(last?.text).toBe("blocks");
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Bench, until } from "../fixtures/bench.ts";
 
-test("a key runs once, whoever sends it again and whenever", async () => {
+test("a key runs once, even if it is sent again at any time by any caller", async () => {
   await using bench = await Bench.open();
   await bench.start();
   const commit = { message: "m", author_name: "a", author_email: "e" };

@@ -164,7 +164,9 @@ export class Turn {
     const timer = setTimeout(
       () =>
         timeout.reject(
-          new Error(`it takes longer than ${timing.commitMs / 1_000} s; it goes on, and the next commit has the work`),
+          new Error(
+            `it takes longer than ${timing.commitMs / 1_000} s; the turn continues, and the next commit includes the work`,
+          ),
         ),
       timing.commitMs,
     );

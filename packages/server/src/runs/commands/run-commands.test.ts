@@ -30,7 +30,7 @@ describe("a prompt", () => {
   test("creates a run, a turn and their log lines in one step", async () => {
     await using f = await fixture();
     const task = await f.newTask();
-    const turn = await f.prompt(task, "mend it");
+    const turn = await f.prompt(task, "fix it");
     const [run] = await f.db.select().from(runs);
     expect(run).toMatchObject({ id: turn.run_id, status: "PENDING", agent_type: "demo" });
     expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({

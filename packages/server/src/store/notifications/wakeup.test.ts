@@ -88,10 +88,10 @@ describe("a loop that waits in another process", () => {
     const asleep = b!.sleep("queue", long, never);
     a!.poke("queue");
     await asleep;
-    a!.poke("at work");
+    a!.poke("working");
     a!.poke("reconciler");
     await b!.sleep("reconciler", long, never);
-    await b!.sleep("at work", long, never);
+    await b!.sleep("working", long, never);
     const all = [b!.sleep("x", long, never), b!.sleep("y", long, never)];
     a!.poke();
     await Promise.all(all);

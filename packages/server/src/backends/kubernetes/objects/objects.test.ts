@@ -50,7 +50,7 @@ function breaches(pod: V1PodSpec): string[] {
     must(own?.runAsNonRoot !== false && own?.runAsUser !== 0, `${name} may be root`);
     must(own?.capabilities?.drop?.includes("ALL") === true && !own.capabilities.add?.length, `${name}'s capabilities`);
     must(own?.procMount === undefined && own?.seLinuxOptions === undefined, `${name}'s proc and SELinux`);
-    must(own?.seccompProfile === undefined, `${name} has a seccomp profile of its own`);
+    must(own?.seccompProfile === undefined, `${name} has a separate seccomp profile`);
     must(
       ports.every(({ hostPort }) => hostPort === undefined),
       `${name} has a port of the host`,

@@ -20,8 +20,8 @@ const started = (turn_id: string): EventData => ({ kind: "turn", turn_id, status
 /** Creates a task whose first turn has ended and whose second one is queued. */
 async function secondTurn(f: Fixture) {
   const task = await f.newTask();
-  const first = await f.prompt(task, "mend the sum");
-  await say(f, task, session("old"), started(first.id), agent("It is "), agent("mended."));
+  const first = await f.prompt(task, "fix the sum");
+  await say(f, task, session("old"), started(first.id), agent("It is "), agent("fixed."));
   await f.db.update(schema.turns).set({ state: "ENDED" });
   const second = await f.prompt(task, "and the product");
   return { task, turn_id: second.id };
@@ -31,7 +31,7 @@ describe("the conversation before a turn", () => {
   test("goes to a newly opened session, without the prompt that follows it", async () => {
     await using f = await fixture();
     const { task, turn_id } = await secondTurn(f);
-    const told = "The person:\n> mend the sum\n\nYou:\n> It is mended.\n";
+    const told = "The person:\n> fix the sum\n\nYou:\n> It is fixed.\n";
     const at = { task_id: task.id, turn_id, session_id: "new" };
     // The log may not have the session yet.
     expect(await getEarlierConversation(f.db, at)).toBe(told);
@@ -48,7 +48,7 @@ describe("the conversation before a turn", () => {
     const pieces = Array.from({ length: 1_200 }, (_, i) => agent(`${i} ${"x".repeat(50)}\n`));
     await say(f, task, { kind: "message", role: "user", text: "one more" }, ...pieces);
     const told = (await getEarlierConversation(f.db, { task_id: task.id, turn_id, session_id: "new" })) ?? "";
-    expect(told).toContain("> mend the sum");
+    expect(told).toContain("> fix the sum");
     expect(told).toContain("> 1199 ");
     expect(told).not.toContain("and the product");
     expect(told).not.toContain("and then the rest");
