@@ -4,6 +4,8 @@ import type { TextLine, TextRun } from "./parse-output.ts";
 
 const fontSize = 14;
 const lineHeight = 19;
+/** The height of a line above its letters' feet. */
+const baseline = 14;
 const columnWidth = 8.43;
 const padding = 18;
 const titleHeight = 30;
@@ -19,7 +21,7 @@ export function drawSvg(output: readonly TextLine[], { title, columns, rows }: D
   const width = Math.ceil(columns * columnWidth + 2 * padding);
   const height = titleHeight + rows * lineHeight + 2 * padding;
   const lines = output.flatMap((line) => wrapLine(line, columns));
-  const body = lines.map((line, row) => drawLine(line, (row + 1) * lineHeight)).join("\n");
+  const body = lines.map((line, row) => drawLine(line, row * lineHeight + baseline)).join("\n");
   const top = titleHeight + padding;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
 <title>${escapeXml(title)}</title>
@@ -29,7 +31,7 @@ ${createStyles(lines, rows)}
 <rect width="${width}" height="${height}" rx="8" fill="#1b1f27"/>
 <circle cx="20" cy="16" r="5" fill="#3a4150"/><circle cx="38" cy="16" r="5" fill="#3a4150"/><circle cx="56" cy="16" r="5" fill="#3a4150"/>
 <text class="title" x="${width / 2}" y="20" text-anchor="middle">${escapeXml(title)}</text>
-<svg x="${padding}" y="${top}" width="${width - 2 * padding}" height="${rows * lineHeight + 6}">
+<svg x="${padding}" y="${top}" width="${width - 2 * padding}" height="${rows * lineHeight}">
 <g class="screen">
 ${body}
 </g>

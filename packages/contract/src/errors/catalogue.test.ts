@@ -217,14 +217,14 @@ function formatEntry<Code extends ErrorCode>(code: Code): string {
   return [`## ${code}`, `HTTP ${http}, gRPC ${grpc}`, ...new Set(sentences)].join("\n\n");
 }
 
-test("every error says what happened and what to do, as errors.snapshot.md shows", async () => {
+test("every error says what happened and what to do, as docs/errors.md shows", async () => {
   const codes = Object.keys(samples) as ErrorCode[];
   const text = [
     "# All errors",
-    "This page is written by `catalogue.test.ts`, with sample values. The line after the arrow is the next step.",
+    "Every error that Wharf reports, with sample values. The line after the arrow is the next step. A test of `packages/contract` writes this page.",
     ...codes.map(formatEntry),
   ].join("\n\n");
-  await expect(`${text}\n`).toMatchFileSnapshot("./errors.snapshot.md");
+  await expect(`${text}\n`).toMatchFileSnapshot("../../../../docs/errors.md");
 });
 
 test("every sentence of every error is a complete sentence without a gap", () => {
