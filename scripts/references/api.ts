@@ -1,7 +1,7 @@
 import { api, type Endpoint, globalStreamPath, runnerApi, taskStreamPath } from "@wharf/contract";
 import { z } from "zod";
-import { toJsonSchema } from "./json-schema.ts";
-import { toTemplate } from "./template.ts";
+import { toJsonSchema } from "../../packages/server/src/api/openapi/json-schema.ts";
+import { toTemplate } from "../../packages/server/src/api/openapi/path-template.ts";
 
 /** A part of a JSON schema, as far as this page shows it. */
 const Schema = z.looseObject({
@@ -27,7 +27,7 @@ export function formatApi(): string {
     "# API reference",
     "",
     "This page is written by `npm run references` from the contract, like the OpenAPI document",
-    "[openapi.json](openapi.json), which also has the schemas of all answers. A running server serves its own at",
+    "[openapi.json](openapi.json), which also has the schemas of all answers. A server serves it at",
     "`/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
     "with a `code`, a `detail` and a `next` step. A route marked *stream* sends lines of JSON, bytes of a file or a tar",
     "archive as they become available.",

@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createOpenApiDocument } from "../../packages/server/src/api/openapi/openapi-document.ts";
 import { root } from "../voice/sources.ts";
 import { formatApi } from "./api.ts";
 import { formatCommands } from "./commands.ts";
-import { formatOpenApi } from "./openapi.ts";
 import { formatSettings } from "./settings.ts";
 
 /**
@@ -14,7 +14,7 @@ const pages = {
   "docs/settings.md": formatSettings(),
   "docs/command-reference.md": formatCommands(),
   "docs/api.md": formatApi(),
-  "docs/openapi.json": formatOpenApi(),
+  "docs/openapi.json": `${JSON.stringify(createOpenApiDocument(), null, 2)}\n`,
 };
 
 const isCheck = process.argv.includes("--check");

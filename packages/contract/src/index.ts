@@ -6,6 +6,7 @@ export * from "./attachments.ts";
 export * from "./daemon/index.ts";
 export * from "./endpoint.ts";
 export * from "./errors/index.ts";
+export * from "./errors/invalid-request.ts";
 export * from "./events/index.ts";
 export * from "./foreign-text.ts";
 export * from "./mcp-server.ts";

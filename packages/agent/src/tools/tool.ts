@@ -1,5 +1,5 @@
 import type { ToolCallContent, ToolKind } from "@agentclientprotocol/sdk";
-import { toWharfError, WharfError } from "@wharf/contract";
+import { createInvalidRequestError, toWharfError, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import type { ToolCall, ToolCallView } from "../session/index.ts";
 
@@ -49,8 +49,7 @@ export function createTool<Schema extends z.ZodType>(definition: ToolDefinition<
     run(input, call) {
       const parsed = schema.safeParse(input);
       if (parsed.success) return definition.run(parsed.data, call);
-      const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
-      return Promise.reject(new WharfError("bad_request", { issues }));
+      return Promise.reject(createInvalidRequestError(parsed.error));
     },
   };
 }

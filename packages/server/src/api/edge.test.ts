@@ -6,6 +6,7 @@ import { api, Problem, getEndpointUrl } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ServedApi, serveApi, token } from "../../test/api.ts";
 import { type Fixture, fixture } from "../../test/fixture.ts";
+import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 
 let f: Fixture;
 let served: ServedApi;
@@ -169,4 +170,13 @@ test("a null in a task's metadata is kept", async () => {
   expect(task).toMatchObject({ metadata: { a: null, b: [null, { c: null }] } });
   // A column without a value is still omitted.
   expect(task).not.toHaveProperty("started_at");
+});
+
+test("the server serves its OpenAPI document to callers with a token", async () => {
+  const headers = { authorization };
+  const url = `http://127.0.0.1:${served.port}/api/v1/openapi.json`;
+  expect((await fetch(url)).status).toBe(401);
+  const response = await fetch(url, { headers });
+  expect(response.headers.get("content-type")).toMatch(/^application\/json/);
+  expect(await response.json()).toEqual(createOpenApiDocument());
 });

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
 import { discardBody } from "./discard-body.ts";
 import { HeldElsewhereError, type Peers } from "./peers.ts";
@@ -74,13 +73,6 @@ export function toDatabaseError(thrown: unknown): WharfError | undefined {
 }
 
 function toRequestError(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
-  if (hasZodFastifySchemaValidationErrors(thrown)) {
-    const issues = thrown.validation.map((issue) => ({
-      path: issue.instancePath.replaceAll("/", ".").replace(/^\./, ""),
-      message: issue.message ?? "is not valid",
-    }));
-    return new WharfError("bad_request", { issues });
-  }
   if (thrown.code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return new WharfError("body_too_large", { limit_bytes: limits.bodyBytes });
   if (typeof thrown.code !== "string" || !thrown.code.startsWith("FST_") || (thrown.statusCode ?? 500) >= 500)

@@ -1,11 +1,11 @@
 /** The edges: REST by the contract's routes, live logs over WebSocket, errors as problem+json. */
-import swagger from "@fastify/swagger";
+import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
-import { jsonSchemaTransform, validatorCompiler } from "fastify-type-provider-zod";
 import type { z } from "zod";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./errors.ts";
 import { Guard, type GuardOptions } from "./guard.ts";
 import { setJsonBodyParser } from "./json-body.ts";
+import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { type ApiModules, serveRoutes } from "./routes.ts";
 import { serveRunnerRoutes } from "./runner-routes.ts";
 import { openTerminalStream } from "./runner-stream.ts";
@@ -37,7 +37,13 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
     requestTimeout: 3_600_000, // ms
   });
   const guard = new Guard(guardOptions);
-  app.setValidatorCompiler(validatorCompiler);
+  app.setValidatorCompiler(({ schema }) => {
+    const request = schema as unknown as z.ZodType;
+    return (data: unknown) => {
+      const { data: value, error } = request.safeParse(data);
+      return error ? { error: createInvalidRequestError(error) } : { value };
+    };
+  });
   app.setSerializerCompiler(({ schema }) => {
     const response = schema as unknown as z.ZodType;
     return (data) => JSON.stringify(response.parse(toWireValue(data)));
@@ -55,17 +61,9 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
       "request",
     );
   });
-  await app.register(swagger, {
-    openapi: { openapi: "3.1.0", info: { title: "Wharf", version: modules.server.version } },
-    transform: jsonSchemaTransform,
-  });
-  // The routes are in a plugin, because Fastify's API document includes only routes that were added
-  // after its plugin is ready.
-  await app.register(async (routes) => {
-    serveRoutes(routes, modules);
-    await serveRunnerRoutes(routes, modules);
-    routes.get("/api/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
-  });
+  serveRoutes(app, modules);
+  await serveRunnerRoutes(app, modules);
+  app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
   const streams = new Streams(app.server, {
     guard,
     logger,

@@ -42,7 +42,7 @@ export function registerRoute<E extends Endpoint>(
   /** The limit in bytes, for routes with larger bodies than others. */
   options: { readonly bodyLimit?: number } = {},
 ): void {
-  const { method, path, summary, params, query, body, response, status = 200, isOpen = false } = route;
+  const { method, path, params, query, body, response, status = 200, isOpen = false } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
   app.route({
     ...options,
@@ -50,7 +50,6 @@ export function registerRoute<E extends Endpoint>(
     url: path,
     config: { isOpen },
     schema: {
-      summary,
       ...(params && { params }),
       ...(query && { querystring: query }),
       ...(body && { body }),

@@ -253,9 +253,9 @@ function registerStream<E extends Endpoint>(
   });
 }
 
-function toRouteOptions({ method, path, summary, params, query, body }: Endpoint) {
+function toRouteOptions({ method, path, params, query, body }: Endpoint) {
   const parts = { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) };
-  return { method, url: path, schema: { summary, ...parts } };
+  return { method, url: path, schema: parts };
 }
 
 /**

@@ -13,9 +13,10 @@ import {
 } from "@wharf/contract";
 import type { z } from "zod";
 import { ComponentSchemas, type JsonSchema } from "./component-schemas.ts";
-import { toTemplate } from "./template.ts";
+import { toTemplate } from "./path-template.ts";
 
-const description = `The REST API of a Wharf server. It is written by \`npm run references\` from the contract.
+const description = `The REST API of a Wharf server. A server serves it at
+\`/api/v1/openapi.json\`.
 
 An error is a problem document (RFC 9457) with a \`code\`, a \`detail\` and a \`next\` step. Ids of tasks, runs and
 runners may be shortened to an unambiguous prefix of eight or more characters. An answer of the type
@@ -30,8 +31,8 @@ WebSockets, which need the same token:
   are \`TerminalControl\` from the server and \`TerminalRequest\` from the client. The id \`new\` starts a shell.
 `;
 
-/** Writes the OpenAPI document of the server's routes from the contract. */
-export function formatOpenApi(): string {
+/** Creates the OpenAPI document of the server's routes from the contract. */
+export function createOpenApiDocument(): JsonSchema {
   using schemas = new ComponentSchemas();
   const routes = Object.entries<Endpoint>({ ...api, ...runnerApi });
   const sorted = routes.toSorted(([, a], [, b]) => a.path.localeCompare(b.path));
@@ -58,7 +59,7 @@ export function formatOpenApi(): string {
     securitySchemes: { bearer: { type: "http", scheme: "bearer" } },
     responses: { Problem: problem },
   };
-  return `${JSON.stringify(schemas.embed(document, components), null, 2)}\n`;
+  return schemas.embed(document, components);
 }
 
 function describeOperation(schemas: ComponentSchemas, operationId: string, route: Endpoint): JsonSchema {
