@@ -32,7 +32,8 @@ test("any other bytes are unchanged, however they are split", async () => {
     fc.asyncProperty(fc.array(piece, { maxLength: 20 }), async (pieces) => {
       const whole = pieces.join("");
       const out = await filterChunks(pieces.map((each) => Buffer.from(each)));
-      expect(out).toBe(whole.replaceAll(secret, stars));
+      // The case of the letters does not matter to the filter.
+      expect(out).toBe(whole.replaceAll(new RegExp(secret, "gi"), stars));
     }),
     { numRuns: Number(process.env["FUZZ_CASES"] ?? 200) },
   );
