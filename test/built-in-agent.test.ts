@@ -131,7 +131,7 @@ describe("wharf run with a model that fails", () => {
   ])("exits 1 and reports once that the model answers $status and what to do", async ({ status, line, next }) => {
     const { code, state, screen, lines } = await run("wharf", `Please answer with ${status}.`);
     expect(screen).toContain(line);
-    expect(lines.filter((one) => one.includes(`answers ${status}`))).toHaveLength(1);
+    expect(lines.filter((one) => one.includes(`returned ${status}`))).toHaveLength(1);
     expect(screen).toContain(`→ ${next}`);
     expect([code, state]).toEqual([1, "FAILED"]);
   });

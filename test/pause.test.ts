@@ -140,7 +140,7 @@ describe("a paused task", () => {
     socket.close();
 
     const id = task.id.slice(0, 8);
-    expect((await wharf.cli("task", "pause", id)).stdout).toMatch(/being paused.*IN_PROGRESS/);
+    expect((await wharf.cli("task", "pause", id)).stdout).toMatch(/Pausing.*IN_PROGRESS/);
     await waitForStatus(task, "PAUSED");
     expect((await wharf.cli("task", "resume", id)).stdout).toMatch(/Resuming.*IN_PROGRESS/);
     isCounted(await wharf.until(task.id, isPushed));
