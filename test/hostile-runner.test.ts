@@ -131,7 +131,7 @@ describe.concurrent("a runner whose daemon sends", () => {
     ["an answer that is no HTTP", hostile, /not HTTP/],
     ["an answer of another kind", hostile, /not valid/],
     ["an answer that is JSON's worst", hostile, /not valid/],
-    ["an older protocol", ["runner_incompatible"], /speaks protocol 0; this server needs protocol 1/],
+    ["an older protocol", ["runner_incompatible"], /and protocol 0; this server needs protocol 1/],
     ["a session id of 20 MB", hostile, /more than \d+ bytes/],
     ["an error that no database takes", failing, /^a b\uFFFD \[2J$/],
     ["an error that asks for a login", failing, /^log in$/],
