@@ -51,7 +51,7 @@ describe.concurrent("a repository that", () => {
     await harness.expectFailure({
       fields: { repository_url: huge },
       code: "repository_too_large",
-      message: /larger than 1 MB/,
+      message: /larger than the limit of 1 MB/,
       next: /MAX_REPO_SIZE_MB/,
     });
   });
