@@ -26,6 +26,7 @@ import {
 import { LineTooLongError } from "../process/lines.ts";
 import { ProcessGroup, type ProcessExit } from "../process/process-group.ts";
 import { StderrReader } from "../process/stderr-reader.ts";
+import { rejectOnAbort } from "../reject-on-abort.ts";
 import { maxTimerMs, type Timing } from "../timing.ts";
 import type { Permissions } from "../turn/permissions.ts";
 import type { ToolCalls } from "../turn/tool-calls.ts";
@@ -391,13 +392,4 @@ export class AcpAgent implements AgentDriver {
             : "unknown");
     return stderrTail ? `${cause}\n${stderrTail}` : cause;
   }
-}
-
-function rejectOnAbort(signal: AbortSignal, reason: Error): Disposable & { promise: Promise<never> } {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(reason);
-  promise.catch(() => undefined);
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
-  return { promise, [Symbol.dispose]: () => signal.removeEventListener("abort", abort) };
 }
