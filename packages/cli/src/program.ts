@@ -47,7 +47,9 @@ interface ProgramHooks {
 export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): Command {
   const program = new Command("wharf")
     .description(description)
-    .version(version)
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "show help")
+    .helpCommand("help [command]", "Show help")
     .option("--json", "print JSON for programs")
     .option("--wide", "do not shorten tables to the width of the terminal")
     .option("--url <address>", "address of the server (default: the server of the data folder)")

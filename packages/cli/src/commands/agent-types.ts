@@ -51,7 +51,7 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
     .option("--enable", "allow new tasks to use the agent again")
     .option("--disable", "prevent new tasks from using the agent")
     .summary("Change an agent")
-    .description("Change the settings of an agent that the command line names, and keep all others")
+    .description("Change the given settings of an agent and keep the others")
     .argument("<name>", "name of the agent")
     .argument("[command...]", "new command of the agent");
   register(
@@ -66,11 +66,7 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
 const addTypeOptions = (command: Command): Command =>
   command
     .addOption(
-      createChoiceOption(
-        "--protocol <protocol>",
-        "protocol of the agent (default for a new agent: acp)",
-        AgentProtocol.options,
-      ),
+      createChoiceOption("--protocol <protocol>", "protocol of the agent (a new agent: acp)", AgentProtocol.options),
     )
     .addOption(
       createListOption(
@@ -91,7 +87,7 @@ const addTypeOptions = (command: Command): Command =>
     .addOption(createListOption("--program <name>", "another program that the agent starts, such as pi for pi-acp"))
     .option("--route <route>", "model route of the agent: gemini, anthropic, openai or auto")
     .option("--image <name>", "image of the agent's runners, for containers and pods")
-    .option("--memory <GiB>", "memory of the agent's runners (default for a new agent: 2)")
+    .option("--memory <GiB>", "memory of the agent's runners (a new agent: 2)")
     .option("--description <text>", "description of the agent");
 
 async function listAgentTypes({ client, settings, terminal, look }: Cli): Promise<void> {

@@ -59,7 +59,7 @@ export function addRun(program: Command, register: RegisterCommand): void {
     .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
     .addOption(
       createPolicyOption(
-        "permission requests to allow without asking (default: ask in a terminal, otherwise allow-edits)",
+        "when to ask you first: before edits and commands (ask), before commands (allow-edits), or never (allow-all) (default: ask in a terminal, otherwise allow-edits)",
       ),
     )
     .option("--title <title>", "title of the task (default: the first line of the prompt)")

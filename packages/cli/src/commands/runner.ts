@@ -75,7 +75,7 @@ export function addRunner(program: Command, register: RegisterCommand): void {
     .addOption(createChoiceOption("-s, --status <state>", "list only runners in this state", RunnerState.options))
     .option("-l, --limit <n>", "maximum number of runners", "50")
     .option("--offset <n>", "number of runners to skip", "0")
-    .option("--orphans", "list the runners that the backend has and the server's database does not");
+    .option("--orphans", "list runners that exist in the backend but not in the server's database");
   register(addExamples(ls, ["wharf runner ls --status READY"]), ListOptions, listRunners);
   const get = group.command("get").description("Show a runner").addArgument(createRunnerArgument());
   register(addExamples(get, ["wharf runner get 1f2e3d4c"]), None, getRunner);
@@ -83,7 +83,7 @@ export function addRunner(program: Command, register: RegisterCommand): void {
   register(addExamples(stop, ["wharf runner stop 1f2e3d4c"]), None, stopRunner);
   const start = group
     .command("start")
-    .description("Start a stopped runner on its disk")
+    .description("Start a stopped runner again, with its disk unchanged")
     .addArgument(createRunnerArgument());
   register(addExamples(start, ["wharf runner start 1f2e3d4c"]), None, startRunner);
   const rm = group
@@ -92,7 +92,7 @@ export function addRunner(program: Command, register: RegisterCommand): void {
     .description("Delete runners and their disks")
     .argument("[runners...]", "ids of the runners, or their first 8 or more characters")
     .option("--all", "delete all runners that do not belong to a task")
-    .option("--orphans", "delete the runners that the backend has and the server's database does not");
+    .option("--orphans", "delete runners that exist in the backend but not in the server's database");
   register(addExamples(rm, ["wharf runner rm 1f2e3d4c", "wharf runner rm --all"]), RemoveOptions, removeRunners);
   addRunnerCommands(group, register);
 }

@@ -61,7 +61,11 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
-    .addOption(createPolicyOption("permission requests to allow without asking (default: ask)"));
+    .addOption(
+      createPolicyOption(
+        "when to ask you first: before edits and commands (ask), before commands (allow-edits), or never (allow-all) (default: ask)",
+      ),
+    );
   const createLines = [
     'wharf task create "Fix the failing test" --repo . --agent claude',
     'wharf task create "Update the docs" --file notes.md --repo .',
@@ -89,7 +93,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
   const diff = group
     .command("diff")
     .summary("Show the changes on a task's branch")
-    .description("Show the changes on a task's branch. In a pipe, the output is an unchanged patch for git.")
+    .description("Show the changes on a task's branch. When piped, the output is a plain patch for `git apply`.")
     .addArgument(createTaskArgument())
     .option("--stat", "show only the number of changed lines in each file");
   const diffLines = ["wharf task diff 1f2e3d4c --stat", "wharf task diff 1f2e3d4c | git apply"];
@@ -163,11 +167,14 @@ const sampleChoices = { mode: "plan", model: "sonnet" } as const;
 function addStateCommands(group: Command, register: RegisterCommand): void {
   const stop = group
     .command("stop")
-    .description("Stop the agent of a task and keep its disk")
+    .description("Stop a task's agent and its runner; the runner's disk is kept")
     .addArgument(createTaskArgument())
     .option("--reason <text>", "reason for the log");
   register(addExamples(stop, ["wharf task stop 1f2e3d4c"]), StopOptions, stopTask);
-  const cancel = group.command("cancel").description("Cancel a task").addArgument(createTaskArgument());
+  const cancel = group
+    .command("cancel")
+    .description("End a task without accepting its result; a new prompt reopens it")
+    .addArgument(createTaskArgument());
   register(addExamples(cancel, ["wharf task cancel 1f2e3d4c"]), None, cancelTask);
   const accept = group
     .command("accept")

@@ -70,9 +70,11 @@ export const agentErrors: Catalogue<AgentErrors> = {
     http: 422,
     grpc: "FAILED_PRECONDITION",
     message: ({ what, id, offered }) =>
-      `The agent has no ${what} '${id}'; it offers ${offered === "" ? "no choice" : offered}.`,
+      offered === ""
+        ? `The agent does not let you choose a ${what}, so it has no ${what} '${id}'.`
+        : `The agent has no ${what} '${id}'; it offers ${offered}.`,
     next: () =>
-      "Choose another one with `wharf task mode` or `wharf task model` (`--default` leaves the choice to the agent), then prompt the task again.",
+      "Remove the choice with `--default`, or choose another one (`wharf task mode <task>`, `wharf task model <task>`), then prompt the task again.",
   },
   agent_start_failed: {
     http: 502,
@@ -117,7 +119,7 @@ export const agentErrors: Catalogue<AgentErrors> = {
     grpc: "FAILED_PRECONDITION",
     message: ({ reason }) => `The agent refused the request: ${reason}`,
     next: () =>
-      "Correct what the agent names, then prompt the task again. An interactive login is not possible in a runner: give the agent its credentials with `wharf agent-types set <name>`.",
+      "Fix the problem that the agent reports, then prompt the task again. An interactive login is not possible in a runner: give the agent its credentials with `wharf agent-types set <name>`.",
   },
   agent_timeout: {
     http: 504,

@@ -39,7 +39,7 @@ export const commandErrors: Catalogue<CommandErrors> = {
   too_many_commands: {
     http: 409,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ limit }) => `The runner already runs ${limit} commands, which is the limit.`,
+    message: ({ limit }) => `The runner is already running ${limit} commands, the limit.`,
     next: () => "Wait until a command ends, or stop one.",
   },
 };

@@ -25,7 +25,8 @@ export interface EngineErrors {
 
 const startRemedies: Readonly<Record<StartObstacle, string>> = {
   image: "Check the image's name (WHARF_RUNNER_IMAGE, or the agent type's image) and that the nodes may pull it.",
-  crash: "Fix what its last output reports. The image must contain the runner's daemon: build it from `wharf-runner`.",
+  crash:
+    "Fix the problem that its last output shows. The image must contain the runner's daemon: build it from `wharf-runner`.",
   volume:
     "Choose a storage class that can create volumes (WHARF_KUBERNETES_STORAGE_CLASS; `kubectl get storageclass`), or set WHARF_KUBERNETES_VOLUMES=ephemeral.",
   volume_full: "Free space on the runner's volume or on its node, or choose a tier with more disk.",
@@ -147,8 +148,8 @@ export const engineErrors: Catalogue<EngineErrors> = {
     http: 503,
     grpc: "FAILED_PRECONDITION",
     message: ({ runner_id, reason }) =>
-      `Runner ${toShortId(runner_id)} is not isolated: ${reason}. The cluster's network does not enforce its policies.`,
+      `Runner ${toShortId(runner_id)} is not isolated: ${reason}. The cluster does not enforce its network policies.`,
     next: () =>
-      "Use a network plugin that enforces NetworkPolicy (Calico, Cilium, …), or unset WHARF_REQUIRE_ISOLATION to accept that agents reach the network.",
+      "Use a network plugin that enforces NetworkPolicy (Calico, Cilium, …), or unset WHARF_REQUIRE_ISOLATION to let agents reach the network.",
   },
 };

@@ -1,4 +1,5 @@
 import type { Catalogue } from "./catalogue-entry.ts";
+import { formatBytes } from "./format-bytes.ts";
 
 export interface FileErrors {
   file_not_found: { path: string };
@@ -34,7 +35,7 @@ export const fileErrors: Catalogue<FileErrors> = {
   file_too_large: {
     http: 413,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ path, limit_bytes }) => `'${path}' is larger than ${limit_bytes} bytes.`,
+    message: ({ path, limit_bytes }) => `'${path}' is larger than ${formatBytes(limit_bytes)}.`,
     next: () => "Read or write it in parts, or copy it with `wharf runner cp`.",
   },
   folder_not_empty: {

@@ -1,4 +1,5 @@
 import type { Catalogue } from "./catalogue-entry.ts";
+import { formatBytes } from "./format-bytes.ts";
 
 export interface JournalErrors {
   journal_full: { bytes: number };
@@ -12,7 +13,7 @@ export const journalErrors: Catalogue<JournalErrors> = {
   journal_full: {
     http: 507,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ bytes }) => `The runner's journal has ${bytes} unread bytes, which is its limit.`,
+    message: ({ bytes }) => `The runner's journal has reached its limit of ${formatBytes(bytes)} of unread records.`,
     next: () => "Check that the server is running: the agent waits until the server has read the journal.",
   },
   journal_epoch_changed: {

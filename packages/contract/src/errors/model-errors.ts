@@ -63,6 +63,6 @@ export const modelErrors: Catalogue<ModelErrors> = {
     grpc: "PERMISSION_DENIED",
     message: ({ host }) => `This runner may not reach ${host}.`,
     next: () =>
-      "A runner reaches only model APIs and the task's repository. Put other files into the repository or the image.",
+      "A runner reaches only model APIs and the task's repository. Put dependencies and other files into the repository or the runner's image.",
   },
 };

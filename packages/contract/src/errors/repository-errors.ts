@@ -67,7 +67,8 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
       phase === "wait"
         ? `Wharf waited ${after_s} s for earlier transfers with ${host}, and they did not finish.`
         : `${host} was too slow: ${phases[phase]} (${url}) did not finish within ${after_s} s.`,
-    next: ({ host }) => `Check that git on the server's machine can reach ${host}, then prompt the task again.`,
+    next: ({ host }) =>
+      `Check the connection from the server's machine to ${host} with \`git ls-remote <url>\`, then prompt the task again.`,
   },
   branch_missing: {
     http: 422,
@@ -104,7 +105,7 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
     http: 409,
     grpc: "FAILED_PRECONDITION",
     message: ({ revision }) => `A checkout of '${revision}' would lose uncommitted changes in the workspace.`,
-    next: () => "Commit the changes first, or send `discard` to lose them.",
+    next: () => "Commit the changes first, or send `discard` to discard them.",
   },
   push_rejected: {
     http: 409,
@@ -124,13 +125,14 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
     http: 500,
     grpc: "INTERNAL",
     message: ({ command, reason }) => `git ${command} failed: ${reason}`,
-    next: () => "Fix what git reports, then try again; `wharf task logs <task>` shows what happened before.",
+    next: () =>
+      "Fix the problem that git reports, then try again; `wharf task logs <task>` shows what happened before.",
   },
   git_over_limit: {
     http: 422,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ command, limit }) => `Wharf stopped git ${command}, which needed more than ${limit}.`,
+    message: ({ command, limit }) => `Wharf stopped git ${command} because it needed more than ${limit}.`,
     next: () =>
-      "Look at the newest commits with care: commits that need this much are rare and may be made to exhaust a machine.",
+      "Review the newest commits carefully: few commits need this much, and these may have been crafted to exhaust the machine.",
   },
 };

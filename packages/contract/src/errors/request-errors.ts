@@ -1,4 +1,5 @@
 import type { Catalogue, NoContext } from "./catalogue-entry.ts";
+import { formatBytes } from "./format-bytes.ts";
 
 export interface RequestErrors {
   bad_request: { issues: readonly { path: string; message: string }[] };
@@ -57,7 +58,7 @@ export const requestErrors: Catalogue<RequestErrors> = {
   body_too_large: {
     http: 413,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ limit_bytes }) => `The request is larger than ${limit_bytes} bytes.`,
+    message: ({ limit_bytes }) => `The request is larger than ${formatBytes(limit_bytes)}.`,
     next: () => "Send less at once, or upload the content as a file.",
   },
   rate_limited: {
@@ -70,7 +71,7 @@ export const requestErrors: Catalogue<RequestErrors> = {
     http: 501,
     grpc: "UNIMPLEMENTED",
     message: ({ what }) => `${what} is not supported.`,
-    next: () => "Do without it, or use an agent or a runner that supports it.",
+    next: () => "Leave it out, or use an agent or a runner that supports it.",
   },
   internal: {
     http: 500,

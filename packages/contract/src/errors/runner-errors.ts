@@ -66,13 +66,15 @@ export const runnerErrors: Catalogue<RunnerErrors> = {
     http: 503,
     grpc: "UNAVAILABLE",
     message: ({ runner_id, reason }) => `Runner ${toShortId(runner_id)} cannot be reached: ${reason}`,
-    next: () => "Wharf retries for a task. For a runner of your own, try again; `wharf doctor` checks the backend.",
+    next: () =>
+      "If the runner belongs to a task, Wharf retries automatically. If you created it, try again; `wharf doctor` checks the backend.",
   },
   runner_lost: {
     http: 503,
     grpc: "ABORTED",
     message: ({ runner_id, reason }) => `Runner ${toShortId(runner_id)} is lost: ${reason}`,
-    next: () => "Prompt the task again: it continues from the last commit. `wharf runner create` makes another runner.",
+    next: () =>
+      "Prompt the task again: it continues from the last commit. If the runner belonged to no task, create another one with `wharf runner create`.",
   },
   runner_timeout: {
     http: 504,
@@ -84,7 +86,8 @@ export const runnerErrors: Catalogue<RunnerErrors> = {
     http: 502,
     grpc: "UNKNOWN",
     message: ({ reason }) => `The runner's daemon failed: ${reason}`,
-    next: () => "Try again. If it fails again, replace the runner; `wharf doctor` checks the backend.",
+    next: () =>
+      "Try again. If it fails again, delete the runner with `wharf runner rm <runner>` and create another one; `wharf doctor` checks the backend.",
   },
   runner_hostile: {
     http: 502,
@@ -111,7 +114,7 @@ export const runnerErrors: Catalogue<RunnerErrors> = {
     http: 409,
     grpc: "ABORTED",
     message: ({ highest_epoch, offered_epoch }) =>
-      `The runner's daemon accepted a wire of epoch ${highest_epoch} and refuses epoch ${offered_epoch}.`,
-    next: () => "Another server holds the runner's lease. Wharf tries again with a higher epoch.",
+      `Another server controls this runner now: the runner refuses epoch ${offered_epoch} after epoch ${highest_epoch}.`,
+    next: () => "You need not do anything: the server with the runner's lease continues its work.",
   },
 };

@@ -52,7 +52,8 @@ export const serverErrors: Catalogue<ServerErrors> = {
     http: 503,
     grpc: "UNAVAILABLE",
     message: ({ reason }) => `The database does not answer: ${reason}`,
-    next: () => "Check that the database is running, and that DATABASE_URL is correct if you set it.",
+    next: () =>
+      "If you set DATABASE_URL, check that it is correct and that the database is running. Wharf restarts its own database; if the problem remains, read the server's log.",
   },
   data_folder_busy: {
     http: 409,
@@ -84,7 +85,7 @@ export const serverErrors: Catalogue<ServerErrors> = {
   installation_mismatch: {
     http: 500,
     grpc: "FAILED_PRECONDITION",
-    message: ({ reason }) => `This server does not belong to its database: ${reason}.`,
+    message: ({ reason }) => `The server's data folder and its database do not match: ${reason}.`,
     next: ({ file }) =>
       `Check DATABASE_URL, WHARF_DATA and WHARF_SECRET. To start a new installation in this data folder and abandon its runners, remove ${file}.`,
   },

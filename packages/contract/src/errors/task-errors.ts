@@ -63,7 +63,8 @@ export const taskErrors: Catalogue<TaskErrors> = {
     http: 422,
     grpc: "FAILED_PRECONDITION",
     message: () => "The task has no repository, so no agent can start.",
-    next: () => "Set `repository_url` on the task, or create it with `wharf task create --repo <url>`.",
+    next: () =>
+      "Create a new task with `wharf task create <title> --repo <url>`, or set `repository_url` on this one through the API.",
   },
   run_not_found: {
     http: 404,
@@ -136,7 +137,8 @@ export const taskErrors: Catalogue<TaskErrors> = {
     http: 409,
     grpc: "FAILED_PRECONDITION",
     message: ({ state }) => `The permission request ${closedStates[state]}.`,
-    next: () => "No answer is needed. `wharf task logs <task>` shows how the agent continued.",
+    next: ({ state }) =>
+      `${state === "answered" ? "No answer is needed." : "It is too late to answer."} \`wharf task logs <task>\` shows how the agent continued.`,
   },
   no_changes: {
     http: 404,
@@ -148,7 +150,7 @@ export const taskErrors: Catalogue<TaskErrors> = {
     http: 404,
     grpc: "NOT_FOUND",
     message: ({ task_id }) => `Task ${toShortId(task_id)} has no commit to push.`,
-    next: ({ task_id }) => `Let the agent change something with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+    next: ({ task_id }) => `Prompt the agent to make a change: \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
   },
   nothing_to_push: {
     http: 409,

@@ -45,13 +45,13 @@ export const terminalErrors: Catalogue<TerminalErrors> = {
   too_many_terminals: {
     http: 409,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ limit }) => `The runner already runs ${limit} terminals, which is the limit.`,
+    message: ({ limit }) => `The runner already has ${limit} terminals, the limit.`,
     next: () => "Attach to an existing terminal, or end one.",
   },
   too_many_viewers: {
     http: 409,
     grpc: "RESOURCE_EXHAUSTED",
-    message: ({ limit }) => `The terminal already has ${limit} viewers, which is the limit.`,
+    message: ({ limit }) => `The terminal already has ${limit} viewers, the limit.`,
     next: () => "Detach a viewer, then attach again.",
   },
 };

@@ -1,6 +1,6 @@
 /** Runs: the queue, the work of a run's runner, turns, and the delivery of branches. */
 export { defaultRunTimes, type LinksByRunner, type RunDeps, type RunTimes } from "./shared/deps.ts";
-export { failRunnerWork, getRunnerWork } from "./work/runner-work.ts";
+export { failRunnerWork, getRunnerWork } from "./work/find-work.ts";
 export { Scheduler } from "./scheduler/scheduler.ts";
 export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
 export { RunQueries } from "./commands/run-queries.ts";

@@ -14,7 +14,7 @@ test("a mode that the agent offers is set and logged; any other is refused witho
   });
   await expect(bench.host.setModel("m1")).rejects.toMatchObject({
     code: "choice_unavailable",
-    message: "The agent has no model 'm1'; it offers no choice.",
+    message: "The agent does not let you choose a model, so it has no model 'm1'.",
   });
   expect(await bench.runTurn("talk")).toMatchObject({ stop_reason: "end_turn" });
 });

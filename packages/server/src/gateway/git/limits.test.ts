@@ -43,7 +43,7 @@ test("the diff of a commit with endless trees fails at its memory limit and repo
   const { diff, path } = await mirrorEndless({ memoryMb: 96 });
   await expect(diff()).rejects.toMatchObject({
     code: "git_over_limit",
-    message: "Wharf stopped git diff, which needed more than 96 MB of memory.",
+    message: "Wharf stopped git diff because it needed more than 96 MB of memory.",
   });
   expect(findProcesses(path)).toEqual([]);
 });

@@ -138,7 +138,7 @@ describe("a turn in which the agent's model failed", () => {
       expect(nexts).toHaveLength(2);
       expect(nexts.join()).not.toContain("key");
       expect(nexts[1]).toBe(
-        "Fix what git reports, then try again; `wharf task logs <task>` shows what happened before.",
+        "Fix the problem that git reports, then try again; `wharf task logs <task>` shows what happened before.",
       );
     }
   });

@@ -1,14 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type RemoteError, toWharfError, type WharfError } from "@wharf/contract";
-import { and, eq, ne } from "drizzle-orm";
 import type { LogWriter } from "../../events/index.ts";
-import { schema } from "../../store/index.ts";
 import { lockTask, moveTask } from "../../tasks/index.ts";
 import { lockLeasedRun, type RunLease, type RunRow } from "../state/lease.ts";
+import { releaseRunner } from "../state/release-runner.ts";
 import { closeTurn, setRunStatus, getOpenTurns } from "../state/transitions.ts";
 import type { RunDeps } from "./deps.ts";
-
-const { runners } = schema;
 
 /** Number of start attempts: one, and two retries. */
 const maxAttempts = 3;
@@ -50,7 +47,7 @@ export function endRun(deps: RunDeps, lease: RunLease): Promise<void> {
       status,
       status === "FAILED" ? { error_code: run.error_code ?? "agent_exited", error_message: reason } : {},
     );
-    await setRunnerStopped(writer, run);
+    await releaseRunner(writer, run);
   });
 }
 
@@ -65,7 +62,7 @@ export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): 
     await setRunStatus(writer, run, "FAILED", { error_code: error.code, error_message: error.message });
     if (task.state === "IN_PROGRESS" || task.state === "BLOCKED" || task.state === "REVIEW")
       await moveTask(writer, task, "FAILED", { reason: error.message });
-    await setRunnerStopped(writer, run, error.code === "runner_hostile" ? error.message : undefined);
+    await releaseRunner(writer, run, error.code === "runner_hostile" ? error.message : undefined);
   });
 }
 
@@ -119,15 +116,4 @@ async function closeTurns(writer: LogWriter, run: RunRow, reason: string): Promi
     const status = turn.state === "QUEUED" || run.desired === "STOP" ? "cancelled" : "interrupted";
     await closeTurn(writer, turn, { status, reason });
   }
-}
-
-/**
- * The runner keeps its disk, and its processes end when its last commit is delivered. No later run
- * uses a broken runner.
- */
-async function setRunnerStopped(writer: LogWriter, run: RunRow, broken?: string): Promise<void> {
-  if (!run.runner_id) return;
-  const change = { desired: "STOPPED" as const, ...(broken && { error_message: broken }) };
-  const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
-  await writer.tx.update(runners).set(change).where(isWanted);
 }

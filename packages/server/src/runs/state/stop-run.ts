@@ -1,11 +1,12 @@
-import { and, eq, ne } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { LogWriter } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
 import { schema } from "../../store/index.ts";
 import type { RunRow } from "./lease.ts";
+import { releaseRunner } from "./release-runner.ts";
 import { closeTurn, getOpenTurns, setRunStatus } from "./transitions.ts";
 
-const { runners, runs } = schema;
+const { runs } = schema;
 
 interface RunOutcome {
   readonly status: "COMPLETED" | "FAILED" | "STOPPED";
@@ -34,8 +35,6 @@ export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): 
   for (const turn of await getOpenTurns(writer.tx, run.task_id))
     await closeTurn(writer, turn, { status: "cancelled", reason: end.reason });
   await setRunStatus(writer, run, "STOPPED", change);
-  if (!run.runner_id) return;
-  const isWanted = and(eq(runners.id, run.runner_id), ne(runners.desired, "DESTROYED"));
-  await writer.tx.update(runners).set({ desired: "STOPPED" }).where(isWanted);
-  await requestHolders(writer.tx, [run.runner_id]);
+  await releaseRunner(writer, run);
+  if (run.runner_id) await requestHolders(writer.tx, [run.runner_id]);
 }
