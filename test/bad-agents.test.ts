@@ -97,14 +97,17 @@ describe.concurrent("an agent that", () => {
   });
 
   test("lacks the chosen mode or model fails with the list that it offers and gets no prompt", async () => {
-    for (const choice of [{ agent_mode: "chaos" }, { agent_model: "huge" }]) {
-      const [[what, id] = []] = Object.entries(choice);
+    // The agent offers modes, but no models.
+    for (const [choice, reason] of [
+      [{ agent_mode: "chaos" }, "The agent has no mode 'chaos'; it offers"],
+      [{ agent_model: "huge" }, "The agent does not let you choose a model, so it has no model 'huge'."],
+    ] as const) {
       const task = await wharf.createTask({ repository_url: harness.repository, ...choice });
       await wharf.prompt(task, "say never said");
       const events = await wharf.until(task.id, ({ data }) => data.kind === "state" && data.to === "FAILED");
       const failure = events.find(({ data }) => data.kind === "failure")?.data;
       expect(failure).toMatchObject({ code: "choice_unavailable", next: expect.stringContaining("--default") });
-      expect(JSON.stringify(failure)).toContain(`The agent has no ${what?.slice("agent_".length)} '${id}'; it offers`);
+      expect(JSON.stringify(failure)).toContain(reason);
       expect(getAgentText(events)).toBe("");
     }
     await harness.bystander.works();

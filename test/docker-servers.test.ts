@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { createDockerCli, SeparateEngine } from "./support/docker-engines.ts";
 import { eventually } from "./support/eventually.ts";
+import { killProcess } from "./support/processes.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, timeoutMs, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 import { expectSharedTasks, createSharedSettings } from "./support/shared-database.ts";
@@ -151,21 +152,13 @@ const kills = {
    * The supervisor in this process restarts PostgreSQL, which may still be recovering from an
    * earlier kill.
    */
-  postgres: () => eventually(killPostgres, true, settleMs),
+  postgres: () => eventually(() => killProcess(database.pid), true, settleMs),
   engine: async () => {
     await engine.kill();
     await sleep(Math.random() * 2_000);
     await engine.start();
   },
 };
-
-function killPostgres(): boolean {
-  try {
-    return process.kill(database.pid, "SIGKILL");
-  } catch {
-    return false;
-  }
-}
 
 function chooseVictim(): keyof typeof kills {
   const dice = Math.random();

@@ -8,7 +8,7 @@ import WebSocket from "ws";
 import { eventually } from "./support/eventually.ts";
 import { readWholeLog } from "./support/log.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
-import { noTraces, findTraces } from "./support/processes.ts";
+import { killProcess, noTraces, findTraces } from "./support/processes.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
@@ -57,15 +57,6 @@ function listProcesses({ id }: Run): { pid: number; state: string }[] {
       return [];
     }
   });
-}
-
-/** The end of another process may have ended this one. */
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
 }
 
 const listProcessStates = (run: Run): string[] => [...new Set(listProcesses(run).map(({ state }) => state))];
@@ -281,7 +272,7 @@ describe("an agent's prompt", () => {
     await wharf.turn(task, "demo: say the word is heron");
     await wharf.prompt(task, "demo: say now I crash\ndemo: hang");
     await wharf.until(task.id, hasText("now I crash"));
-    for (const { pid } of listProcesses(await runOf(task))) kill(pid);
+    for (const { pid } of listProcesses(await runOf(task))) killProcess(pid);
     await eventually(async () => (await wharf.task(task.id)).state, "FAILED", 20_000);
     expect(getAgentText(await wharf.turn(task, "demo: say I am back"))).toBe("I am back\n");
     const summaries = `demo: run grep -o '<earlier-conversatio[n]>.*</earlier' "$HOME/heard"`;

@@ -7,6 +7,7 @@ import type { Cluster } from "../../packages/server/src/backends/kubernetes/clus
 import { eventually } from "./eventually.ts";
 import { openAsAdministrator, getNodeName, removeNamespaces } from "./kubernetes.ts";
 import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
+import { killProcess } from "./processes.ts";
 import { ServerHarness } from "./server-harness.ts";
 import { kubeconfig } from "./test-services.ts";
 
@@ -128,7 +129,7 @@ export class ClusterHarness implements AsyncDisposable {
 export async function killPod(uid: string): Promise<void> {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, uid));
   if (pids.length === 0) throw new Error(`nothing runs in the pod ${uid}`);
-  for (const pid of pids) process.kill(Number(pid), "SIGKILL");
+  for (const pid of pids) killProcess(Number(pid));
   await sleep(100);
 }
 

@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "./eventually.ts";
+import { killProcess } from "./processes.ts";
 
 /** Runs Docker's own command against an engine. */
 export const createDockerCli =
@@ -114,7 +115,7 @@ export class SeparateEngine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end("SIGTERM");
-    for (const pid of this.#processes("containerd-shim")) process.kill(pid, "SIGKILL");
+    for (const pid of this.#processes("containerd-shim")) killProcess(pid);
     const mounts = readFileSync("/proc/mounts", "utf8").split("\n");
     const ours = mounts.map((line) => line.split(" ")[1] ?? "").filter((path) => path.startsWith(`${this.#folder}/`));
     for (const path of ours.toReversed()) execFileSync("umount", ["--lazy", path]);
@@ -127,11 +128,7 @@ export class SeparateEngine implements AsyncDisposable {
     const files = spawnSync("find", [...ours, "-name", "cgroup.procs"], { encoding: "utf8" }).stdout.split("\n");
     const pids = new Set(files.filter(Boolean).flatMap((file) => readFileSync(file, "utf8").split("\n")));
     for (const pid of pids) {
-      try {
-        if (pid) process.kill(Number(pid), "SIGKILL");
-      } catch {
-        // The process ended together with an earlier one.
-      }
+      if (pid) killProcess(Number(pid));
     }
     spawnSync("find", [...ours, "-type", "d", "-exec", "rmdir", "{}", "+"], { stdio: "ignore" });
   }

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { getErrorCode } from "../../packages/server/src/std/errors.ts";
 
 /**
  * The traces of an object on this machine, found by part of its name: a runner's id, a data folder.
@@ -46,4 +47,14 @@ function memory(pid: number, field: string): number {
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read(`/proc/${pid}/status`))?.[1];
   if (!kilobytes) throw new Error(`process ${pid} does not exist`);
   return Number(kilobytes) * 1024;
+}
+
+/** Kills a process. Returns false if it has ended, as the death of another one may cause. */
+export function killProcess(pid: number): boolean {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (getErrorCode(error) !== "ESRCH") throw error;
+    return false;
+  }
 }
