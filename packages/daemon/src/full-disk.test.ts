@@ -14,7 +14,7 @@ import {
   createPrompt,
   readUntil,
 } from "./fixtures/daemon-bench.ts";
-import { toCheckedLine } from "./support/checked-line.ts";
+import { toCheckedLine } from "./std/checked-line.ts";
 
 const canMount =
   process.getuid?.() === 0 && process.platform === "linux" && spawnSync("unshare", ["--mount", "true"]).status === 0;

@@ -1,9 +1,9 @@
 import { eventTypeByKind } from "@wharf/contract";
 import type { AgentHost } from "./agent/index.ts";
+import type { StateDisk } from "./file-system/state-disk.ts";
 import type { GitService } from "./git/index.ts";
 import type { Journal } from "./journal/index.ts";
-import type { StateDisk } from "./support/state-disk.ts";
-import type { StopBudget } from "./support/stop-budget.ts";
+import type { StopBudget } from "./std/stop-budget.ts";
 
 /** Each share of the budget is the latest end of its step. */
 const flushShare = 0.1;

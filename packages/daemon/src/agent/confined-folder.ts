@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
-import { readWholeFile } from "../support/read-bounded.ts";
-import { replaceRootedFile } from "../support/replace-rooted-file.ts";
-import { openFolder, openFile } from "../support/rooted-path.ts";
+import { readWholeFile } from "../file-system/read-bounded.ts";
+import { replaceRootedFile } from "../file-system/replace-rooted-file.ts";
+import { openFolder, openFile } from "../file-system/rooted-path.ts";
 
 /** ConfinedFolder reads and writes files up to this size. */
 const maxFileBytes = 50 * 1024 * 1024;

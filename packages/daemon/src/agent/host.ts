@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
+import { waitAtMost } from "../std/wait-at-most.ts";
 import { AcpAgent } from "./acp/agent.ts";
 import type { AgentDriver, AgentSession } from "./agent-driver.ts";
 import { ConfinedFolder } from "./confined-folder.ts";
@@ -28,7 +29,6 @@ import type {
   StopOptions,
   TurnKnowledgeOutput,
 } from "./types.ts";
-import { waitAtMost } from "./wait-at-most.ts";
 
 /** ActiveAgent holds the agent of one run and the state that belongs to it. */
 interface ActiveAgent {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import { isDiskFull } from "../support/files.ts";
+import { isDiskFull } from "../file-system/files.ts";
+import { waitAtMost } from "../std/wait-at-most.ts";
 import type { Timing } from "./timing.ts";
 import type { AgentHostOptions } from "./types.ts";
-import { waitAtMost } from "./wait-at-most.ts";
 
 /**
  * Recovery tracks how far the host has settled the work of an earlier daemon. On a full disk,

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { replaceFile } from "../support/files.ts";
-import { readStateFile, setAside } from "../support/state-file.ts";
+import { replaceFile } from "../file-system/files.ts";
+import { readStateFile, setAside } from "../file-system/state-file.ts";
+import { isSameProcess, readProcess, sendSignal } from "../std/processes.ts";
 
 const maxBytes = 64 * 1024;
 
@@ -43,7 +43,7 @@ export class SessionFile {
   }
 
   async setProcess(runId: string, pid: number): Promise<void> {
-    const started = await getStartTime(pid);
+    const started = (await readProcess(pid))?.started;
     if (started !== undefined) await this.#updateRecord(runId, { process: { pid, started } });
   }
 
@@ -76,12 +76,7 @@ export class SessionFile {
    */
   async killOrphan(): Promise<void> {
     const { process: orphan } = (await this.#readRecord()) ?? {};
-    if (!orphan || (await getStartTime(orphan.pid)) !== orphan.started) return;
-    try {
-      process.kill(-orphan.pid, "SIGKILL");
-    } catch {
-      // The agent has already ended.
-    }
+    if (orphan && (await isSameProcess(orphan.pid, orphan.started))) sendSignal(-orphan.pid, "SIGKILL");
   }
 
   /** Returns undefined if the record is missing or damaged. */
@@ -103,16 +98,5 @@ export class SessionFile {
     });
     this.#tail = update.catch(() => undefined);
     return update;
-  }
-}
-
-/** Returns a process's start time, in the kernel's clock, or undefined if unknown. */
-async function getStartTime(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The name may contain spaces and brackets; the 22nd field is the 20th after it.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
   }
 }

@@ -11,7 +11,7 @@ import type {
   TurnKnowledge,
 } from "@wharf/contract";
 import type { z } from "zod";
-import type { StateDisk } from "../support/state-disk.ts";
+import type { StateDisk } from "../file-system/state-disk.ts";
 import type { ModelRequests } from "./pause/pause.ts";
 
 export type AgentStartInput = z.infer<typeof AgentStart>;

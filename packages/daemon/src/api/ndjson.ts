@@ -1,3 +1,5 @@
+import { waitAtMost } from "../std/wait-at-most.ts";
+
 /**
  * Streams values as lines of JSON. An empty line goes out immediately, so that the response begins
  * before the first value, and again after every `quietMs` without a value.
@@ -21,13 +23,4 @@ export async function* streamNdjson(values: AsyncIterable<unknown>, quietMs: num
   } finally {
     await iterator.return?.();
   }
-}
-
-/** Resolves to undefined if the promise takes longer than `ms`. */
-function waitAtMost<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  return Promise.race([promise, timeout]).finally(() => clearTimeout(timer));
 }

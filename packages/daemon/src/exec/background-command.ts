@@ -2,7 +2,8 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BackgroundRequest, CommandInfo, ExecEvent, OutputEncoding } from "@wharf/contract";
 import { type RingEntry, Ring, Utf8Splitter, getDataSpan } from "../ring/index.ts";
-import { type CommandRecord, getStartTicks, writeRecord } from "./command-record.ts";
+import { readProcess } from "../std/processes.ts";
+import { type CommandRecord, writeRecord } from "./command-record.ts";
 import { CommandInput } from "./input.ts";
 import { CommandOutput, type OnOutput, OutputDecoder, type OutputType } from "./output.ts";
 import { type CommandFolders, CommandProcess } from "./process.ts";
@@ -73,7 +74,7 @@ export class BackgroundCommand {
     output.addSource("stderr", process.stderr);
     const input = new CommandInput(process.stdin, { first: Buffer.from(stdin, encoding), open: stdin_open });
     const started_at = new Date().toISOString();
-    const started_ticks = await getStartTicks(process.pid);
+    const started_ticks = (await readProcess(process.pid))?.started;
     const record: CommandRecord = {
       command_id,
       command,

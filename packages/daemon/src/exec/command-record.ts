@@ -1,8 +1,8 @@
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandInfo } from "@wharf/contract";
-import { parseJson } from "../support/parse-json.ts";
-import { readStateFile } from "../support/state-file.ts";
+import { readStateFile, writeStateFile } from "../file-system/state-file.ts";
+import { parseJson } from "../std/parse-json.ts";
 
 /**
  * The record of a background command is kept beside its output, so that it survives the daemon's
@@ -12,19 +12,14 @@ import { readStateFile } from "../support/state-file.ts";
 const recordFile = "command.json";
 // A long command line takes most of a large record.
 const maxRecordBytes = 16 * 1024 * 1024;
-// This field of /proc/<pid>/stat is counted from behind the program's name.
-const startTimeField = 19;
 
 export const CommandRecord = CommandInfo.omit({ output: true, background: true });
 export type CommandRecord = Omit<CommandInfo, "output" | "background"> & {
   readonly started_ticks?: string | undefined;
 };
 
-/** The record is not fsynced: a power failure that loses the record kills the command too. */
 export async function writeRecord(folder: string, record: CommandRecord): Promise<void> {
-  const path = join(folder, recordFile);
-  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await writeStateFile(join(folder, recordFile), record);
 }
 
 /**
@@ -50,17 +45,4 @@ async function readRecord(path: string): Promise<CommandRecord | "none" | undefi
   if (!record.success) return undefined;
   const ticks = typeof value === "object" && value && "started_ticks" in value ? value.started_ticks : undefined;
   return { ...record.data, started_ticks: typeof ticks === "string" ? ticks : undefined };
-}
-
-/**
- * Returns the start time of a process in kernel ticks: together with the pid, it identifies the
- * process even after the pid is reused.
- */
-export async function getStartTicks(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[startTimeField];
-  } catch {
-    return undefined;
-  }
 }

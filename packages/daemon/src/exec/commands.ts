@@ -9,13 +9,14 @@ import {
   type OutputEncoding,
   WharfError,
 } from "@wharf/contract";
-import { ensureStateFolder } from "../support/state-file.ts";
+import { ensureStateFolder } from "../file-system/state-file.ts";
+import { isSameProcess, sendSignal } from "../std/processes.ts";
 import { BackgroundCommand, type BackgroundOptions } from "./background-command.ts";
-import { type CommandRecord, readRecords, getStartTicks } from "./command-record.ts";
+import { type CommandRecord, readRecords } from "./command-record.ts";
 import type { CommandInput } from "./input.ts";
 import { OutputBudget } from "./output-budget.ts";
 import type { OnOutput } from "./output.ts";
-import { type CommandFolders, type CommandProcess, signalGroup } from "./process.ts";
+import { type CommandFolders, type CommandProcess } from "./process.ts";
 import { toExecResult } from "./result.ts";
 import { runCommand } from "./run-command.ts";
 
@@ -266,6 +267,5 @@ const toCommandInfo = (
  * command.
  */
 async function killLeftover({ pid, started_ticks }: CommandRecord): Promise<void> {
-  if (pid === undefined || started_ticks === undefined || (await getStartTicks(pid)) !== started_ticks) return;
-  signalGroup(pid, "SIGKILL");
+  if (pid !== undefined && (await isSameProcess(pid, started_ticks))) sendSignal(-pid, "SIGKILL");
 }

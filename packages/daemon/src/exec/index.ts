@@ -5,5 +5,4 @@
 export { Commands } from "./commands.ts";
 export type { CommandConsole, CommandsOptions } from "./commands.ts";
 export { getBaseEnvironment } from "./environment.ts";
-export { getStartTicks } from "./command-record.ts";
 export { runCommand } from "./run-command.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import { Notifier } from "../support/notifier.ts";
+import { Notifier } from "../std/notifier.ts";
 
 // The pipes pause when more bytes than this wait for the reader.
 const highWaterBytes = 256 * 1024;

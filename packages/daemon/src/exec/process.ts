@@ -3,9 +3,10 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
-import { isSystemError } from "../support/files.ts";
-import { MemoryWatch } from "../support/memory-watch.ts";
-import { resolveRootedPath } from "../support/rooted-path.ts";
+import { isSystemError } from "../file-system/files.ts";
+import { resolveRootedPath } from "../file-system/rooted-path.ts";
+import { MemoryWatch } from "../std/memory-watch.ts";
+import { sendSignal } from "../std/processes.ts";
 import { getBaseEnvironment } from "./environment.ts";
 
 /** Commands run in these folders. */
@@ -33,22 +34,13 @@ export interface CommandExit {
 const killDelayMs = 2_000;
 const groupPollIntervalMs = 20;
 
-/** Sends a signal to a process group and returns whether the group still had a process. */
-export function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
-  try {
-    return process.kill(-pid, signal);
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Holds the groups whose leader is running. They are killed when this process exits, for any
  * reason.
  */
 const liveGroups = new Set<number>();
 const killLiveGroups = (): void => {
-  for (const pid of liveGroups) signalGroup(pid, "SIGKILL");
+  for (const pid of liveGroups) sendSignal(-pid, "SIGKILL");
 };
 
 /**
@@ -125,7 +117,7 @@ export class CommandProcess {
   /** Sends a signal to the whole group; SIGKILL follows SIGTERM. */
   sendSignal(signal: NodeJS.Signals): void {
     if (signal === "SIGTERM") void this.stop();
-    else signalGroup(this.pid, signal);
+    else sendSignal(-this.pid, signal);
   }
 
   /**
@@ -143,12 +135,12 @@ export class CommandProcess {
   }
 
   async #terminate(): Promise<void> {
-    if (!signalGroup(this.pid, "SIGTERM")) return;
+    if (!sendSignal(-this.pid, "SIGTERM")) return;
     for (const startedAt = performance.now(); performance.now() - startedAt < killDelayMs;) {
       await sleep(groupPollIntervalMs);
-      if (!signalGroup(this.pid, 0)) return;
+      if (!sendSignal(-this.pid, 0)) return;
     }
-    signalGroup(this.pid, "SIGKILL");
+    sendSignal(-this.pid, "SIGKILL");
   }
 }
 

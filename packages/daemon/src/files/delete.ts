@@ -1,9 +1,9 @@
 import type { Dirent } from "node:fs";
 import { opendir, rmdir, unlink } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { toFileError } from "../support/file-errors.ts";
-import { ignoreSystemErrors } from "../support/files.ts";
-import { openEntry, toShownPath, type FolderHandle } from "../support/rooted-path.ts";
+import { toFileError } from "../file-system/file-errors.ts";
+import { ignoreSystemErrors } from "../file-system/files.ts";
+import { openEntry, toShownPath, type FolderHandle } from "../file-system/rooted-path.ts";
 
 const maxDepth = 256; // folders; each stays open while its content is removed
 const entriesPerBatch = 32;

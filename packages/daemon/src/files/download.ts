@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { readChunks } from "../support/read-bounded.ts";
-import { openFile } from "../support/rooted-path.ts";
+import { readChunks } from "../file-system/read-bounded.ts";
+import { openFile } from "../file-system/rooted-path.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { readChunks } from "../support/read-bounded.ts";
+import { readChunks } from "../file-system/read-bounded.ts";
 
 const newlineByte = 0x0a;
 /** Lines after the range are counted up to this offset in the file. */

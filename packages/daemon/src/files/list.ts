@@ -1,8 +1,8 @@
 import { lstat, opendir, readlink } from "node:fs/promises";
 import type { FolderList, FolderPage } from "@wharf/contract";
-import { toFileError } from "../support/file-errors.ts";
-import { isSystemError } from "../support/files.ts";
-import { openFolder, toShownPath, type FolderHandle } from "../support/rooted-path.ts";
+import { toFileError } from "../file-system/file-errors.ts";
+import { isSystemError } from "../file-system/files.ts";
+import { openFolder, toShownPath, type FolderHandle } from "../file-system/rooted-path.ts";
 import { toFileStats } from "./stats.ts";
 
 const entriesPerBatch = 64;

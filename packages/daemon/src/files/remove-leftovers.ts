@@ -1,7 +1,7 @@
 import { unlink } from "node:fs/promises";
-import { ignoreSystemErrors } from "../support/files.ts";
-import { openFolder } from "../support/rooted-path.ts";
-import { isLeftover } from "../support/temporary-name.ts";
+import { ignoreSystemErrors } from "../file-system/files.ts";
+import { openFolder } from "../file-system/rooted-path.ts";
+import { isLeftover } from "../file-system/temporary-name.ts";
 import { walkTree } from "./walk.ts";
 
 /** Removes the partial files that a killed daemon left in the workspace. */

@@ -1,8 +1,8 @@
 import { type FileStats, type TextReplace, WharfError } from "@wharf/contract";
-import { KeyedQueue } from "../support/keyed-queue.ts";
-import { readWholeFile } from "../support/read-bounded.ts";
-import { replaceRootedFile } from "../support/replace-rooted-file.ts";
-import { openFile, toShownPath } from "../support/rooted-path.ts";
+import { readWholeFile } from "../file-system/read-bounded.ts";
+import { replaceRootedFile } from "../file-system/replace-rooted-file.ts";
+import { openFile, toShownPath } from "../file-system/rooted-path.ts";
+import { KeyedQueue } from "../std/keyed-queue.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";

@@ -1,8 +1,8 @@
 import type { Dirent, Stats } from "node:fs";
 import { readlink } from "node:fs/promises";
 import { type FileStats, type FileType, WharfError } from "@wharf/contract";
-import { toFileError } from "../support/file-errors.ts";
-import { openEntry, toShownPath } from "../support/rooted-path.ts";
+import { toFileError } from "../file-system/file-errors.ts";
+import { openEntry, toShownPath } from "../file-system/rooted-path.ts";
 
 /** Returns what is at a path; for a link, the target, unless the link itself is requested. */
 export async function getFileStats(workspace: string, input: { path: string; follow: boolean }): Promise<FileStats> {

@@ -1,7 +1,7 @@
 import type { TreeLine, TreeList } from "@wharf/contract";
+import { toFileError } from "../file-system/file-errors.ts";
+import { openFolder, type FolderHandle } from "../file-system/rooted-path.ts";
 import { IgnoreLookup } from "../ignore/index.ts";
-import { toFileError } from "../support/file-errors.ts";
-import { openFolder, type FolderHandle } from "../support/rooted-path.ts";
 import { walkTree, type TreeFolder, type WalkOptions } from "./walk.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { mkdir, symlink, unlink } from "node:fs/promises";
 import { type ArchiveUnpacked, WharfError } from "@wharf/contract";
 import { readTar, type TarEntry, type TarItem } from "@wharf/contract/tar";
-import { createAlreadyExistsError, toFileError } from "../support/file-errors.ts";
-import { isSystemError } from "../support/files.ts";
-import { readChunks } from "../support/read-bounded.ts";
-import { replaceRootedFile } from "../support/replace-rooted-file.ts";
-import { openEntry, openFolder, openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
+import { createAlreadyExistsError, toFileError } from "../file-system/file-errors.ts";
+import { isSystemError } from "../file-system/files.ts";
+import { readChunks } from "../file-system/read-bounded.ts";
+import { replaceRootedFile } from "../file-system/replace-rooted-file.ts";
+import { openEntry, openFolder, openRegularFile, type FolderHandle } from "../file-system/rooted-path.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { maxWalkDepth } from "./walk.ts";

@@ -1,10 +1,10 @@
 import type { Dirent } from "node:fs";
 import { opendir } from "node:fs/promises";
 import type { FileType } from "@wharf/contract";
+import { isSystemError } from "../file-system/files.ts";
+import type { FolderHandle } from "../file-system/rooted-path.ts";
+import { isTemporary } from "../file-system/temporary-name.ts";
 import { type IgnoreRules, readRules } from "../ignore/index.ts";
-import { isSystemError } from "../support/files.ts";
-import type { FolderHandle } from "../support/rooted-path.ts";
-import { isTemporary } from "../support/temporary-name.ts";
 import { getFileType } from "./stats.ts";
 
 export interface TreeEntry {

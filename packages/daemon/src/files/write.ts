@@ -1,6 +1,6 @@
 import { type FileWrite, type FileWritten, WharfError } from "@wharf/contract";
-import { replaceRootedFile, type ReplaceResult } from "../support/replace-rooted-file.ts";
-import { toShownPath } from "../support/rooted-path.ts";
+import { replaceRootedFile, type ReplaceResult } from "../file-system/replace-rooted-file.ts";
+import { toShownPath } from "../file-system/rooted-path.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";

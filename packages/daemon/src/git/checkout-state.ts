@@ -2,9 +2,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { replaceFile } from "../support/files.ts";
-import { parseJson } from "../support/parse-json.ts";
-import { readStateFile, setAside } from "../support/state-file.ts";
+import { replaceFile } from "../file-system/files.ts";
+import { readStateFile, setAside } from "../file-system/state-file.ts";
+import { parseJson } from "../std/parse-json.ts";
 
 /**
  * The daemon keeps this record of the clone outside the workspace. The status is `cloning` until

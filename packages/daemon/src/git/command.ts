@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import { defaultGitTimeoutMs, WharfError } from "@wharf/contract";
-import { describeMemoryLimit, MemoryWatch } from "../support/memory-watch.ts";
+import { describeMemoryLimit, MemoryWatch } from "../std/memory-watch.ts";
+import { sendSignal } from "../std/processes.ts";
 
 const maxErrorCharacters = 16 * 1024; // longer error output is cut
 const maxOutputBytes = 64 * 1024 * 1024; // the default output limit
@@ -92,7 +93,7 @@ export async function git(args: readonly string[], options: GitOptions): Promise
   const closed = once(child, "close");
   const kill = (): void => {
     // git's helpers are in its group and end with it, including those that outlived it.
-    if (child.pid !== undefined) tryKill(-child.pid);
+    if (child.pid !== undefined) sendSignal(-child.pid, "SIGKILL");
     // A helper that left the group may hold the pipes open indefinitely, so they are closed without
     // a wait.
     child.stdout.destroy();
@@ -169,12 +170,4 @@ export function getGitEnvironment(more: Readonly<Record<string, string>> = {}): 
     no_proxy: "*",
     ...more,
   };
-}
-
-function tryKill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // The process has already ended.
-  }
 }

@@ -1,7 +1,7 @@
 import { copyFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 import { git } from "./command.ts";
 import { getHeadCommit } from "./revisions.ts";
 import { stageAll } from "./stage.ts";

@@ -1,9 +1,9 @@
 import { constants } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { ignoreSystemErrors } from "../support/files.ts";
-import { readWholeFile } from "../support/read-bounded.ts";
-import { temporaryRule } from "../support/temporary-name.ts";
+import { ignoreSystemErrors } from "../file-system/files.ts";
+import { readWholeFile } from "../file-system/read-bounded.ts";
+import { temporaryRule } from "../file-system/temporary-name.ts";
 
 const maxBytes = 1024 * 1024;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants;

@@ -1,6 +1,6 @@
 import { lstat, mkdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { ignoreSystemErrors, replaceFile } from "../support/files.ts";
+import { ignoreSystemErrors, replaceFile } from "../file-system/files.ts";
 import { git } from "./command.ts";
 import { excludeTemporaryFiles } from "./exclude-temporary-files.ts";
 

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 
 const maxLineBytes = 4 * 1024;
 const branchPrefix = "ref: refs/heads/";

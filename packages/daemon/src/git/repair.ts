@@ -1,6 +1,6 @@
 import { cp, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 import { type Checkout, writeCheckout } from "./checkout-state.ts";
 import { git } from "./command.ts";
 import { listRemoteBranches, toRemoteError } from "./remote.ts";

@@ -1,5 +1,6 @@
 import { lstat } from "node:fs/promises";
-import { isTemporary } from "../support/temporary-name.ts";
+import { isTemporary } from "../file-system/temporary-name.ts";
+import { toByteString } from "../std/byte-string.ts";
 import { git, GitFailure, type GitOptions } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -69,7 +70,6 @@ async function findLargeFiles(
   return large;
 }
 
-const toBytes = (path: string): string => Buffer.from(path, "utf8").toString("latin1");
 /** Decodes a name whose characters are bytes, for people. */
 const toText = (path: string): string => Buffer.from(path, "latin1").toString("utf8");
 
@@ -84,7 +84,7 @@ async function stagePaths(
     const { stderr } = await git(args, { ...options, input: formatPathList(paths) });
     // git ignores names such as `git~1`, which would be `.git` elsewhere, with a message and
     // continues.
-    const refusedPaths = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toBytes(path));
+    const refusedPaths = [...stderr.matchAll(/^Ignoring path (.+)$/gm)].map(([, path = ""]) => toByteString(path));
     return { stagedCount: paths.length - refusedPaths.length, refusedPaths };
   } catch (error) {
     if (!(error instanceof GitFailure) || !error.stderr.includes("Unable to process path")) throw error;

@@ -1,7 +1,7 @@
 import { lstat, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOpenAnywhere } from "../support/open-files.ts";
+import { isOpenAnywhere } from "../file-system/open-files.ts";
 import { GitFailure } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 

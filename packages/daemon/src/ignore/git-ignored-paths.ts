@@ -1,7 +1,7 @@
 import { lstat, mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isSystemError } from "../file-system/files.ts";
 import { git } from "../git/command.ts";
-import { isSystemError } from "../support/files.ts";
 import { CheckIgnore } from "./check-ignore.ts";
 
 // The list of tracked files that a rule names is limited to this size.

@@ -1,4 +1,4 @@
-import { openFolder } from "../support/rooted-path.ts";
+import { openFolder } from "../file-system/rooted-path.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 import { readRuleFile, readRules } from "./read-rules.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { expandBraces, parseGlob } from "../support/glob.ts";
+import { expandBraces, parseGlob } from "../std/glob.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 
 const fuzzCases = Number(process.env["FUZZ_CASES"] ?? 150);

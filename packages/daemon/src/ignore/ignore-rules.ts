@@ -1,4 +1,5 @@
-import { parseGlob, type Glob } from "../support/glob.ts";
+import { toByteString } from "../std/byte-string.ts";
+import { parseGlob, type Glob } from "../std/glob.ts";
 
 interface IgnoreRule {
   readonly glob: Glob;
@@ -6,9 +7,6 @@ interface IgnoreRule {
 }
 
 const maxRules = 10_000;
-
-/** Each character is one byte: `?` and `[…]` match a byte, as in git. */
-const toBytes = (text: string): string => (/[^\0-\x7f]/.test(text) ? Buffer.from(text).toString("latin1") : text);
 
 /** Holds the rules of one .gitignore and of the folders above it. */
 export class IgnoreRules {
@@ -25,10 +23,10 @@ export class IgnoreRules {
 
   /** Parses a .gitignore in `folder` (`` for the root). */
   static parse(text: string, folder = "", parent?: IgnoreRules): IgnoreRules {
-    const lines = toBytes(text.replace(/^\uFEFF/, "")).split("\n", maxRules);
+    const lines = toByteString(text.replace(/^\uFEFF/, "")).split("\n", maxRules);
     // The last matching rule decides.
     const rules = lines.flatMap((line) => parseRule(line)).toReversed();
-    return new IgnoreRules(parent, folder === "" ? "" : `${toBytes(folder)}/`, rules);
+    return new IgnoreRules(parent, folder === "" ? "" : `${toByteString(folder)}/`, rules);
   }
 
   /**
@@ -36,7 +34,7 @@ export class IgnoreRules {
    * ignored folders.
    */
   isIgnored(path: string, isFolder: boolean): boolean {
-    return this.#ignoresBytes(toBytes(path), isFolder);
+    return this.#ignoresBytes(toByteString(path), isFolder);
   }
 
   #ignoresBytes(path: string, isFolder: boolean): boolean {

@@ -1,5 +1,5 @@
-import { readWholeFile } from "../support/read-bounded.ts";
-import { openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
+import { readWholeFile } from "../file-system/read-bounded.ts";
+import { openRegularFile, type FolderHandle } from "../file-system/rooted-path.ts";
 import { IgnoreRules } from "./ignore-rules.ts";
 
 const maxRuleBytes = 1024 * 1024;

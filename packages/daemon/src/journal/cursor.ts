@@ -1,6 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { JournalRecord, WharfError } from "@wharf/contract";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 import { parseLine } from "./line.ts";
 import { getOffset, type JournalSegment } from "./segment.ts";
 

@@ -1,7 +1,7 @@
 import { unlink } from "node:fs/promises";
 import { WharfError, type EventData, type EventType, type JournalRecord, type JournalState } from "@wharf/contract";
-import { isDiskFull, ignoreSystemErrors } from "../support/files.ts";
-import { Notifier } from "../support/notifier.ts";
+import { isDiskFull, ignoreSystemErrors } from "../file-system/files.ts";
+import { Notifier } from "../std/notifier.ts";
 import { JournalCursor } from "./cursor.ts";
 import { lineOverheadBytes, toRecordJson } from "./line.ts";
 import { recoverJournal, writeAcknowledged, type RecoveredJournal } from "./recovery.ts";

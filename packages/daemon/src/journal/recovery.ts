@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { replaceFile, syncFolder } from "../support/files.ts";
-import { ensureStateFolder, readStateFile, setAside } from "../support/state-file.ts";
+import { replaceFile, syncFolder } from "../file-system/files.ts";
+import { ensureStateFolder, readStateFile, setAside } from "../file-system/state-file.ts";
 import { parseSegment, getSegmentName, parseSequence, type JournalSegment } from "./segment.ts";
 
 /**

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { EventDataByKind } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
 import { afterEach, expect, test } from "vitest";
-import { Notifier } from "../support/notifier.ts";
+import { Notifier } from "../std/notifier.ts";
 import { startRelay, type Relay } from "./index.ts";
 
 /**

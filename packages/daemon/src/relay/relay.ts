@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { WharfError, type EventDataByKind } from "@wharf/contract";
 import type { Mux } from "@wharf/contract/wire";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 import { DenialReporter } from "./denial-reporter.ts";
 import { sendRequest } from "./exchange.ts";
 import { ModelGate } from "./model-gate.ts";

@@ -1,7 +1,7 @@
 import { open, rm, unlink, type FileHandle } from "node:fs/promises";
-import { isSystemError } from "../support/files.ts";
-import { Notifier } from "../support/notifier.ts";
-import { ensureStateFolder } from "../support/state-file.ts";
+import { isSystemError } from "../file-system/files.ts";
+import { ensureStateFolder } from "../file-system/state-file.ts";
+import { Notifier } from "../std/notifier.ts";
 import { RingCursor } from "./cursor.ts";
 import { EntryIndex } from "./entry-index.ts";
 import { getEntryEnd, headerBytes, createHeader, maxDataBytes, getDataSpan, type RingEntry } from "./ring-entry.ts";

@@ -1,6 +1,6 @@
 import { open, readdir, rm, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isSystemError } from "../support/files.ts";
+import { isSystemError } from "../file-system/files.ts";
 import { getEntryEnd, parseEntry, headerBytes, type RingEntry } from "./ring-entry.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { openFolder, openRegularFile, type FolderHandle } from "../support/rooted-path.ts";
+import { openFolder, openRegularFile, type FolderHandle } from "../file-system/rooted-path.ts";
 
 const maxFolders = 8;
 

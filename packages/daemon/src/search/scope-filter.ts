@@ -1,7 +1,7 @@
 import type { ContentSearch } from "@wharf/contract";
+import { isTemporary } from "../file-system/temporary-name.ts";
 import type { TreeEntry } from "../files/index.ts";
-import { expandBraces, parseGlob, type Glob } from "../support/glob.ts";
-import { isTemporary } from "../support/temporary-name.ts";
+import { expandBraces, parseGlob, type Glob } from "../std/glob.ts";
 
 /** Creates the filter for a search's globs. A glob that covers a folder covers its content. */
 export function createScopeFilter(

@@ -1,7 +1,7 @@
 import { type ContentSearch, type SearchLine, type SearchMatch, WharfError } from "@wharf/contract";
+import { toFileError } from "../file-system/file-errors.ts";
+import { readBytes } from "../file-system/read-bounded.ts";
 import { openTree } from "../files/index.ts";
-import { toFileError } from "../support/file-errors.ts";
-import { readBytes } from "../support/read-bounded.ts";
 import { excerptBytes, createExcerpt } from "./excerpt.ts";
 import { FolderHandleCache } from "./folder-handle-cache.ts";
 import type { MatchedFile, MatchedLine, Locator } from "./locator.ts";

@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { listProcesses, sendSignal } from "../std/processes.ts";
 
 /**
  * Finds and ends the processes of a terminal. An interactive shell puts every job into a separate
@@ -28,32 +28,9 @@ export async function endSession(leader: number, graceMs = hangUpGraceMs): Promi
 const hangUpSignals = ["SIGHUP", "SIGCONT"] as const;
 const killSignals = ["SIGKILL"] as const;
 
-function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // The process has already exited.
-  }
-}
-
 async function getMemberPids(session: number): Promise<number[]> {
-  const names = await readdir("/proc").catch(() => []);
+  const processes = await listProcesses();
   // Without /proc, only the leader's group is known.
-  if (names.length === 0) return isAlive(-session) ? [-session] : [];
-  const pids: number[] = [];
-  for (const name of names) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, "latin1").catch(() => "");
-    const [state, , , sessionId] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (Number(sessionId) === session && state !== "Z") pids.push(Number(name));
-  }
-  return pids;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  if (processes.length === 0) return sendSignal(-session, 0) ? [-session] : [];
+  return processes.filter((one) => one.session === session && one.state !== "Z").map(({ pid }) => pid);
 }

@@ -5,8 +5,8 @@ import { constants as osConstants } from "node:os";
 import { delimiter, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WharfError } from "@wharf/contract";
+import { isSystemError } from "../file-system/files.ts";
 import { Utf8Splitter } from "../ring/index.ts";
-import { isSystemError } from "../support/files.ts";
 
 export interface PtyExit {
   readonly exit_code: number | null;

@@ -1,9 +1,9 @@
-import { readdir, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { TerminalInfo } from "@wharf/contract";
 import { z } from "zod";
-import { isSystemError } from "../support/files.ts";
-import { readStateFile } from "../support/state-file.ts";
+import { isSystemError } from "../file-system/files.ts";
+import { readStateFile, writeStateFile } from "../file-system/state-file.ts";
 
 /** The record of a terminal is kept beside its history. */
 export const TerminalRecord = TerminalInfo.omit({ viewers: true, typist: true, first: true, end: true }).extend({
@@ -20,9 +20,7 @@ const recordFile = "terminal.json";
 const maxRecordBytes = 1024 * 1024;
 
 export async function writeRecord(folder: string, record: TerminalRecord): Promise<void> {
-  const path = join(folder, recordFile);
-  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await writeStateFile(join(folder, recordFile), record);
 }
 
 /**

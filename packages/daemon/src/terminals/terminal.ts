@@ -8,8 +8,9 @@ import {
   type TerminalStats,
   WharfError,
 } from "@wharf/contract";
-import { getBaseEnvironment, getStartTicks } from "../exec/index.ts";
-import { resolveRootedPath } from "../support/rooted-path.ts";
+import { getBaseEnvironment } from "../exec/index.ts";
+import { resolveRootedPath } from "../file-system/rooted-path.ts";
+import { isSameProcess, readProcess } from "../std/processes.ts";
 import { FlowControl } from "./flow-control.ts";
 import { KeyboardLock } from "./keyboard-lock.ts";
 import { endSession } from "./process-session.ts";
@@ -107,7 +108,7 @@ export class Terminal {
         onExit: (exit) => void self.#handleExit(exit),
       });
       self.#pty = pty;
-      self.#updateRecord({ pid: pty.pid, started_ticks: await getStartTicks(pty.pid) });
+      self.#updateRecord({ pid: pty.pid, started_ticks: (await readProcess(pty.pid))?.started });
       await self.#writing;
       return self;
     } catch (error) {
@@ -124,8 +125,7 @@ export class Terminal {
     if (record.state === "running") {
       // The terminal died with the daemon and its processes got a SIGHUP; end the processes that
       // ignored it.
-      const isSame = pid !== undefined && started_ticks !== undefined && (await getStartTicks(pid)) === started_ticks;
-      if (isSame) await endSession(pid, 0);
+      if (pid !== undefined && (await isSameProcess(pid, started_ticks))) await endSession(pid, 0);
       self.#updateRecord({ state: "unknown", ended_at: new Date().toISOString() });
       await self.#writing;
     }

@@ -9,7 +9,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { CommandConsole } from "../exec/index.ts";
-import { ensureStateFolder } from "../support/state-file.ts";
+import { ensureStateFolder } from "../file-system/state-file.ts";
 import { ConsoleTerminal } from "./console-terminal.ts";
 import type { TerminalHistory } from "./terminal-history.ts";
 import { readRecords } from "./terminal-record.ts";

@@ -2,8 +2,8 @@ import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
 import type { FsChangeType } from "@wharf/contract";
+import { isSystemError } from "../file-system/files.ts";
 import type { GitIgnoredPaths } from "../ignore/index.ts";
-import { isSystemError } from "../support/files.ts";
 import type { WatchedTree } from "./watched-tree.ts";
 
 // The event loop gets a turn after this many paths.

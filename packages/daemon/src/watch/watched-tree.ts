@@ -1,9 +1,9 @@
 import { lstatSync, opendirSync, watch, type FSWatcher, type Stats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTick } from "node:timers/promises";
+import { isSystemError } from "../file-system/files.ts";
+import { isTemporary } from "../file-system/temporary-name.ts";
 import type { GitIgnoredPaths } from "../ignore/index.ts";
-import { isSystemError } from "../support/files.ts";
-import { isTemporary } from "../support/temporary-name.ts";
 
 /**
  * Watches each directory of the workspace that is not ignored, and keeps the names in it. A

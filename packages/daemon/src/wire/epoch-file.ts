@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { replaceFile } from "../support/files.ts";
-import { parseJson } from "../support/parse-json.ts";
-import { readStateFile, setAside } from "../support/state-file.ts";
+import { replaceFile } from "../file-system/files.ts";
+import { readStateFile, setAside } from "../file-system/state-file.ts";
+import { parseJson } from "../std/parse-json.ts";
 
 const maxBytes = 100;
 const Epoch = z.int().min(0);

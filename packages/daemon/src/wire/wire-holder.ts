@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { acceptEncrypted, Mux, offerWire, type WireStream } from "@wharf/contract/wire";
-import { Notifier } from "../support/notifier.ts";
+import { Notifier } from "../std/notifier.ts";
 
 export interface WireHolderOptions {
   readonly key: string;

@@ -8,7 +8,7 @@ import {
 } from "@agentclientprotocol/sdk";
 import { type McpServer, version, WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { MemoryWatch } from "../../support/memory-watch.ts";
+import { MemoryWatch } from "../../std/memory-watch.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
 import type { ConfinedFolder } from "../confined-folder.ts";
 import { ByteBudget } from "../events/byte-budget.ts";

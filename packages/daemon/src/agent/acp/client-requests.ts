@@ -1,6 +1,6 @@
 import { methods, RequestError, type ClientApp } from "@agentclientprotocol/sdk";
 import { WharfError } from "@wharf/contract";
-import { isSystemError } from "../../support/files.ts";
+import { isSystemError } from "../../file-system/files.ts";
 import type { ConfinedFolder } from "../confined-folder.ts";
 import type { Recorder } from "../events/recorder.ts";
 import { omitUndefined } from "../omit-undefined.ts";

@@ -1,6 +1,6 @@
 import { extname } from "node:path";
 import { getDecodedBytes, type Attachments } from "@wharf/contract";
-import { replaceRootedFile } from "../../support/replace-rooted-file.ts";
+import { replaceRootedFile } from "../../file-system/replace-rooted-file.ts";
 import type { PromptInput } from "../agent-driver.ts";
 
 /** The agent declares which prompt content it accepts besides text. */

@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { listProcesses, type ProcessInfo, readProcess, sendSignal } from "../../std/processes.ts";
 
 /**
  * The freezer stops all processes that belong to an agent, and later continues exactly those that
@@ -13,18 +14,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Time between two scans: a signal takes effect when the process next runs. */
 const pollIntervalMs = 2;
-
-interface ProcessInfo {
-  readonly pid: number;
-  readonly parent: number;
-  readonly group: number;
-  readonly session: number;
-  readonly state: string;
-  /**
-   * The start time, in the kernel's clock, identifies the process: a reused pid has another one.
-   */
-  readonly started: string;
-}
 
 interface FreezerOptions {
   /** Returns an environment line, `NAME=value`, that only the agent and its descendants have. */
@@ -134,37 +123,4 @@ function getAncestors(all: readonly ProcessInfo[]): Set<number> {
   const pids = new Set<number>([1]);
   for (let pid = process.pid; pid > 0 && !pids.has(pid); pid = parents.get(pid) ?? 0) pids.add(pid);
   return pids;
-}
-
-async function listProcesses(): Promise<ProcessInfo[]> {
-  const names = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const all = await Promise.all(names.map((name) => readProcess(Number(name))));
-  return all.filter((one) => one !== undefined);
-}
-
-async function readProcess(pid: number): Promise<ProcessInfo | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // The name may contain spaces and brackets.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [state = "X", parent, group, session] = fields;
-    return {
-      pid,
-      state,
-      parent: Number(parent),
-      group: Number(group),
-      session: Number(session),
-      started: fields[19] ?? "",
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(pid, signal);
-  } catch {
-    return false; // The process has ended, or belongs to another user.
-  }
 }

@@ -2,7 +2,7 @@ import { access, constants, stat } from "node:fs/promises";
 import { delimiter, resolve } from "node:path";
 import { EventType, WharfError, type EventDataByKind } from "@wharf/contract";
 import { z } from "zod";
-import { MemoryWatch } from "../../support/memory-watch.ts";
+import { MemoryWatch } from "../../std/memory-watch.ts";
 import { createPromptText } from "../acp/prompt-blocks.ts";
 import type { AgentDriver, PromptInput, PromptResult, AgentSession } from "../agent-driver.ts";
 import { ByteBudget } from "../events/byte-budget.ts";

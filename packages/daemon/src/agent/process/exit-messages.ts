@@ -1,9 +1,9 @@
 import { WharfError } from "@wharf/contract";
-import { describeMemoryLimit, type MemoryWatch } from "../../support/memory-watch.ts";
+import { describeMemoryLimit, type MemoryWatch } from "../../std/memory-watch.ts";
 import type { ProcessExit } from "./process-group.ts";
 
 /**
- * LoadFailed reports that the agent ended while it loaded an earlier session; a new session may
+ * Reports that the agent ended while it loaded an earlier session; a new session may
  * work.
  */
 export class LoadError extends WharfError<"agent_start_failed"> {

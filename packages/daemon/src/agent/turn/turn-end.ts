@@ -1,5 +1,5 @@
 import { eventTypeByKind, type EventDataByKind, type EventType } from "@wharf/contract";
-import type { StateDisk } from "../../support/state-disk.ts";
+import type { StateDisk } from "../../file-system/state-disk.ts";
 import type { Recorder } from "../events/recorder.ts";
 import type { AgentJournal, JournalPlace } from "../types.ts";
 import type { LoggedTurn, TurnEnding, TurnLog } from "./turn-log.ts";

@@ -1,5 +1,5 @@
 import type { EventDataByKind } from "@wharf/contract";
-import type { StateDisk } from "../../support/state-disk.ts";
+import type { StateDisk } from "../../file-system/state-disk.ts";
 import type { Recorder } from "../events/recorder.ts";
 import type { SessionFile, TurnWitness } from "../session-file.ts";
 import type { AgentJournal } from "../types.ts";

@@ -2,9 +2,9 @@ import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { eventKinds, EventType } from "@wharf/contract";
 import { z } from "zod";
-import { parseCheckedLine, toCheckedLine } from "../../support/checked-line.ts";
-import { replaceFile, syncFolder } from "../../support/files.ts";
-import { readStateFile, setAside } from "../../support/state-file.ts";
+import { replaceFile, syncFolder } from "../../file-system/files.ts";
+import { readStateFile, setAside } from "../../file-system/state-file.ts";
+import { parseCheckedLine, toCheckedLine } from "../../std/checked-line.ts";
 
 /** The limit allows about a hundred thousand turns: a larger file was not written by a daemon. */
 const maxBytes = 64 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import { WharfError, type EventDataByKind } from "@wharf/contract";
-import { describeMemoryLimit, MemoryWatch } from "../../support/memory-watch.ts";
+import { describeMemoryLimit, MemoryWatch } from "../../std/memory-watch.ts";
 import type { AgentDriver, PromptResult } from "../agent-driver.ts";
 import type { Recorder } from "../events/recorder.ts";
 import { omitUndefined } from "../omit-undefined.ts";

@@ -1,8 +1,8 @@
 import { constants, type Stats } from "node:fs";
 import { link, open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
+import { KeyedQueue } from "../std/keyed-queue.ts";
 import { createAlreadyExistsError, toFileError, createNotAFileError } from "./file-errors.ts";
-import { KeyedQueue } from "./keyed-queue.ts";
 import { openEntry, type EntryHandle, type WalkOptions, type RootFolder } from "./rooted-path.ts";
 import { createTemporaryName } from "./temporary-name.ts";
 

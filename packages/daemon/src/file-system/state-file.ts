@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { isSystemError } from "./files.ts";
 import { readWholeFile } from "./read-bounded.ts";
 
@@ -27,6 +27,15 @@ export async function readStateFile(path: string, maxBytes: number): Promise<Sta
       return { kind: "unusable", reason: error.message };
     throw error;
   }
+}
+
+/**
+ * Replaces a record of a process. The file is not fsynced: a power failure that loses the record
+ * ends the process too.
+ */
+export async function writeStateFile(path: string, record: object): Promise<void> {
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 /** Moves a damaged file or folder out of the way and keeps the newest one for inspection. */

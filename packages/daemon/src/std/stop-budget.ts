@@ -1,3 +1,5 @@
+import { waitAtMost } from "./wait-at-most.ts";
+
 /** This part of the grace period is reserved for the process to exit. */
 const exitMs = 500;
 
@@ -24,9 +26,9 @@ export class StopBudget {
    * next one.
    */
   async waitForStep(part: number, step: Promise<unknown>): Promise<void> {
-    const timeout = Promise.withResolvers<void>();
-    const timer = setTimeout(timeout.resolve, this.getRemainingMs(part));
-    await Promise.race([step.catch(() => undefined), timeout.promise]);
-    clearTimeout(timer);
+    await waitAtMost(
+      step.catch(() => undefined),
+      this.getRemainingMs(part),
+    );
   }
 }
