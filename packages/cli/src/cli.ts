@@ -6,13 +6,8 @@ import { escapeControls } from "./render/safe-text.ts";
 import type { TableStyle } from "./render/table.ts";
 import { Client } from "./server/client.ts";
 import { createLocator } from "./server/server-address.ts";
-import {
-  type Environment,
-  type GlobalOptions,
-  getLocalSettings,
-  getSettings,
-  type Settings,
-} from "./settings/settings.ts";
+import type { Environment } from "./settings/environment.ts";
+import { type GlobalOptions, getLocalSettings, getSettings, type Settings } from "./settings/settings.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Holds the surroundings of a command line. */

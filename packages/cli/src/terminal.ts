@@ -3,7 +3,8 @@ import { InterruptedError, interruptWork } from "./interrupts.ts";
 import { createPrinter } from "./render/safe-text.ts";
 import { createStyle, type Style } from "./render/style.ts";
 import { watchOutput, writeText } from "./runner/output.ts";
-import { type Environment, isColourEnabled } from "./settings/settings.ts";
+import type { Environment } from "./settings/environment.ts";
+import { isColourEnabled } from "./settings/settings.ts";
 
 /**
  * Connects a command to its output streams, and reports whether a user reads them and can answer.

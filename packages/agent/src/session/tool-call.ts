@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { resolve } from "node:path";
 import type { SessionUpdate, ToolCallContent, ToolCallLocation, ToolKind } from "@agentclientprotocol/sdk";
-import type { PermittedAction } from "./permissions.ts";
-import type { Session } from "./session.ts";
+import type { Workspace } from "../workspace/index.ts";
+import type { PermittedAction, Permissions } from "./permissions.ts";
+
+/** The part of a session that a tool call uses. */
+interface CallingSession {
+  readonly workspace: Workspace;
+  readonly permissions: Permissions;
+  show(update: SessionUpdate): Promise<void>;
+  cancel(): unknown;
+}
 
 export interface ToolCallView {
   readonly title: string;
@@ -28,12 +36,12 @@ export const createTextContent = (value: string): ToolCallContent => ({
 /** Reports a tool call to the client: pending, in progress, and completed or failed. */
 export class ToolCall {
   readonly id: string = randomUUID();
-  readonly session: Session;
+  readonly session: CallingSession;
   readonly signal: AbortSignal;
   #view: ToolCallView;
   #isEnded = false;
 
-  constructor(session: Session, view: ToolCallView, signal: AbortSignal) {
+  constructor(session: CallingSession, view: ToolCallView, signal: AbortSignal) {
     this.session = session;
     this.signal = signal;
     this.#view = this.#toAbsolute(view);

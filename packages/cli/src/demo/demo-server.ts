@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { Client } from "../server/client.ts";
 import { startOwnServer } from "../server/own-server.ts";
-import type { Environment } from "../settings/settings.ts";
+import type { Environment } from "../settings/environment.ts";
 
 /** The demo leaves behind nothing, the sample repository, or everything. */
 export type RetainedFiles = "nothing" | "sample" | "all";

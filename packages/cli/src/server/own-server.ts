@@ -4,7 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, version, WharfError } from "@wharf/contract";
 import type { RunningServer } from "@wharf/server";
 import type { Interrupts } from "../interrupts.ts";
-import type { Environment, Settings } from "../settings/settings.ts";
+import type { Environment } from "../settings/environment.ts";
+import type { Settings } from "../settings/settings.ts";
 import { Client, isUnreachable } from "./client.ts";
 import { createLocator } from "./server-address.ts";
 

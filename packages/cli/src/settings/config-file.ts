@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
-import type { Environment } from "./settings.ts";
+import type { Environment } from "./environment.ts";
 
 const tokenKeys = ["token", "token_file", "token_command"] as const;
 

@@ -3,9 +3,8 @@ import { join, resolve } from "node:path";
 import { createUsageError } from "../failure.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type ConfigFile, getConfigPath, createConfigError, type Profile, readConfigFile } from "./config-file.ts";
+import type { Environment } from "./environment.ts";
 import { createTokenSource, type TokenSource } from "./token-source.ts";
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Holds a command's view of its surroundings. This file is the only reader of the client's part of

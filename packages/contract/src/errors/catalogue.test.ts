@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type ErrorCode, type ErrorContexts, errorCatalogue, WharfError } from "./index.ts";
 
@@ -21,7 +23,6 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     },
   ],
   unauthenticated: [{}],
-  forbidden: [{ action: "delete this board" }],
   forbidden_origin: [{ host: "wharf.example" }],
   route_not_found: [{ method: "GET", path: "/api/v1/nothing" }],
   ambiguous_id: [{ what: "task", id: "5f0c7a2e" }],
@@ -173,7 +174,6 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   journal_record_not_found: [{ seq: 4 }],
   journal_record_not_written: [{ seq: 15, last: 12 }],
   backend_failed: [{ backend: "local", reason: "the sandbox did not start" }],
-  sandbox_unsafe: [{ reason: "bubblewrap is not installed" }],
   engine_missing: [engine],
   engine_forbidden: [engine],
   engine_unreachable: [{ ...engine, reason: "socket hang up" }],
@@ -244,4 +244,13 @@ test("every sentence of every error is a complete sentence without a gap", () =>
       expect(`${code}: ${message} ${next}`).not.toMatch(/undefined|\[object|NaN/);
       expect(next, code).toMatch(/^[A-Z`0-9].*[^\s]$/);
     }
+});
+
+test("every code is used outside the catalogue", () => {
+  const packages = join(import.meta.dirname, "../../..");
+  const paths = globSync("*/src/**/*.ts", { cwd: packages }).filter(
+    (path) => !/^contract.src.errors|\.test\.ts$/.test(path),
+  );
+  const source = paths.map((path) => readFileSync(join(packages, path), "utf8")).join("\n");
+  expect(Object.keys(samples).filter((code) => !source.includes(`"${code}"`))).toEqual([]);
 });

@@ -5,7 +5,6 @@ export type StartObstacle = "image" | "crash" | "volume" | "volume_full" | "no_r
 
 export interface EngineErrors {
   backend_failed: { backend: string; reason: string };
-  sandbox_unsafe: { reason: string };
   engine_missing: { engine: string; address: string };
   engine_forbidden: { engine: string; address: string };
   engine_unreachable: { engine: string; address: string; reason: string };
@@ -41,13 +40,6 @@ export const engineErrors: Catalogue<EngineErrors> = {
     grpc: "UNAVAILABLE",
     message: ({ backend, reason }) => `The backend '${backend}' failed: ${reason}`,
     next: () => "Run `wharf doctor`: it says what the backend needs and how to get what is missing.",
-  },
-  sandbox_unsafe: {
-    http: 422,
-    grpc: "FAILED_PRECONDITION",
-    message: ({ reason }) =>
-      `The server cannot create a sandbox (${reason}), and a plain process could read your keys.`,
-    next: () => "Install bubblewrap, or set WHARF_LOCAL_UNSAFE=1 to accept the risk.",
   },
   engine_missing: {
     http: 503,

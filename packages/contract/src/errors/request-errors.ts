@@ -4,7 +4,6 @@ import { formatBytes } from "./format-bytes.ts";
 export interface RequestErrors {
   bad_request: { issues: readonly { path: string; message: string }[] };
   unauthenticated: NoContext;
-  forbidden: { action: string };
   forbidden_origin: { host: string };
   route_not_found: { method: string; path: string };
   ambiguous_id: { what: string; id: string };
@@ -29,12 +28,6 @@ export const requestErrors: Catalogue<RequestErrors> = {
     message: () => "The token is missing or not valid.",
     next: () =>
       "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
-  },
-  forbidden: {
-    http: 403,
-    grpc: "PERMISSION_DENIED",
-    message: ({ action }) => `You may not ${action}.`,
-    next: () => "Ask the owner of the board or an administrator.",
   },
   forbidden_origin: {
     http: 403,

@@ -36,7 +36,6 @@ describe("an error of a runner's daemon", () => {
 
   test.each([
     "unauthenticated",
-    "forbidden",
     "forbidden_origin",
     "rate_limited",
     "internal",
@@ -45,7 +44,6 @@ describe("an error of a runner's daemon", () => {
     "runner_unavailable",
     "database_unavailable",
     "config_invalid",
-    "sandbox_unsafe",
     "no such code",
     "toString",
     "",

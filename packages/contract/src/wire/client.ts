@@ -1,10 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { getEndpointUrl } from "../endpoint.ts";
 import type { Endpoint, EndpointInput, EndpointOutput } from "../endpoint.ts";
 import { toStorable } from "../foreign-text.ts";
 import { WireProtocolError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";
-import type { RawRequest } from "./exchange.ts";
+import type { RawRequest, RawResponse } from "./exchange.ts";
 import { maxProblemBytes, toRunnerFailure } from "./failure.ts";
 import { WireAgent } from "./http.ts";
 import { parseJson } from "./json.ts";
@@ -33,15 +32,6 @@ export interface CallOptions {
 export interface StreamOptions extends CallOptions {
   /** Ends a stream that receives nothing, not even an empty line, for this long. */
   readonly idleTimeoutMs?: number | undefined;
-}
-
-export interface RawResponse {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /**
-   * The caller must read the body to its end or destroy it. A truncated answer ends with an error.
-   */
-  readonly body: IncomingMessage;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { ByteAccumulator } from "./bytes.ts";
@@ -15,6 +15,15 @@ export interface RawRequest {
   readonly signal?: AbortSignal | undefined;
   /** The timeout for the peer's answer. */
   readonly timeoutMs?: number | undefined;
+}
+
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /**
+   * The caller must read the body to its end or destroy it. A truncated answer ends with an error.
+   */
+  readonly body: IncomingMessage;
 }
 
 interface Caller {

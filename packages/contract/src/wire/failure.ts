@@ -1,7 +1,6 @@
 import { Problem, RemoteError, WharfError } from "../errors/index.ts";
-import type { RawResponse } from "./client.ts";
 import { WireProtocolError } from "./errors.ts";
-import { readText } from "./exchange.ts";
+import { type RawResponse, readText } from "./exchange.ts";
 import { parseJson } from "./json.ts";
 
 /** A problem is a few lines long. */

@@ -1,6 +1,6 @@
+import type { Notifier } from "../std/notifier.ts";
 import { headerBytes, getEntryEnd, parseEntry, maxDataBytes, getDataSpan, type RingEntry } from "./ring-entry.ts";
 import type { RingTail } from "./ring-tail.ts";
-import type { Ring } from "./ring.ts";
 import { readSegment, type RingSegment } from "./segment.ts";
 
 /** RingGap marks data between two offsets that no longer exists. */
@@ -9,6 +9,15 @@ export interface RingGap {
   readonly to: number;
 }
 export type RingPiece = { readonly entry: RingEntry } | { readonly gap: RingGap };
+
+/** The part of a ring that its readers see. */
+interface ReadableRing {
+  /** The oldest offset that is left, and the one after the newest. */
+  readonly first: number;
+  readonly end: number;
+  readonly complete: boolean;
+  readonly changed: Notifier;
+}
 
 interface RingSource {
   readonly segments: () => readonly RingSegment[];
@@ -20,7 +29,7 @@ const readBytes = 4 * (maxDataBytes + headerBytes);
 
 /** RingCursor is a reader's position in a ring. The cursor holds no resources between reads. */
 export class RingCursor {
-  readonly #ring: Ring;
+  readonly #ring: ReadableRing;
   readonly #source: RingSource;
   #position: number;
   /**
@@ -28,7 +37,7 @@ export class RingCursor {
    */
   #filePosition: { readonly segment: RingSegment; readonly position: number } | undefined;
 
-  constructor(ring: Ring, source: RingSource, offset: number) {
+  constructor(ring: ReadableRing, source: RingSource, offset: number) {
     this.#ring = ring;
     this.#source = source;
     // No data exists beyond the end: a reader that asks for it waits there.
