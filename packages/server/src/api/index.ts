@@ -2,15 +2,15 @@
 import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { z } from "zod";
-import { refuseAddress, refuseBytes, setErrorHandlers } from "./errors.ts";
-import { Guard, type GuardOptions } from "./guard.ts";
-import { setJsonBodyParser } from "./json-body.ts";
+import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
+import { Guard, type GuardOptions } from "./http/guard.ts";
+import { setJsonBodyParser } from "./http/json-body.ts";
+import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
-import { type ApiModules, serveRoutes } from "./routes.ts";
-import { serveRunnerRoutes } from "./runner-routes.ts";
-import { openTerminalStream } from "./runner-stream.ts";
-import { Streams } from "./stream.ts";
-import { toWireValue } from "./wire-value.ts";
+import { type ApiModules, serveRoutes } from "./routes/routes.ts";
+import { serveRunnerRoutes } from "./routes/runner-routes.ts";
+import { Streams } from "./streams/stream.ts";
+import { openTerminalStream } from "./terminals/runner-stream.ts";
 
 const maxBodyBytes = 1 << 20;
 
@@ -77,5 +77,5 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   return app;
 }
 
-export { listenInFolder } from "./folder-socket.ts";
-export { Peers } from "./peers.ts";
+export { listenInFolder } from "./http/folder-socket.ts";
+export { Peers } from "./http/peers.ts";

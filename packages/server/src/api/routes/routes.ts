@@ -1,13 +1,13 @@
 import { api, type Attachments, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
-import type { Principal } from "../access/index.ts";
-import type { AgentTypes } from "../agent-types/index.ts";
-import type { Log } from "../events/index.ts";
-import type { WarmPool } from "../runners/index.ts";
-import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../runs/index.ts";
-import type { Boards, TaskRow, Tasks } from "../tasks/index.ts";
-import { getCallerSignal } from "./pass-through.ts";
-import { registerRoute } from "./register-route.ts";
+import type { Principal } from "../../access/index.ts";
+import type { AgentTypes } from "../../agent-types/index.ts";
+import type { Log } from "../../events/index.ts";
+import type { WarmPool } from "../../runners/index.ts";
+import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
+import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
+import { getCallerSignal } from "../http/pass-through.ts";
+import { registerRoute } from "../http/register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
 /** Maximum size of a prompt with all its files, as base64. */

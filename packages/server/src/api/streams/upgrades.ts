@@ -2,9 +2,9 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Principal } from "../access/index.ts";
-import type { Guard } from "./guard.ts";
-import { HeldElsewhereError, type Peers } from "./peers.ts";
+import type { Principal } from "../../access/index.ts";
+import type { Guard } from "../http/guard.ts";
+import { HeldElsewhereError, type Peers } from "../http/peers.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /**

@@ -6,8 +6,8 @@ import { text } from "node:stream/consumers";
 import { Problem, RemoteError } from "@wharf/contract";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
-import { fixture } from "../../test/fixture.ts";
-import { Guard } from "./guard.ts";
+import { fixture } from "../../../test/fixture.ts";
+import { Guard } from "../http/guard.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
 import { formatRefusal } from "./upgrades.ts";
 

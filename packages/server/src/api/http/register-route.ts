@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointOutput } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { Principal } from "../access/index.ts";
+import type { Principal } from "../../access/index.ts";
 import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;

@@ -1,19 +1,19 @@
 import type { Server } from "node:http";
 import { globalStreamPath, StreamControl, taskStreamPath, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
-import type { Principal } from "../access/index.ts";
-import { followTaskLog, type Log } from "../events/index.ts";
-import type { RunCommands } from "../runs/index.ts";
-import { parseJson } from "../std/json.ts";
-import type { Tasks } from "../tasks/index.ts";
-import type { Guard } from "./guard.ts";
+import type { Principal } from "../../access/index.ts";
+import { followTaskLog, type Log } from "../../events/index.ts";
+import type { RunCommands } from "../../runs/index.ts";
+import { parseJson } from "../../std/json.ts";
+import type { Tasks } from "../../tasks/index.ts";
+import type { Guard } from "../http/guard.ts";
+import type { Peers } from "../http/peers.ts";
+import { requireStorable } from "../http/validate-storable.ts";
 import { handleMessages } from "./inbox.ts";
-import type { Peers } from "./peers.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
 import { createBadRequest, Subscriptions } from "./subscriptions.ts";
 import { type PreparedStream, Upgrades } from "./upgrades.ts";
-import { requireStorable } from "./validate-storable.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {

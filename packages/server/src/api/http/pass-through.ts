@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { PassThrough, type Readable } from "node:stream";
 import { type RawRequest, type RawResponse, readRunnerFailure } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { RunnerUse } from "../runners/index.ts";
+import type { RunnerUse } from "../../runners/index.ts";
 
 /** Headers of a daemon's answer that concern its caller. The route decides the content type. */
 const passedHeaders = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { WharfError } from "@wharf/contract";
-import { type Principal, isSameToken } from "../access/index.ts";
+import { type Principal, isSameToken } from "../../access/index.ts";
 
 export interface GuardOptions {
   /** The address on which the server listens. */

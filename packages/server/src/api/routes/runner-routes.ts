@@ -12,7 +12,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../access/index.ts";
+import type { Principal } from "../../access/index.ts";
 import {
   type StandaloneRunners,
   type Keys,
@@ -20,12 +20,12 @@ import {
   type RunnerLinks,
   type RunnerWithRun,
   createStandaloneEnvironment,
-} from "../runners/index.ts";
-import type { RunCommands } from "../runs/index.ts";
-import { discardBody } from "./discard-body.ts";
-import { createRequestBody, getCallerSignal, passThrough } from "./pass-through.ts";
-import type { Peers } from "./peers.ts";
-import { type EndpointCall, registerRoute } from "./register-route.ts";
+} from "../../runners/index.ts";
+import type { RunCommands } from "../../runs/index.ts";
+import { discardBody } from "../http/discard-body.ts";
+import { createRequestBody, getCallerSignal, passThrough } from "../http/pass-through.ts";
+import type { Peers } from "../http/peers.ts";
+import { type EndpointCall, registerRoute } from "../http/register-route.ts";
 
 export interface RunnerModules {
   readonly standaloneRunners: StandaloneRunners;

@@ -1,6 +1,6 @@
 import type { Event } from "@wharf/contract";
 import type { WebSocket } from "ws";
-import { encodeEvent } from "../events/index.ts";
+import { encodeEvent } from "../../events/index.ts";
 import type { SendBudget } from "./send-budget.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 

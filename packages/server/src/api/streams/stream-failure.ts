@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type RemoteError, toWharfError, type WharfError } from "@wharf/contract";
 import type { FastifyBaseLogger } from "fastify";
-import { toDatabaseError } from "./errors.ts";
+import { toDatabaseError } from "../http/errors.ts";
 
 export type FailureLogger = Pick<FastifyBaseLogger, "error">;
 

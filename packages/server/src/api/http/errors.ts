@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { isDatabaseUnavailable, isDatabaseFull } from "../store/index.ts";
+import { isDatabaseUnavailable, isDatabaseFull } from "../../store/index.ts";
 import { discardBody } from "./discard-body.ts";
 import { HeldElsewhereError, type Peers } from "./peers.ts";
 

@@ -1,9 +1,9 @@
 import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
-import { followTaskLog, type Log, Permits } from "../events/index.ts";
-import { parseJson } from "../std/json.ts";
-import type { Tasks } from "../tasks/index.ts";
-import { requireStorable } from "./validate-storable.ts";
+import { followTaskLog, type Log, Permits } from "../../events/index.ts";
+import { parseJson } from "../../std/json.ts";
+import type { Tasks } from "../../tasks/index.ts";
+import { requireStorable } from "../http/validate-storable.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Maximum number of tasks that one connection follows. */

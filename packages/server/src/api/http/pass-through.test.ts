@@ -3,7 +3,7 @@ import { duplexPair } from "node:stream";
 import { createWireClient, Mux, serveHttp } from "@wharf/contract/wire";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
-import { RunnerClient } from "../runners/client/index.ts";
+import { RunnerClient } from "../../runners/client/index.ts";
 import { setErrorHandlers } from "./errors.ts";
 import { passThrough } from "./pass-through.ts";
 

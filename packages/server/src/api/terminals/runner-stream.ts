@@ -12,15 +12,15 @@ import {
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import type { Principal } from "../access/index.ts";
-import type { RunnerUse } from "../runners/index.ts";
-import { parseJson } from "../std/json.ts";
-import { refuseFailure } from "./pass-through.ts";
-import { getReadyRunner, type RunnerModules, addEnvironment } from "./runner-routes.ts";
+import type { Principal } from "../../access/index.ts";
+import type { RunnerUse } from "../../runners/index.ts";
+import { parseJson } from "../../std/json.ts";
+import { refuseFailure } from "../http/pass-through.ts";
+import { requireStorable } from "../http/validate-storable.ts";
+import { getReadyRunner, type RunnerModules, addEnvironment } from "../routes/runner-routes.ts";
+import type { PreparedStream } from "../streams/upgrades.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
-import type { PreparedStream } from "./upgrades.ts";
-import { requireStorable } from "./validate-storable.ts";
 
 /** No daemon sends a longer line. */
 const maxLineBytes = 2 * 1024 * 1024;
