@@ -5,8 +5,8 @@ import { getLine, listPaths, readSource, type Source } from "./sources.ts";
 /**
  * Counts the kinds of names in the product's code: values whose whole name is a preposition, an
  * adverb or a participle; functions named `xOf`; functions named verb + noun; constants in
- * capitals. With --check the run fails if a share is worse than its limit. --list prints each poor
- * name.
+ * capitals; names in snake_case outside the tables. With --check the run fails if a share is worse
+ * than its limit. --list prints each poor name.
  */
 const bareWords: ReadonlySet<string> = new Set(
   (
@@ -21,6 +21,8 @@ const bareWords: ReadonlySet<string> = new Set(
 const verbNoun = /^(?:get|to|parse|create|is|has|set)[A-Z]/;
 const xOf = /^[a-z][A-Za-z0-9]*Of$/;
 /** The flags of `open(2)` keep their system names. */
+/** Schemas, rows and the protocol have such names; the code takes them over only in patterns. */
+const snakeCase = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)+$/;
 const capitals = /^(?!O_)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 
 interface Counts {
@@ -30,6 +32,7 @@ interface Counts {
   xOf: number;
   verbNoun: number;
   capitals: number;
+  snakeCase: number;
 }
 
 interface Finding {
@@ -40,10 +43,12 @@ interface Finding {
 interface Identifier {
   readonly name: string;
   readonly start: number;
+  /** A shorthand pattern takes the name from a schema or a row. */
+  readonly isField?: boolean;
 }
 
 class NameCounter {
-  readonly counts: Counts = { values: 0, functions: 0, bare: 0, xOf: 0, verbNoun: 0, capitals: 0 };
+  readonly counts: Counts = { values: 0, functions: 0, bare: 0, xOf: 0, verbNoun: 0, capitals: 0, snakeCase: 0 };
   readonly findings: Finding[] = [];
 
   countSource(source: Source): void {
@@ -78,15 +83,18 @@ class NameCounter {
     this.counts.values += 1;
     if (bareWords.has(id.name)) this.#record("bare", id, source);
     if (capitals.test(id.name)) this.#record("capitals", id, source);
+    if (snakeCase.test(id.name) && !id.isField && !source.path.includes("/schema/"))
+      this.#record("snakeCase", id, source);
   }
 
   #countFunction(id: Identifier, source: Source): void {
     this.counts.functions += 1;
     if (verbNoun.test(id.name)) this.counts.verbNoun += 1;
     if (xOf.test(id.name)) this.#record("xOf", id, source);
+    if (snakeCase.test(id.name)) this.#record("snakeCase", id, source);
   }
 
-  #record(count: "bare" | "xOf" | "capitals", { name, start }: Identifier, { path, text }: Source): void {
+  #record(count: "bare" | "xOf" | "capitals" | "snakeCase", { name, start }: Identifier, { path, text }: Source): void {
     this.counts[count] += 1;
     this.findings.push({ name, place: `${path}:${getLine(text, start)}` });
   }
@@ -97,9 +105,13 @@ function getIdentifiers(pattern: BindingPattern | ParamPattern): Identifier[] {
     case "Identifier":
       return [pattern];
     case "ObjectPattern":
-      return pattern.properties.flatMap((property) =>
-        getIdentifiers(property.type === "RestElement" ? property.argument : property.value),
-      );
+      return pattern.properties.flatMap((property) => {
+        if (property.type === "RestElement") return getIdentifiers(property.argument);
+        return getIdentifiers(property.value).map((id) => ({
+          ...id,
+          isField: id.isField === true || property.shorthand,
+        }));
+      });
     case "ArrayPattern":
       return pattern.elements.flatMap((element) => (element ? getIdentifiers(element) : []));
     case "AssignmentPattern":
@@ -121,6 +133,7 @@ const rows = [
   { what: "functions named xOf", share: counted.xOf / functions, atMost: 0.005 },
   { what: "functions named verb + noun", share: counted.verbNoun / functions, atLeast: 0.2 },
   { what: "constants in capitals", share: counted.capitals / values, atMost: 0 },
+  { what: "names in snake_case", share: counted.snakeCase / values, atMost: 0 },
 ];
 const formatShare = (share: number): string => `${(100 * share).toFixed(2)} %`;
 if (process.argv.includes("--list")) for (const { name, place } of counter.findings) console.log(`${place} ${name}`);

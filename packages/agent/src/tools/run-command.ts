@@ -34,8 +34,8 @@ class LiveOutput implements Disposable {
   }
 }
 
-function formatEnding({ exitCode, signal, timedOut }: ProcessResult, timeout_s: number): string {
-  if (timedOut) return `[stopped after ${timeout_s} s: time limit reached]`;
+function formatEnding({ exitCode, signal, timedOut }: ProcessResult, timeoutSeconds: number): string {
+  if (timedOut) return `[stopped after ${timeoutSeconds} s: time limit reached]`;
   return signal ? `[killed by ${signal}]` : `[exit code ${exitCode}]`;
 }
 
@@ -43,13 +43,13 @@ function formatEnding({ exitCode, signal, timedOut }: ProcessResult, timeout_s: 
 export async function runShell(
   command: string,
   call: ToolCall,
-  timeout_s = defaultTimeoutSeconds,
+  timeoutSeconds = defaultTimeoutSeconds,
 ): Promise<ProcessResult> {
   using live = new LiveOutput(call);
   const result = await runProcess(["bash", "-c", command], {
     cwd: call.session.workspace.root,
     signal: call.signal,
-    timeoutMs: timeout_s * 1_000,
+    timeoutMs: timeoutSeconds * 1_000,
     onOutput: (chunk) => live.append(chunk),
   });
   call.signal.throwIfAborted();

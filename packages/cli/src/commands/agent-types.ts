@@ -114,13 +114,13 @@ function formatAgentTypeTable(types: readonly AgentType[], look: TableStyle): st
 async function addType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {
   const [name = "", ...command] = args;
   const { default_resources: named, ...fields } = await toTypeFields(cli, options);
-  const default_resources = ResourceLimits.parse({ ...shapeOfNew.default_resources.parse(undefined), ...named });
-  const body = { name, command, ...fields, default_resources };
+  const defaultResources = ResourceLimits.parse({ ...shapeOfNew.default_resources.parse(undefined), ...named });
+  const body = { name, command, ...fields, default_resources: defaultResources };
   showType(cli, await cli.client.call(api.createAgentType, { body }));
 }
 
 async function changeType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof ChangeOptions>>): Promise<void> {
-  const [type_id = "", ...command] = args;
+  const [typeId = "", ...command] = args;
   const { enable, disable, ...rest } = options;
   if (enable && disable) throw createUsageError("give --enable or --disable, not both");
   const body = {
@@ -129,13 +129,13 @@ async function changeType(cli: Cli, { args, options }: CommandLineInput<z.infer<
     ...(enable !== disable && { enabled: enable }),
   };
   if (Object.keys(body).length === 0) throw createUsageError("nothing to change: give a command or an option");
-  showType(cli, await cli.client.call(api.updateAgentType, { params: { type_id }, body }));
+  showType(cli, await cli.client.call(api.updateAgentType, { params: { type_id: typeId }, body }));
 }
 
 async function removeType({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
-  const [type_id = ""] = args;
-  await client.call(api.deleteAgentType, { params: { type_id } });
-  terminal.out(settings.json ? toJsonLine({ deleted: type_id }) : `Removed the agent '${type_id}'.\n`);
+  const [typeId = ""] = args;
+  await client.call(api.deleteAgentType, { params: { type_id: typeId } });
+  terminal.out(settings.json ? toJsonLine({ deleted: typeId }) : `Removed the agent '${typeId}'.\n`);
 }
 
 /** Converts the options into the server's fields; missing options stay missing. */
@@ -144,13 +144,13 @@ async function toTypeFields(
   options: z.infer<typeof Options>,
 ): Promise<Omit<AgentTypeUpdate, "name" | "command">> {
   const { protocol, env, program, route, image, memory, description } = options;
-  const home_files = await getHomeFiles(cli, options.homeFile);
-  const mcp_servers = await readMcpServers(cli, options.mcpServers);
+  const homeFiles = await getHomeFiles(cli, options.homeFile);
+  const mcpServers = await readMcpServers(cli, options.mcpServers);
   return {
     ...(protocol !== undefined && { protocol }),
     ...(Object.keys(env).length > 0 && { environment_vars: env }),
-    ...(Object.keys(home_files).length > 0 && { home_files }),
-    ...(mcp_servers !== undefined && { mcp_servers }),
+    ...(Object.keys(homeFiles).length > 0 && { home_files: homeFiles }),
+    ...(mcpServers !== undefined && { mcp_servers: mcpServers }),
     ...(program.length > 0 && { programs: program }),
     ...(route !== undefined && { model_route: route }),
     ...(image !== undefined && parseImage(image)),

@@ -80,11 +80,11 @@ async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {
   } catch (error) {
     // A reader of the JSON lines finds the result in the last line, after any failure.
     if (cli.settings.json) {
-      const exit_code = error instanceof InterruptedError ? error.exitCode : exitCodes.wharfFailed;
+      const exitCode = error instanceof InterruptedError ? error.exitCode : exitCodes.wharfFailed;
       cli.terminal.out(
         toJsonLine({
           type: "summary",
-          exit_code,
+          exit_code: exitCode,
           ...(error instanceof InterruptedError ? {} : { failure: toProblem(error) }),
         }),
       );
@@ -165,15 +165,15 @@ async function sendFirstPrompt(
   task: Task,
   { text, attachments }: { text: string; attachments: Attachments },
 ): Promise<string> {
-  const turn_id = randomUUID();
+  const turnId = randomUUID();
   const params = { task_id: task.id };
   try {
     await client.call(
       api.promptTask,
-      { params, body: { text, turn_id, attachments } },
+      { params, body: { text, turn_id: turnId, attachments } },
       { retryTimeoutMs: restartTimeoutMs },
     );
-    return turn_id;
+    return turnId;
   } catch (error) {
     if (error instanceof RemoteError) await client.call(api.deleteTask, { params }).catch(() => undefined);
     throw error;

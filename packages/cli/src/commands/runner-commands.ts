@@ -89,14 +89,14 @@ async function execCommand(
   { args, options }: CommandLineInput<z.infer<typeof ExecOptions>>,
 ): Promise<number> {
   const { client, settings, terminal } = cli;
-  const [runner_id = "", ...words] = args;
+  const [runnerId = "", ...words] = args;
   if ((options.file === undefined) === (words.length === 0))
     throw createUsageError("give either a command or a file with --file <path>");
   const script = await readPromptText(cli, { text: undefined, file: options.file, max: maxCommandLength });
   const command = script ?? toShellLine(words);
   using interrupts = new CommandInterrupts();
   const input = {
-    runner_id,
+    runner_id: runnerId,
     command,
     shell: options.shell,
     working_dir: options.workdir,
@@ -127,10 +127,10 @@ async function attachTerminal(
   { client, terminal }: Cli,
   { args, options }: CommandLineInput<z.infer<typeof AttachOptions>>,
 ): Promise<number> {
-  const [runner_id = "", ...words] = args;
+  const [runnerId = "", ...words] = args;
   const result = await attachToTerminal({
     locate: client.locate,
-    runner_id,
+    runner_id: runnerId,
     terminal_id: options.terminal,
     command: words.length === 0 ? undefined : toShellLine(words),
     shell: options.shell,
@@ -141,7 +141,7 @@ async function attachTerminal(
   });
   if (result.end === "exit") return getExitCode({ type: "exit", timed_out: false, ...result });
   const why = result.reason === "slow" ? " because this terminal was too slow" : "";
-  const command = `wharf runner attach ${runner_id} --terminal ${result.terminal_id}`;
+  const command = `wharf runner attach ${runnerId} --terminal ${result.terminal_id}`;
   terminal.err(`\r\nDetached${why}. Attach again with \`${command}\`.\n`);
   return result.exitCode;
 }

@@ -29,10 +29,10 @@ export async function promptTask(
   const text = await readPromptText(cli, { text: args[1], file: options.file });
   const task = await client.call(api.getTask, { params: { task_id: args[0] ?? "" } });
   const startSeq = await getLastSeq(client, task.id);
-  const turn_id = randomUUID();
+  const turnId = randomUUID();
   const agent = options.agent === undefined ? {} : { agent_type: options.agent };
   const files = attachments.length > 0 ? { attachments } : {};
-  const body = { text: text ?? task.description, turn_id, ...agent, ...files };
+  const body = { text: text ?? task.description, turn_id: turnId, ...agent, ...files };
   const turn = await client.call(
     api.promptTask,
     { params: { task_id: task.id }, body },

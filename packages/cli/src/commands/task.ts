@@ -195,7 +195,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
   const [title = ""] = args;
   const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
   const { repo, agent, branch, board, mode, model, policy, priority } = options;
-  const board_id = board ?? (await client.call(api.serverInfo, {})).default_board_id;
+  const boardId = board ?? (await client.call(api.serverInfo, {})).default_board_id;
   const body = {
     title,
     description,
@@ -207,7 +207,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
     ...(policy !== undefined && { permission_policy: policy }),
     ...(priority !== undefined && { priority }),
   };
-  const task = await client.call(api.createTask, { params: { board_id }, body });
+  const task = await client.call(api.createTask, { params: { board_id: boardId }, body });
   if (settings.json) return terminal.out(toJsonLine(task));
   terminal.out(`${toShortId(task.id)}\n`);
   terminal.err(`Start it with \`wharf task prompt ${toShortId(task.id)}\`.\n`);
@@ -338,11 +338,13 @@ async function answerQuestion(
     throw createUsageError(
       `there are ${questions.length} open permission requests: choose one with --permission (\`wharf task answer ${toShortId(task.id)}\` lists them)`,
     );
-  const option_id = options.refuse ? undefined : getOptionId(choice ?? "", question.options ?? []);
-  if (option_id === undefined && !options.refuse) throw createUsageError(`'${choice}' is not an option of the request`);
+  const optionId = options.refuse ? undefined : getOptionId(choice ?? "", question.options ?? []);
+  if (optionId === undefined && !options.refuse) throw createUsageError(`'${choice}' is not an option of the request`);
   await client.call(api.answerPermission, {
     params: { task_id: task.id, permission_id: question.permission_id },
-    body: option_id === undefined ? {} : { option_id },
+    body: optionId === undefined ? {} : { option_id: optionId },
   });
-  terminal.out(settings.json ? toJsonLine({ permission_id: question.permission_id, option_id }) : "Answered.\n");
+  terminal.out(
+    settings.json ? toJsonLine({ permission_id: question.permission_id, option_id: optionId }) : "Answered.\n",
+  );
 }

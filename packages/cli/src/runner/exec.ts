@@ -40,11 +40,11 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   const { runner_id, ...rest } = input;
   const { interrupts, stdin, encoding, show } = options;
   const { signal } = interrupts;
-  const command_id = randomUUID();
-  const body = { ...rest, command_id, encoding, stdin_open: stdin !== undefined };
+  const commandId = randomUUID();
+  const body = { ...rest, command_id: commandId, encoding, stdin_open: stdin !== undefined };
   let hasBegun = false;
   interrupts.forwardTo(async () => {
-    const interrupt = { params: { runner_id, command_id }, body: { signal: "SIGINT" as const } };
+    const interrupt = { params: { runner_id, command_id: commandId }, body: { signal: "SIGINT" as const } };
     await client.call(runnerApi.killRunnerCommand, interrupt, { signal }).catch((error: unknown) => {
       // The command has ended meanwhile, and its exit is in flight.
       if (hasBegun && isCommandGone(error)) return;
@@ -54,7 +54,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
   const answer = await requestStream(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal });
   hasBegun = true;
   const completion = new AbortController();
-  const feeding = stdin && sendInput(client, { runner_id, command_id }, { stdin, over: completion.signal });
+  const feeding = stdin && sendInput(client, { runner_id, command_id: commandId }, { stdin, over: completion.signal });
   // A failure is reported when the command has ended.
   feeding?.catch(() => undefined);
   try {

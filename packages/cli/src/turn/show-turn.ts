@@ -76,11 +76,11 @@ function createPermissionPrompt({ client }: Cli, taskId: string): PermissionProm
   return new PermissionPrompt({
     input: process.stdin,
     output: process.stdout,
-    answer: async (permission_id, option_id) => {
-      const body = option_id === undefined ? {} : { option_id };
+    answer: async (permissionId, optionId) => {
+      const body = optionId === undefined ? {} : { option_id: optionId };
       await client.call(
         api.answerPermission,
-        { params: { task_id: taskId, permission_id }, body },
+        { params: { task_id: taskId, permission_id: permissionId }, body },
         { retryTimeoutMs: restartTimeoutMs },
       );
     },

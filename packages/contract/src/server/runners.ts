@@ -30,10 +30,10 @@ export const RunnerResources = z.object({
 });
 export type RunnerResources = z.infer<typeof RunnerResources>;
 
-const createResources = (cpus: number, memory_gb: number, storage_gb: number): RunnerResources => ({
+const createResources = (cpus: number, memoryGb: number, storageGb: number): RunnerResources => ({
   cpu_millicores: cpus * 1000,
-  memory_mb: memory_gb * 1024,
-  storage_gb,
+  memory_mb: memoryGb * 1024,
+  storage_gb: storageGb,
 });
 
 /** The named sizes. `custom` is the only other size and lists its own resources. */

@@ -89,10 +89,11 @@ async function openWithTimeout(
   }
 }
 
-function toWharfError(error: unknown, runner_id: string): unknown {
+function toWharfError(error: unknown, runnerId: string): unknown {
   if (!(error instanceof Error) || error instanceof WharfError) return error;
   const code = "code" in error ? String(error.code) : "";
-  if (!code.startsWith("ERR_SSL_")) return new WharfError("runner_unavailable", { runner_id, reason: error.message });
+  if (!code.startsWith("ERR_SSL_"))
+    return new WharfError("runner_unavailable", { runner_id: runnerId, reason: error.message });
   const reason = `its daemon did not prove the runner's key when it opened the wire (${code})`;
-  return new WharfError("runner_hostile", { runner_id, reason }, { cause: error });
+  return new WharfError("runner_hostile", { runner_id: runnerId, reason }, { cause: error });
 }

@@ -245,10 +245,14 @@ export class SingleAgentHost implements AgentHost {
     const { pausing, paused } = this.#getPauseState();
     const halted = { ...(pausing && { pausing }), ...(paused && { paused }) };
     if (!this.#activeAgent) return { status: "none", ...halted };
-    const { session, runId: run_id, driver } = this.#activeAgent;
-    const details = { run_id, ...halted, ...(session?.session_id !== undefined && { session_id: session.session_id }) };
-    const turn_id = this.#turn?.id ?? this.#pendingTurn?.turnId;
-    if (turn_id !== undefined) return { ...details, status: "busy", turn_id };
+    const { session, runId, driver } = this.#activeAgent;
+    const details = {
+      run_id: runId,
+      ...halted,
+      ...(session?.session_id !== undefined && { session_id: session.session_id }),
+    };
+    const turnId = this.#turn?.id ?? this.#pendingTurn?.turnId;
+    if (turnId !== undefined) return { ...details, status: "busy", turn_id: turnId };
     if (!session) return { ...details, status: "starting" };
     return { ...details, status: driver?.exitSignal.aborted ? "exited" : "ready" };
   }
@@ -286,12 +290,12 @@ export class SingleAgentHost implements AgentHost {
     await this.#getTurnHistory();
     await previousDriver?.end("another start");
     const earlierSessionId = await this.#sessionFile.getSessionId(input.run_id);
-    const session_id = input.session_id ?? earlierSessionId;
+    const sessionId = input.session_id ?? earlierSessionId;
     await this.#writeHomeFiles(input);
     await this.#pause.waitForResume();
     if (activeAgent.stopReason !== undefined)
       throw createStartError(input.command, `it was stopped: ${activeAgent.stopReason}`, undefined);
-    const session = await this.#startDriver(activeAgent, input, session_id);
+    const session = await this.#startDriver(activeAgent, input, sessionId);
     await this.#sessionFile.setSession(input.run_id, session.session_id);
     activeAgent.session = session;
     return session;
@@ -304,10 +308,10 @@ export class SingleAgentHost implements AgentHost {
   async #startDriver(
     activeAgent: ActiveAgent,
     input: AgentStartInput,
-    session_id: string | undefined,
+    sessionId: string | undefined,
   ): Promise<AgentSession> {
     try {
-      activeAgent.driver = this.#createDriver(activeAgent, input, session_id);
+      activeAgent.driver = this.#createDriver(activeAgent, input, sessionId);
       return await activeAgent.driver.start();
     } catch (error) {
       if (!(error instanceof LoadError) || activeAgent.stopReason !== undefined) throw error;

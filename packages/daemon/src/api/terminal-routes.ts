@@ -79,21 +79,21 @@ async function serveStream(
 ): Promise<void> {
   const query = parseValue(route.query, Object.fromEntries(search));
   const named = "terminal_id" in query ? query.terminal_id : undefined;
-  const terminal_id = parseValue(TerminalId, id ?? named);
+  const terminalId = parseValue(TerminalId, id ?? named);
   const terminals = await terminalsPromise;
-  const viewer = await terminals.attach(terminal_id, query);
+  const viewer = await terminals.attach(terminalId, query);
   const input =
     route === terminalStreams.attach
-      ? receiveViewerInput(request, { terminals, terminal_id, viewer })
+      ? receiveViewerInput(request, { terminals, terminal_id: terminalId, viewer })
       : Promise.resolve();
   try {
     await serveViewer(response, { viewer, encoder: encoders[query.format], onStall: () => void detachStalled() });
   } finally {
-    await terminals.removeViewer(terminal_id, viewer);
+    await terminals.removeViewer(terminalId, viewer);
     await input;
   }
 
   async function detachStalled(): Promise<void> {
-    (await terminals.getHistory(terminal_id)).detachStalled(viewer);
+    (await terminals.getHistory(terminalId)).detachStalled(viewer);
   }
 }

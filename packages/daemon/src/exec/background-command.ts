@@ -73,17 +73,17 @@ export class BackgroundCommand {
     output.addSource("stdout", process.stdout);
     output.addSource("stderr", process.stderr);
     const input = new CommandInput(process.stdin, { first: Buffer.from(stdin, encoding), open: stdin_open });
-    const started_at = new Date().toISOString();
-    const started_ticks = (await readProcess(process.pid))?.started;
+    const startedAt = new Date().toISOString();
+    const startedTicks = (await readProcess(process.pid))?.started;
     const record: CommandRecord = {
       command_id,
       command,
       working_dir,
       state: "running",
       pid: process.pid,
-      started_at,
+      started_at: startedAt,
       stdin: 0,
-      started_ticks,
+      started_ticks: startedTicks,
     };
     const self = new BackgroundCommand(record, options);
     self.#process = process;

@@ -118,8 +118,11 @@ export class Commands {
   }
 
   async runOnce(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
-    const command_id = request.command_id ?? randomUUID();
-    return toExecResult(await this.run({ ...request, command_id }, signal), { command_id, encoding: request.encoding });
+    const commandId = request.command_id ?? randomUUID();
+    return toExecResult(await this.run({ ...request, command_id: commandId }, signal), {
+      command_id: commandId,
+      encoding: request.encoding,
+    });
   }
 
   /** Starts a background command. A second request with the same id does not start another. */

@@ -67,12 +67,12 @@ export class CommandProcess {
     this.stdin?.on("error", () => this.stdin?.destroy());
     const memory = new MemoryWatch();
     this.exited = new Promise((resolve) => {
-      child.once("exit", (exit_code, signal) => {
+      child.once("exit", (exitCode, signal) => {
         this.#hasExited = true;
         liveGroups.delete(pid);
         if (liveGroups.size === 0) process.off("exit", killLiveGroups);
         this.stdin?.destroy();
-        const exit = { exit_code, signal, timed_out: this.#timedOut };
+        const exit = { exit_code: exitCode, signal, timed_out: this.#timedOut };
         resolve(memory.hasKilled(exit) ? { ...exit, out_of_memory: true } : exit);
       });
     });

@@ -57,5 +57,5 @@ function encodeContent(bytes: Buffer, { path, encoding }: FileRead): Pick<FileCo
   return { encoding: "base64", content: bytes.toString("base64") };
 }
 
-export const createTooLargeError = (path: string, limit_bytes: number): WharfError =>
-  new WharfError("file_too_large", { path, limit_bytes });
+export const createTooLargeError = (path: string, limitBytes: number): WharfError =>
+  new WharfError("file_too_large", { path, limit_bytes: limitBytes });

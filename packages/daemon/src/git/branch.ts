@@ -28,8 +28,13 @@ export async function switchBranch(
   const head = await getHeadCommit(workspace);
   if (name !== checkout.shadow_branch) {
     const { base_branch: base, remote_path } = checkout;
-    const base_commit_sha = await getForkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
-    await writeCheckout(workspace.state, { ...checkout, shadow_branch: name, base_commit_sha, told: head });
+    const baseCommitSha = await getForkPoint(workspace, { base, url: workspace.remoteUrl(remote_path) });
+    await writeCheckout(workspace.state, {
+      ...checkout,
+      shadow_branch: name,
+      base_commit_sha: baseCommitSha,
+      told: head,
+    });
   }
   return { branch: name, head, created: localSha === undefined };
 }

@@ -68,13 +68,13 @@ class Committer {
     this.#shadow = shadow;
     const { name, email } = input.co_author ?? wharfIdentity;
     this.#message = `${input.message.trim() || "Changes by the agent"}\n\nCo-authored-by: ${name} <${email}>\n`;
-    const author_name = input.author_name.trim() || "Wharf";
-    const author_email = input.author_email.trim() || "wharf@localhost";
+    const authorName = input.author_name.trim() || "Wharf";
+    const authorEmail = input.author_email.trim() || "wharf@localhost";
     this.#environment = {
-      GIT_AUTHOR_NAME: author_name,
-      GIT_AUTHOR_EMAIL: author_email,
-      GIT_COMMITTER_NAME: author_name,
-      GIT_COMMITTER_EMAIL: author_email,
+      GIT_AUTHOR_NAME: authorName,
+      GIT_AUTHOR_EMAIL: authorEmail,
+      GIT_COMMITTER_NAME: authorName,
+      GIT_COMMITTER_EMAIL: authorEmail,
     };
   }
 

@@ -53,13 +53,13 @@ export async function getCurrentCommit(workspace: Workspace): Promise<GitLogEntr
 
 export function parseLog(text: string): GitLogEntry[] {
   return text.split("\0").flatMap((record) => {
-    const [sha, parents, author_name, author_email, committedAt, subject, ...body] = record.split("\n");
+    const [sha, parents, authorName, authorEmail, committedAt, subject, ...body] = record.split("\n");
     if (subject === undefined || !sha) return [];
     return {
       sha,
       parents: (parents ?? "").split(" ").filter((parent) => parent !== ""),
-      author_name: author_name ?? "",
-      author_email: author_email ?? "",
+      author_name: authorName ?? "",
+      author_email: authorEmail ?? "",
       at: committedAt ?? "",
       subject,
       body: body.join("\n").trim().slice(0, maxBodyCharacters),

@@ -53,7 +53,11 @@ export class ConsoleTerminal {
   }
 
   attach(query: Pick<AttachQuery, "after" | "history" | "viewer_id" | "flow">): Viewer {
-    const createGreeting = (viewer_id: string) => ({ type: "attached" as const, viewer_id, terminal: this.getInfo() });
+    const createGreeting = (viewerId: string) => ({
+      type: "attached" as const,
+      viewer_id: viewerId,
+      terminal: this.getInfo(),
+    });
     return this.history.attach({ query, createGreeting });
   }
 }

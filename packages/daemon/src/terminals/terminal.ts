@@ -66,7 +66,7 @@ export class Terminal {
     this.#folder = join(context.folders.terminals, record.terminal_id);
     this.#keyboard = new KeyboardLock({
       isAttached: (viewer) => this.#history?.hasViewer(viewer) ?? false,
-      onChange: (viewer_id) => this.#history?.broadcast({ type: "typist", viewer_id }),
+      onChange: (viewerId) => this.#history?.broadcast({ type: "typist", viewer_id: viewerId }),
     });
     this.#flow = new FlowControl({
       pause: () => this.#pty?.pause(),
@@ -80,7 +80,7 @@ export class Terminal {
     const { folders } = context;
     const { terminal_id, command, shell, working_dir, cols, rows, max_entries, max_bytes } = request;
     const cwd = await resolveRootedPath(folders.workspace, working_dir);
-    const started_at = new Date().toISOString();
+    const startedAt = new Date().toISOString();
     const about = {
       terminal_id,
       command: command ?? shell,
@@ -89,7 +89,7 @@ export class Terminal {
       rows,
       max_entries,
       max_bytes,
-      started_at,
+      started_at: startedAt,
     };
     const self = new Terminal({ ...about, state: "running" }, context);
     await mkdir(self.#folder, { recursive: true });
@@ -152,9 +152,9 @@ export class Terminal {
 
   async attach(query: Pick<AttachQuery, "after" | "history" | "viewer_id" | "flow">): Promise<Viewer> {
     const history = await this.getHistory();
-    const createGreeting = (viewer_id: string): TerminalEvent => ({
+    const createGreeting = (viewerId: string): TerminalEvent => ({
       type: "attached",
-      viewer_id,
+      viewer_id: viewerId,
       terminal: this.#toInfo(history.ring),
     });
     return history.attach({ query, createGreeting });

@@ -70,13 +70,13 @@ export class Servers {
    */
   async runAsLeader<T>(duty: string, work: () => Promise<T>): Promise<T | undefined> {
     const { db, id } = this.#options;
-    const expires_at = sql`now() + make_interval(secs => ${leadershipSeconds})`;
+    const expiresAt = sql`now() + make_interval(secs => ${leadershipSeconds})`;
     const [leadership] = await db
       .insert(leaderships)
-      .values({ duty, server_id: id, expires_at })
+      .values({ duty, server_id: id, expires_at: expiresAt })
       .onConflictDoUpdate({
         target: leaderships.duty,
-        set: { server_id: id, expires_at },
+        set: { server_id: id, expires_at: expiresAt },
         setWhere: sql`${leaderships.server_id} = ${id} or ${leaderships.expires_at} < now()`,
       })
       .returning();

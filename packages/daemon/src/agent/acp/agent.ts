@@ -69,9 +69,9 @@ interface Deadline {
   readonly after_s: number;
 }
 
-const createDeadline = (after_s: number): Deadline => ({
-  signal: AbortSignal.timeout(Math.min(Math.ceil(after_s * 1_000), maxTimerMs)),
-  after_s,
+const createDeadline = (timeoutSeconds: number): Deadline => ({
+  signal: AbortSignal.timeout(Math.min(Math.ceil(timeoutSeconds * 1_000), maxTimerMs)),
+  after_s: timeoutSeconds,
 });
 
 /** AcpAgent drives an agent that speaks the Agent Client Protocol on its stdio. */
@@ -150,13 +150,13 @@ export class AcpAgent implements AgentDriver {
       );
       const { usage, stopReason } = answer;
       if (usage) {
-        const { inputTokens: input_tokens, outputTokens: output_tokens } = usage;
+        const { inputTokens, outputTokens } = usage;
         await recorder.record(
           omitUndefined({
             kind: "usage" as const,
             source: "agent" as const,
-            input_tokens,
-            output_tokens,
+            input_tokens: inputTokens,
+            output_tokens: outputTokens,
             raw: new ByteBudget().clipValue(usage),
           }),
         );

@@ -151,9 +151,9 @@ function convertContent(items: z.infer<typeof Contents>, budget: ByteBudget): To
       content.push({ type: "terminal", terminal_id: budget.clipText(item.terminalId, 1_024) });
     if (item.type === "diff") {
       const path = budget.clipText(item.path, 4_096);
-      const new_text = budget.clipText(item.newText);
-      const old_text = item.oldText === undefined ? undefined : budget.clipText(item.oldText);
-      content.push(omitUndefined({ type: "diff" as const, path, old_text, new_text }));
+      const newText = budget.clipText(item.newText);
+      const oldText = item.oldText === undefined ? undefined : budget.clipText(item.oldText);
+      content.push(omitUndefined({ type: "diff" as const, path, old_text: oldText, new_text: newText }));
     }
   }
   return content;

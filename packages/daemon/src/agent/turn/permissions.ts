@@ -120,11 +120,17 @@ export class Permissions {
         clearTimeout(timer);
         signal.removeEventListener("abort", cancelRequest);
         this.#setSettled(id, settled.status);
-        const { status, optionId: option_id, by: answeredBy } = settled;
+        const { status, optionId, by: answeredBy } = settled;
         await this.#recorder.record(
-          omitUndefined({ kind: "permission" as const, permission_id: id, status, option_id, by: answeredBy }),
+          omitUndefined({
+            kind: "permission" as const,
+            permission_id: id,
+            status,
+            option_id: optionId,
+            by: answeredBy,
+          }),
         );
-        resolve(option_id);
+        resolve(optionId);
       };
       const timer = setTimeout(() => {
         const optionId = getRejection(request.options);
@@ -149,12 +155,12 @@ const getRejection = (options: readonly PermissionOption[]): ChosenOptionId =>
 
 function toPermissionEvent(
   request: PermissionRequest,
-  permission_id: string,
+  permissionId: string,
 ): Omit<EventDataByKind<"permission">, "status"> {
   const budget = new ByteBudget();
   return omitUndefined({
     kind: "permission" as const,
-    permission_id,
+    permission_id: permissionId,
     title: request.title === undefined ? undefined : budget.clipText(request.title, 4_096),
     tool_call_id: request.toolCallId,
     options: request.options.map(({ optionId, name, kind }) => ({

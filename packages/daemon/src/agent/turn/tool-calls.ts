@@ -26,8 +26,8 @@ export class ToolCalls {
   /** Ends the calls that the agent left open and returns their events. */
   closeAll(status: "completed" | "failed"): EventDataByKind<"tool_call">[] {
     const openIds = [...this.#calls].filter(([, call]) => call.open).map(([id]) => id);
-    return openIds.map((tool_call_id) => {
-      const event: EventDataByKind<"tool_call"> = { kind: "tool_call", tool_call_id, status };
+    return openIds.map((toolCallId) => {
+      const event: EventDataByKind<"tool_call"> = { kind: "tool_call", tool_call_id: toolCallId, status };
       this.update(event);
       return event;
     });

@@ -67,9 +67,9 @@ export class TurnHistory {
   }
 
   async #settleMissing(turnId: string): Promise<void> {
-    const run_id = this.#lastTurn?.run_id ?? (await this.#searchJournal(turnId)).runId ?? "unknown";
-    await this.log.recordRunning({ turn_id: turnId, run_id });
-    await this.#settleTurn({ turn_id: turnId, run_id, isDone: false });
+    const runId = this.#lastTurn?.run_id ?? (await this.#searchJournal(turnId)).runId ?? "unknown";
+    await this.log.recordRunning({ turn_id: turnId, run_id: runId });
+    await this.#settleTurn({ turn_id: turnId, run_id: runId, isDone: false });
   }
 
   async #settleTurn(turn: LoggedTurn): Promise<void> {

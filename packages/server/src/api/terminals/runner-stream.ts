@@ -48,13 +48,13 @@ export async function openTerminalStream(
   const runner = await getReadyRunner(modules, principal, match[1] ?? "");
   const use = modules.runnerLinks.acquire(runner);
   try {
-    const terminal_id =
+    const terminalId =
       name === "new" ? await createTerminal(use, addEnvironment(modules, runner, { environment: {} }), query) : name;
     return {
-      start: (ws) => void serveTerminal(ws, { use, terminal_id, query }),
+      start: (ws) => void serveTerminal(ws, { use, terminal_id: terminalId, query }),
       async [Symbol.asyncDispose]() {
         using _held = use;
-        if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id } });
+        if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id: terminalId } });
       },
     };
   } catch (error) {

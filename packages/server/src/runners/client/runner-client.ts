@@ -126,9 +126,12 @@ export class RunnerClient implements WireClient {
     const timerController = new AbortController();
     const timeoutController = new AbortController();
     const attemptSignal = AbortSignal.any([signal, timeoutController.signal]);
-    const { runnerId: runner_id } = this;
+    const { runnerId } = this;
     this.#clock.sleep(timeoutMs, timerController.signal).then(
-      () => timeoutController.abort(new WharfError("runner_timeout", { runner_id, phase, after_s: timeoutMs / 1000 })),
+      () =>
+        timeoutController.abort(
+          new WharfError("runner_timeout", { runner_id: runnerId, phase, after_s: timeoutMs / 1000 }),
+        ),
       () => undefined,
     );
     try {

@@ -18,8 +18,8 @@ const maxUnfetchedMs = 60_000;
 export class HeldLinks {
   readonly #links = new Map<string, HeldLink>();
 
-  add(id: string, pool_key: string, warm: WarmLink): void {
-    this.#links.set(id, { warm, pool_key, isReady: false, claimedAt: undefined });
+  add(id: string, poolKey: string, warm: WarmLink): void {
+    this.#links.set(id, { warm, pool_key: poolKey, isReady: false, claimedAt: undefined });
   }
 
   setReady(id: string): void {
@@ -33,14 +33,14 @@ export class HeldLinks {
   }
 
   /** Returns runners that may still wait: only their rows are certain. */
-  getAliveIds(pool_key: string): string[] {
-    return [...this.#links].filter(([id, entry]) => entry.pool_key === pool_key && this.isAlive(id)).map(([id]) => id);
+  getAliveIds(poolKey: string): string[] {
+    return [...this.#links].filter(([id, entry]) => entry.pool_key === poolKey && this.isAlive(id)).map(([id]) => id);
   }
 
   /** Counts claimable runners, as far as this server knows. */
-  countReady(pool_key: string): number {
+  countReady(poolKey: string): number {
     const isClaimable = (entry?: HeldLink) => entry?.isReady === true && entry.claimedAt === undefined;
-    return this.getAliveIds(pool_key).filter((id) => isClaimable(this.#links.get(id))).length;
+    return this.getAliveIds(poolKey).filter((id) => isClaimable(this.#links.get(id))).length;
   }
 
   setClaimed(id: string): void {

@@ -141,10 +141,10 @@ export async function adoptLeases(
  * Extends leases, except rows that are locked at the moment. Returns the runners whose lease is
  * lost.
  */
-export async function renewLeases(db: Database, server_id: string, leases: readonly Lease[]): Promise<Set<string>> {
+export async function renewLeases(db: Database, serverId: string, leases: readonly Lease[]): Promise<Set<string>> {
   if (leases.length === 0) return new Set();
   const ids = sql`any(${toArray(leases.map(({ runner_id }) => runner_id))}::uuid[])`;
-  const ownLeases = and(sql`${runner_leases.runner_id} = ${ids}`, eq(runner_leases.server_id, server_id));
+  const ownLeases = and(sql`${runner_leases.runner_id} = ${ids}`, eq(runner_leases.server_id, serverId));
   const unlocked = db
     .select({ runner_id: runner_leases.runner_id })
     .from(runner_leases)
@@ -161,8 +161,8 @@ export async function renewLeases(db: Database, server_id: string, leases: reado
 
 /** Releases the lease; a holder is due again after the given time. */
 export async function releaseLease(db: Executor, lease: Lease, dueInMs: number): Promise<void> {
-  const expires_at = sql`now() + make_interval(secs => ${dueInMs / 1000})`;
-  await db.update(runner_leases).set({ server_id: null, expires_at }).where(isHeld(lease));
+  const expiresAt = sql`now() + make_interval(secs => ${dueInMs / 1000})`;
+  await db.update(runner_leases).set({ server_id: null, expires_at: expiresAt }).where(isHeld(lease));
 }
 
 /**
@@ -178,10 +178,10 @@ export async function releaseIdleLease(db: Database, lease: Lease): Promise<{ is
       .select({ id: runners.id })
       .from(runners)
       .where(and(eq(runners.id, lease.runner_id), isUnsettled));
-    const expires_at = unsettled ? sql`now()` : null;
+    const expiresAt = unsettled ? sql`now()` : null;
     await tx
       .update(runner_leases)
-      .set({ server_id: null, expires_at })
+      .set({ server_id: null, expires_at: expiresAt })
       .where(eq(runner_leases.runner_id, row.runner_id));
     return { isDue: unsettled !== undefined };
   });
@@ -201,11 +201,11 @@ const isUnsettled = sql`(
 )`;
 
 /** Releases the leases of an earlier process of this server. */
-export async function releaseServerLeases(db: Executor, server_id: string): Promise<void> {
+export async function releaseServerLeases(db: Executor, serverId: string): Promise<void> {
   await db
     .update(runner_leases)
     .set({ server_id: null, expires_at: sql`now()` })
-    .where(eq(runner_leases.server_id, server_id));
+    .where(eq(runner_leases.server_id, serverId));
 }
 
 /** Requests a holder for runners with new work, in the transaction that stores the work. */

@@ -137,8 +137,14 @@ export class WarmPool {
   async claim(tx: Executor, kind: RunnerKind, change: Partial<RunnerRow> = {}): Promise<WarmRunner | undefined> {
     const key = this.#getPoolKey(kind);
     if (!this.#wantedKinds.has(key) || this.#stopping.signal.aborted) return undefined;
-    const { serverId: server_id, place } = this.#options.leases;
-    const claim = { pool_key: key, programs: kind.programs, server_id, place, alive: this.#heldLinks.getAliveIds(key) };
+    const { serverId, place } = this.#options.leases;
+    const claim = {
+      pool_key: key,
+      programs: kind.programs,
+      server_id: serverId,
+      place,
+      alive: this.#heldLinks.getAliveIds(key),
+    };
     const warm = await claimWaitingRunner(tx, claim, change);
     if (!warm) return undefined;
     this.#heldLinks.setClaimed(warm.runner.id);
@@ -248,7 +254,7 @@ export class WarmPool {
 
   async #refill(): Promise<void> {
     const { db, backend, leases } = this.#options;
-    const { serverId: server_id, place } = leases;
+    const { serverId, place } = leases;
     for (const [key, { target, kind }] of this.#wantedKinds) {
       while (this.#warmUps.size < maxConcurrent && !this.#backoff.isPausing(key) && !this.#stopping.signal.aborted) {
         const row = {
@@ -260,7 +266,7 @@ export class WarmPool {
           programs: [...kind.programs],
           pool_key: key,
         };
-        const created = await createWaitingRunner(db, row, { server_id, place, size: target.size });
+        const created = await createWaitingRunner(db, row, { server_id: serverId, place, size: target.size });
         if (!created) break;
         leases.hold(created.lease);
         this.#startWarmUp(created.runner);

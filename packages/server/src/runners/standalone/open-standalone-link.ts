@@ -77,8 +77,8 @@ function getTenure({ leases }: StandaloneLinkOptions, id: string): Tenure {
 /** A restart installs this server's runtime, unless the image itself contains another version. */
 const isIncompatible = (error: unknown) => error instanceof WharfError && error.code === "runner_incompatible";
 
-const createUnavailableError = (runner_id: string, reason: string, cause?: unknown) =>
-  new WharfError("runner_unavailable", { runner_id, reason }, { cause });
+const createUnavailableError = (runnerId: string, reason: string, cause?: unknown) =>
+  new WharfError("runner_unavailable", { runner_id: runnerId, reason }, { cause });
 
 async function watchIsolation(
   { runners, requireIsolation }: StandaloneLinkOptions,

@@ -66,11 +66,11 @@ export class StandaloneRunners {
 
   async create(principal: Principal, input: RunnerCreate): Promise<RunnerWithRun> {
     const { db, backend, leases, workers } = this.#options;
-    const { serverId: server_id, place } = leases;
+    const { serverId, place } = leases;
     this.#checkInput(input);
     const { runner, lease } =
       (await this.#claimWarmRunner(principal, input)) ??
-      (await createStandaloneRunner(db, principal, { ...input, backend, server_id, place }));
+      (await createStandaloneRunner(db, principal, { ...input, backend, server_id: serverId, place }));
     if (lease) workers.begin(leases.hold(lease));
     return { ...runner, run_id: null };
   }

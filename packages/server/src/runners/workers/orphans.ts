@@ -114,7 +114,7 @@ export class Orphans {
       .delete(orphans)
       .where(unknownIds.length > 0 ? and(ownPlace, notInArray(orphans.runner_id, [...unknownIds])) : ownPlace);
     if (unknownIds.length === 0) return [];
-    const values = unknownIds.map((runner_id) => ({ place, runner_id }));
+    const values = unknownIds.map((runnerId) => ({ place, runner_id: runnerId }));
     const rows = await db.insert(orphans).values(values).onConflictDoNothing().returning();
     return rows.map(({ runner_id }) => runner_id);
   }

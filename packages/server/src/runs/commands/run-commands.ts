@@ -104,13 +104,13 @@ export class RunCommands {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await lockLiveRun(writer.tx, taskId);
-      const updated_at = new Date();
+      const updatedAt = new Date();
       await writer.tx
         .update(tasks)
-        .set({ ...choice, updated_at })
+        .set({ ...choice, updated_at: updatedAt })
         .where(eq(tasks.id, taskId));
       // `RunSync` looks at the choices only after the run row changes.
-      if (run) await writer.tx.update(runs).set({ updated_at }).where(eq(runs.id, run.id));
+      if (run) await writer.tx.update(runs).set({ updated_at: updatedAt }).where(eq(runs.id, run.id));
       const message = formatChoice(choice);
       await writer.append(task.id, [
         { ...(run && { run_id: run.id }), created_by: userId, data: { kind: "notice", message } },

@@ -81,8 +81,14 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
         enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
     },
     modelRequest(context, use) {
-      const wall_seconds = use.duration_ms / 1000;
-      enqueueEvent(context, { kind: "usage", source: "gateway", model_requests: 1, wall_seconds, raw: use });
+      const wallSeconds = use.duration_ms / 1000;
+      enqueueEvent(context, {
+        kind: "usage",
+        source: "gateway",
+        model_requests: 1,
+        wall_seconds: wallSeconds,
+        raw: use,
+      });
     },
     watchAnswer(context) {
       modelHealth.beginRequest(context.run_id);

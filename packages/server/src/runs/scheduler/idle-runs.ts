@@ -9,7 +9,7 @@ const { runner_leases, runners, runs } = schema;
  * Makes room for a run that waits for a runner: stops the runner of the run that has been idle
  * longest.
  */
-export async function stopLongestIdleRunner(deps: RunDeps, server_id: string): Promise<string | undefined> {
+export async function stopLongestIdleRunner(deps: RunDeps, serverId: string): Promise<string | undefined> {
   const [idle] = await deps.background
     .select({ run: runs, lease: runner_leases })
     .from(runs)
@@ -21,7 +21,7 @@ export async function stopLongestIdleRunner(deps: RunDeps, server_id: string): P
         eq(runs.slot, false),
         isNull(runs.queued_at),
         sql`${runs.idle_since} is not null`,
-        eq(runner_leases.server_id, server_id),
+        eq(runner_leases.server_id, serverId),
         eq(runners.desired, "READY"),
         sql`not exists (
           select 1 from pushes where pushes.runner_id = ${runners.id} and pushes.state in ('WANTED', 'MIRRORED')
@@ -32,7 +32,7 @@ export async function stopLongestIdleRunner(deps: RunDeps, server_id: string): P
     .limit(1);
   if (!idle || deps.isInUse(idle.lease.runner_id)) return undefined;
   const { run, lease } = idle;
-  const runLease = { run_id: run.id, task_id: run.task_id, lease: { ...lease, server_id } };
+  const runLease = { run_id: run.id, task_id: run.task_id, lease: { ...lease, server_id: serverId } };
   await stopIdleRunner(deps, runLease, Date.now() - (run.idle_since?.getTime() ?? Date.now()));
   return run.task_id;
 }

@@ -65,16 +65,16 @@ export class Scheduler {
   async #claimRuns(): Promise<void> {
     const { leases, workers, limits, fresh } = this.#options;
     const { background, wakeup, pool } = this.#deps;
-    const { serverId: server_id, place } = leases;
+    const { serverId, place } = leases;
     const getKind = (run: { agent_type: string; organization_id: string }) => getRunnerKind(this.#deps, run);
-    const options = { ...limits, fresh, server_id, place, pool, findKind: getKind };
+    const options = { ...limits, fresh, server_id: serverId, place, pool, findKind: getKind };
     const { claimed, needsRunner } = await claimQueuedRuns(background, options);
     for (const { lease, task_id } of claimed) {
       workers.begin(leases.hold(lease));
       wakeup.poke(task_id);
     }
     if (needsRunner) {
-      const stoppedTaskId = await stopLongestIdleRunner(this.#deps, server_id);
+      const stoppedTaskId = await stopLongestIdleRunner(this.#deps, serverId);
       if (stoppedTaskId) wakeup.poke(stoppedTaskId);
     }
     this.heartbeat = new Date();

@@ -65,9 +65,9 @@ export async function queueTurn(
   const isIdle = !isAtWork && live !== undefined && !live.slot && live.queued_at === null;
   const places = queuedTurns.map(({ place }) => place);
   const id = prompt.turn_id ?? randomUUID();
-  const run_id = live?.id ?? (await createRun(writer, task, prompt));
+  const runId = live?.id ?? (await createRun(writer, task, prompt));
   if (isIdle) await queueForSlot(tx, live.id);
-  const origin = { run_id, created_by: prompt.by };
+  const origin = { run_id: runId, created_by: prompt.by };
   const [, message] = await writer.append(task.id, [
     { ...origin, data: { kind: "turn", turn_id: id, status: "queued" }, type: "status" },
     { ...origin, data: { kind: "message", role: "user", text: prompt.text } },
@@ -76,7 +76,7 @@ export async function queueTurn(
   const values = {
     id,
     task_id: task.id,
-    run_id,
+    run_id: runId,
     place: isIdle ? Math.min(1, ...places) - 1 : Math.max(-1, ...places) + 1,
     prompt: prompt.text,
     prompt_seq: message?.seq ?? null,
@@ -113,7 +113,7 @@ const toAttachmentNotice = (files: Attachments) => ({
 async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: TurnPrompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
-  const runner_id = await getPreviousRunnerId(tx, task.id);
+  const runnerId = await getPreviousRunnerId(tx, task.id);
   await tx.insert(runs).values({
     id,
     task_id: task.id,
@@ -122,7 +122,7 @@ async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: Tu
     priority,
     log_start: task.log_bytes,
     queued_at: new Date(),
-    ...(runner_id && { runner_id }),
+    ...(runnerId && { runner_id: runnerId }),
   });
   await tx
     .update(tasks)

@@ -189,10 +189,10 @@ export class BranchDelivery {
     const retryMs = Math.min(maxRetryMs, firstRetryMs * 2 ** push.attempts);
     this.#deps.logger.warn({ task_id: task.id, retry_ms: retryMs, error: thrown }, "a push failed; retrying");
     await this.#writePush(delivery, async (writer) => {
-      const next_attempt_at = sql`now() + make_interval(secs => ${retryMs / 1000})`;
+      const nextAttemptAt = sql`now() + make_interval(secs => ${retryMs / 1000})`;
       await writer.tx
         .update(pushes)
-        .set({ attempts, next_attempt_at, error_message: error.message, reported: true })
+        .set({ attempts, next_attempt_at: nextAttemptAt, error_message: error.message, reported: true })
         .where(eq(pushes.task_id, task.id));
       const message = `${error.message} Wharf retries for about an hour.`;
       if (!push.reported) await appendPush(writer, { push, task, status: "pending", message });

@@ -322,10 +322,10 @@ function checkDeadline({ status, deadline, runner_id, phase }: RunRow, startMs: 
 }
 
 /** Creates the error of a lost runner, without repeating the runner's name from the cause. */
-function createLostError(runner_id: string, error: unknown): WharfError {
+function createLostError(runnerId: string, error: unknown): WharfError {
   const reason =
     error instanceof WharfError && "reason" in error.context ? error.context.reason : "its daemon does not answer";
-  return new WharfError("runner_lost", { runner_id, reason }, { cause: error });
+  return new WharfError("runner_lost", { runner_id: runnerId, reason }, { cause: error });
 }
 
 /** Another start of the runner cannot fix these. */

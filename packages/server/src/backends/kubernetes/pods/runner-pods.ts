@@ -127,8 +127,12 @@ export class RunnerPods {
       obstacle?.reason ??
       (await this.#getLatestWarning(runner.namespace, pod?.metadata.name ?? getObjectNames(runner.id).runner));
     if (words === undefined) {
-      const after_s = runner.startMs / 1000;
-      return new WharfError("runner_timeout", { runner_id: runner.id, phase: "start of the pod", after_s });
+      const timeoutSeconds = runner.startMs / 1000;
+      return new WharfError("runner_timeout", {
+        runner_id: runner.id,
+        phase: "start of the pod",
+        after_s: timeoutSeconds,
+      });
     }
     const isFull = /no space left|disk quota/i.test(words);
     const cause = obstacle?.cause ?? (isFull ? "volume_full" : /mount|volume/i.test(words) ? "volume" : "unknown");

@@ -133,7 +133,7 @@ export class RunStart {
     const signals = this.#getSignals(signal, true);
     const { times, log, db } = this.#deps;
     const cloned = await this.#runPhase(run, "clone", async () => {
-      const repository_id = await runWithoutSlot(this.#deps, runLease, {
+      const repositoryId = await runWithoutSlot(this.#deps, runLease, {
         alarm: this.#alarm,
         signal: AbortSignal.any(signals),
         hasSlot: () => this.#watch.view.run.slot,
@@ -143,10 +143,14 @@ export class RunStart {
             fetchMirror(this.#deps, this.#taskId, stepSignal),
           ),
       });
-      await updateLeasedRun(db, runLease, { repository_id });
-      this.#context = { ...this.#context, repository_id };
+      await updateLeasedRun(db, runLease, { repository_id: repositoryId });
+      this.#context = { ...this.#context, repository_id: repositoryId };
       return this.#tenure.runStep({ name: "clone", maxMs: times.clone, signals }, (stepSignal) =>
-        cloneWorkspace(this.#deps, { task_id: this.#taskId, repository_id }, { link, signal: stepSignal }),
+        cloneWorkspace(
+          this.#deps,
+          { task_id: this.#taskId, repository_id: repositoryId },
+          { link, signal: stepSignal },
+        ),
       );
     });
     const { shadow_branch, base_branch, base_commit_sha } = cloned;

@@ -58,15 +58,15 @@ export async function cloneWorkspace(
 }
 
 /** Updates the mirror of the task's repository. Returns the mirror's id. */
-export async function fetchMirror(deps: RunDeps, task_id: string, signal: AbortSignal): Promise<string> {
-  const { repository_url, shadow_branch } = await getTask(deps, task_id);
+export async function fetchMirror(deps: RunDeps, taskId: string, signal: AbortSignal): Promise<string> {
+  const { repository_url, shadow_branch } = await getTask(deps, taskId);
   const mirror = await deps.mirrors.ensure(repository_url, { signal, shadow_branch });
   return mirror.repository_id;
 }
 
-async function getTask(deps: RunDeps, task_id: string) {
-  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, task_id));
-  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id });
+async function getTask(deps: RunDeps, taskId: string) {
+  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, taskId));
+  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: taskId });
   return { ...task, repository_url: task.repository_url };
 }
 
@@ -89,12 +89,12 @@ export async function startAgent(deps: RunDeps, lease: RunLease, context: StartC
   const type = await deps.agentTypes.chooseType(run.agent_type);
   const { model_route: _, ...launch } = createLaunch(type, deps.keys.getRunToken(run.id), deps.routes);
   const session = run.session_id ?? (await getLastSession(deps, run));
-  const permission_policy = task?.permission_policy ?? "ask";
+  const permissionPolicy = task?.permission_policy ?? "ask";
   const body = {
     run_id: run.id,
     protocol: type.protocol,
     ...launch,
-    permission_policy,
+    permission_policy: permissionPolicy,
     permission_timeout_s: deps.times.permission / 1000,
     start_timeout_s: deps.times.agentStart / 1000,
     ...(session && { session_id: session }),
@@ -104,7 +104,7 @@ export async function startAgent(deps: RunDeps, lease: RunLease, context: StartC
     { body },
     { signal: context.signal, timeoutMs: deps.times.agentStart + 10_000 },
   );
-  const started = { ...answer, usualMode: getUsualMode(type, permission_policy) };
+  const started = { ...answer, usualMode: getUsualMode(type, permissionPolicy) };
   if (!started.session_id || started.session_id === run.session_id) return started;
   await deps.log.write(async ({ tx }) => {
     await lockTask(tx, lease.task_id);

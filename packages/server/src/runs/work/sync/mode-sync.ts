@@ -15,14 +15,14 @@ const laterCodes: ReadonlySet<string> = new Set(["agent_not_ready", "agent_pause
 const choices = {
   mode: {
     getDesired: (task: AgentPreferences) => task.agent_mode,
-    call: (link: Link, mode_id: string, signal: AbortSignal) =>
-      link.client.call(agentApi.setMode, { body: { mode_id } }, { signal }),
+    call: (link: Link, modeId: string, signal: AbortSignal) =>
+      link.client.call(agentApi.setMode, { body: { mode_id: modeId } }, { signal }),
     none: { agent_mode: null },
   },
   model: {
     getDesired: (task: AgentPreferences) => task.agent_model,
-    call: (link: Link, model_id: string, signal: AbortSignal) =>
-      link.client.call(agentApi.setModel, { body: { model_id } }, { signal }),
+    call: (link: Link, modelId: string, signal: AbortSignal) =>
+      link.client.call(agentApi.setModel, { body: { model_id: modelId } }, { signal }),
     none: { agent_model: null },
   },
 } as const;
