@@ -70,6 +70,16 @@ describe("a run with its own server leaves no process", () => {
     await expectNothingLeft();
   });
 
+  test("when Ctrl-C is pressed before the task has a runner, and everything stops in order", async () => {
+    const { pty, screen, exitCode } = open(...runArguments("demo: say working\ndemo: hang"));
+    // This is the title of the task, which appears first.
+    await eventually(() => screen.text.includes("working"), true, 60_000);
+    pty.write("\u0003");
+    expect(await exitCode).toBe(130);
+    expect(screen.text).not.toContain("could not stop the agents in order");
+    await expectNothingLeft();
+  });
+
   test("when Ctrl-C is pressed repeatedly although the agent does not exit", async () => {
     const { pty, screen, exitCode } = open(...runArguments("demo: say working\ndemo: hang deaf"));
     await eventually(() => screen.text.includes("working"), true, 60_000);

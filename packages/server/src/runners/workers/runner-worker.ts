@@ -117,10 +117,17 @@ export class RunnerWorker {
   }
 
   /** If the runner is needed again by then, the tenure's end notices. */
-  async #stopRunner(runner: RunnerRow): Promise<"at rest"> {
+  async #stopRunner(runner: RunnerRow): Promise<"at rest" | "again"> {
     const { backend, runners, poke } = this.#options;
     if (runner.state !== "CREATING" && runner.state !== "READY") return "at rest";
-    await this.#tenure.runStep({ name: "stop", maxMs: stopTimeoutMs }, () => backend.stop(runner.id));
+    try {
+      await this.#tenure.runStep({ name: "stop", maxMs: stopTimeoutMs }, () => backend.stop(runner.id));
+    } catch (error) {
+      if (runner.state !== "CREATING" || !isLost(error)) throw error;
+      // The stop came before the runner existed, so there is no disk to keep.
+      await runners.setDesired(this.#tenure.lease, "DESTROYED");
+      return "again";
+    }
     await runners.setStopped(this.#tenure.lease);
     poke(runner.id);
     return "at rest";
@@ -156,6 +163,8 @@ export class RunnerWorker {
     );
   }
 }
+
+const isLost = (error: unknown) => error instanceof WharfError && error.code === "runner_lost";
 
 /** Builds the backend's spec of a standalone runner. */
 export function createRunnerSpec({ id, programs, organization_id, resources, image }: RunnerRow, keys: Keys) {
