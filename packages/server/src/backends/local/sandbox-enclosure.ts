@@ -104,6 +104,7 @@ export class SandboxEnclosure implements Enclosure {
         AbortSignal.any([AbortSignal.timeout(startTimeoutMs), ...(signal ? [signal] : [])]),
       );
     } catch (error) {
+      await killMonitor(monitor);
       signal?.throwIfAborted();
       const reason = (await folder.readLogTail()) || getErrorMessage(error);
       throw new WharfError(
@@ -233,6 +234,17 @@ export function sendFilter(monitor: ChildProcess, filter: Buffer | undefined): v
   // If bubblewrap ends before it has read the filter, its exit reports the failure.
   pipe.on("error", () => undefined);
   pipe.end(filter);
+}
+
+/**
+ * Kills the process that was started, which need not be bubblewrap yet. If it lived on, it would
+ * create an init that nothing sets free, after the search for those has ended.
+ */
+async function killMonitor(monitor: ChildProcess): Promise<void> {
+  if (monitor.pid === undefined || monitor.exitCode !== null || monitor.signalCode !== null) return;
+  const exited = once(monitor, "exit");
+  monitor.kill("SIGKILL");
+  await exited;
 }
 
 const Status = z.object({ "child-pid": z.number().int().positive() });
