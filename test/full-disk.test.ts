@@ -143,6 +143,7 @@ describe.runIf(canMount)("on a disk that becomes full (needs root on Linux, to m
     await exhaustLog();
     fill(0);
     await before();
+    fill(0);
     const { code, stderr } = await wharf.cli("down");
     expect(findTraces(wharf.data), `exit code ${code}: ${stderr}`).toEqual(noTraces);
     free();

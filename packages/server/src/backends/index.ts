@@ -8,7 +8,7 @@ export {
   type KubernetesBackendOptions,
   type KubernetesSettings,
 } from "./kubernetes/index.ts";
-export { createLocalBackend, createPlainBackend, describeSandbox } from "./local/index.ts";
+export { createLocalBackend, createPlainBackend, describeSandbox, openLeftoverRunners } from "./local/index.ts";
 export { openMockBackend } from "./open-mock.ts";
 export type { DaemonSettings } from "./shared/daemon-settings.ts";
 export { type CredentialUse, type HostCredential, hostCredentials } from "./shared/host-credential.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type Backend, createLocalBackend } from "../backends/index.ts";
+import { type Backend, openLeftoverRunners } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "../store/embedded/index.ts";
@@ -76,7 +76,7 @@ export async function stopLeftoverRunners({ config, kit }: { config: Config; kit
   const folder = join(config.dataFolder, "runners");
   if (existsSync(folder)) {
     const { searchPath } = config;
-    const backend = await createLocalBackend({ folder, kit, node: process.execPath, searchPath, allowUnsafe: true });
+    const backend = await openLeftoverRunners({ folder, kit, node: process.execPath, searchPath });
     try {
       await stopRunners(backend, logger);
     } finally {

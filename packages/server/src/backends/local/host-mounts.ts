@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, globSync, lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createMaskMount, createReadOnlyMount, type Mount } from "./mount.ts";
 
@@ -85,14 +85,18 @@ export async function writePlaceholderFiles(folder: string): Promise<Mount[]> {
   const mounts: Mount[] = [];
   for (const [name, content] of Object.entries(placeholderFiles)) {
     const file = join(folder, name);
-    const next = `${file}.${randomUUID()}`;
-    await writeFile(next, content);
-    await chmod(next, 0o444);
-    // The file of an earlier start is read-only and mounted in its sandboxes, so replace it.
-    await rename(next, file);
+    // The file of an earlier start is read-only and mounted in its sandboxes, so it is replaced.
+    if ((await readFile(file, "utf8").catch(() => undefined)) !== content) await replaceReadOnly(file, content);
     mounts.push(createReadOnlyMount(file, `/etc/${name}`));
   }
   return mounts;
+}
+
+async function replaceReadOnly(file: string, content: string): Promise<void> {
+  const next = `${file}.${randomUUID()}`;
+  await writeFile(next, content);
+  await chmod(next, 0o444);
+  await rename(next, file);
 }
 
 /** Returns whether a sandbox sees this file of the host at the same path. */

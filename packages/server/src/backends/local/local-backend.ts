@@ -9,10 +9,11 @@ import { getLinkPath } from "../shared/short-path.ts";
 import { WireListeners } from "../shared/wire-listeners.ts";
 import { waitForLog } from "./daemon-log.ts";
 import type { Enclosure } from "./enclosure.ts";
-import { describeLimits } from "./limits/confinement.ts";
+import { describeLimits, findConfinement } from "./limits/confinement.ts";
 import { PlainEnclosure } from "./plain-enclosure.ts";
 import { probeSandbox } from "./probe.ts";
 import { listProcesses, isAlive, signalProcess, waitForExit, type Process, type ProcessIdentity } from "./processes.ts";
+import { findOnPath } from "./programs.ts";
 import { emptyTrash, removeTree } from "./remove-tree.ts";
 import { isRunnerId, RunnerFolder, type LaunchRecord } from "./runner-folder.ts";
 import { SandboxEnclosure } from "./sandbox-enclosure.ts";
@@ -83,6 +84,22 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
     "runners are sandboxes",
   );
   return Object.assign(new LocalBackend(options, sandbox, [sandbox, plain]), { limits });
+}
+
+/**
+ * Finds and stops the runners that a server left, and creates none. Nothing is tried out or written
+ * first, so that this works on a full disk.
+ */
+export async function openLeftoverRunners(options: Omit<LocalBackendOptions, "allowUnsafe">): Promise<Backend> {
+  const plain = new PlainEnclosure(options);
+  const bwrap = findOnPath("bwrap", options.searchPath);
+  const enclosures: Enclosure[] = [plain];
+  if (bwrap !== undefined) {
+    const confinement = await findConfinement(bwrap, options.searchPath);
+    const foundation = { bwrap, kit: options.kit, node: options.node, invented: [], extraFlags: [], confinement };
+    enclosures.unshift(new SandboxEnclosure(foundation, options));
+  }
+  return new LocalBackend({ ...options, allowUnsafe: true }, plain, enclosures);
 }
 
 /**
@@ -204,7 +221,9 @@ class LocalBackend implements Backend {
     for (const id of names.filter(isRunnerId)) {
       const folder = this.#getFolder(id);
       if (!(await folder.exists())) continue;
-      yield { id, state: (await this.#findLaunch(folder)) === undefined ? "stopped" : "running" };
+      // After an open launch, parts of a sandbox may run that are no runner yet.
+      const isRunning = (await this.#findLaunch(folder)) !== undefined || (await folder.isLaunchOpen());
+      yield { id, state: isRunning ? "running" : "stopped" };
     }
   }
 
