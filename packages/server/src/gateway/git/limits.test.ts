@@ -85,5 +85,5 @@ test("git and its helpers end when the server is killed", async () => {
   await waitUntil(() => findGits().some((line) => line.includes("remote-http")), 20_000);
   server.kill("SIGKILL");
   await exited;
-  await waitUntil(() => findGits().length === 0);
+  await waitUntil(() => findGits().length === 0, 20_000);
 });
