@@ -1,0 +1,32 @@
+import { randomUUID } from "node:crypto";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { Setting } from "../pool/fixtures/setting.ts";
+import { RunnerWorker } from "./runner-worker.ts";
+
+test("a runner that is stopped before the backend has it is destroyed, and its worker is at rest", async () => {
+  await using setting = await Setting.mock();
+  const { runners, keys, backend } = setting;
+  const tenure = await setting.lease(randomUUID());
+  await runners.setDesired(tenure.lease, "STOPPED");
+  let retries = 0;
+  const worker = new RunnerWorker(
+    {
+      backend,
+      runners,
+      keys,
+      logger: pino({ level: "silent" }),
+      findWork: async () => undefined,
+      failWork: async () => undefined,
+      poke: () => undefined,
+      sleep: async () => {
+        retries += 1;
+        if (retries > 1) tenure.lose();
+      },
+    },
+    tenure,
+  );
+  await worker.run();
+  expect(retries).toBe(0);
+  expect(await runners.get(tenure.runnerId)).toMatchObject({ state: "DESTROYED", desired: "DESTROYED" });
+});
