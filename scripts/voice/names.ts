@@ -21,7 +21,7 @@ const bareWords: ReadonlySet<string> = new Set(
 const verbNoun = /^(?:get|to|parse|create|is|has|set)[A-Z]/;
 const xOf = /^[a-z][A-Za-z0-9]*Of$/;
 /** The flags of `open(2)` keep their system names. */
-/** Schemas, rows and the protocol have such names; the code takes them over only in patterns. */
+/** Schemas, rows and protocols have such names; the code uses them only in patterns. */
 const snakeCase = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)+$/;
 const capitals = /^(?!O_)[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 

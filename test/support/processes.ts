@@ -49,7 +49,7 @@ function memory(pid: number, field: string): number {
   return Number(kilobytes) * 1024;
 }
 
-/** Kills a process. Returns false if it has ended, as the death of another one may cause. */
+/** Kills a process. Returns false if it has already ended, perhaps together with another one. */
 export function killProcess(pid: number): boolean {
   try {
     return process.kill(pid, "SIGKILL");

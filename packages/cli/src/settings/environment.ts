@@ -1,2 +1,2 @@
-/** The variables of a process. Only this folder reads the client's own ones. */
+/** The environment of a process. Only this folder reads the variables of the client. */
 export type Environment = Readonly<Record<string, string | undefined>>;

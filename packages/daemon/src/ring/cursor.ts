@@ -12,8 +12,9 @@ export type RingPiece = { readonly entry: RingEntry } | { readonly gap: RingGap 
 
 /** The part of a ring that its readers see. */
 interface ReadableRing {
-  /** The oldest offset that is left, and the one after the newest. */
+  /** The offset of the oldest data that is kept. */
   readonly first: number;
+  /** The offset after the newest data. */
   readonly end: number;
   readonly complete: boolean;
   readonly changed: Notifier;

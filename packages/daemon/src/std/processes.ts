@@ -28,26 +28,21 @@ export async function readProcess(pid: number): Promise<ProcessInfo | undefined>
     // The program's name may contain spaces and brackets.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state = "X", parent, group, session] = fields;
-    return {
-      pid,
-      state,
-      parent: Number(parent),
-      group: Number(group),
-      session: Number(session),
-      started: fields[19] ?? "",
-    };
+    const started = fields[19];
+    if (started === undefined) return undefined;
+    return { pid, state, parent: Number(parent), group: Number(group), session: Number(session), started };
   } catch {
     return undefined;
   }
 }
 
-/** Returns whether the process that started at this time still runs under its pid. */
-export const isSameProcess = async (pid: number | undefined, started: string | undefined): Promise<boolean> =>
-  pid !== undefined && started !== undefined && (await readProcess(pid))?.started === started;
+/** Returns whether the pid still belongs to the process that started at this time. */
+export const isSameProcess = async (pid: number, started: string | undefined): Promise<boolean> =>
+  started !== undefined && (await readProcess(pid))?.started === started;
 
 /**
- * Sends a signal to a process, or to a group whose negative id is given; signal 0 only looks.
- * Returns false if it has ended or belongs to another user.
+ * Sends a signal to a process, or to a process group if the id is negative. Signal 0 only checks
+ * that the target exists. Returns false if it has ended or belongs to another user.
  */
 export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {

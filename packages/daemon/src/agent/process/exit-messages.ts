@@ -3,8 +3,7 @@ import { describeMemoryLimit, type MemoryWatch } from "../../std/memory-watch.ts
 import type { ProcessExit } from "./process-group.ts";
 
 /**
- * Reports that the agent ended while it loaded an earlier session; a new session may
- * work.
+ * Reports that the agent ended while it loaded an earlier session; a new session may work.
  */
 export class LoadError extends WharfError<"agent_start_failed"> {
   constructor(command: readonly string[], reason: string, cause: unknown) {

@@ -40,6 +40,33 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     expect(await sightings(backend)).toEqual([{ id: runner.id, state: "running" }]);
   });
 
+  test("whose start is cut off at any moment leaves no process", async () => {
+    await using setting = new Setting();
+    const backend = await setting.backend();
+    for (let ms = 0; ms < 40; ms += 2) {
+      const runner = spec();
+      const isCreated = await backend.create(runner, AbortSignal.timeout(ms)).then(
+        () => true,
+        () => false,
+      );
+      if (isCreated) await backend.destroy(runner.id);
+      expect(processesNaming(runner.id), `after ${ms} ms`).toEqual([]);
+    }
+  });
+
+  test("whose launch was never recorded counts as running until it is stopped", async () => {
+    await using setting = new Setting();
+    const backend = await setting.backend();
+    const runner = spec();
+    await backend.create(runner);
+    await backend.stop(runner.id);
+    expect(await sightings(backend)).toEqual([{ id: runner.id, state: "stopped" }]);
+    writeFileSync(join(setting.folder, runner.id, "launching"), "");
+    expect(await sightings(backend)).toEqual([{ id: runner.id, state: "running" }]);
+    await backend.stop(runner.id);
+    expect(await sightings(backend)).toEqual([{ id: runner.id, state: "stopped" }]);
+  });
+
   test("gets its key only on standard input, and its paths reveal nothing about the host", async () => {
     await using setting = new Setting();
     const backend = await setting.backend({ stopGraceMs: 20_000, gitTimeoutMs: 600_000 });

@@ -87,8 +87,8 @@ export async function createLocalBackend(options: LocalBackendOptions): Promise<
 }
 
 /**
- * Finds and stops the runners that a server left, and creates none. Nothing is tried out or written
- * first, so that this works on a full disk.
+ * Opens the runners that a server left, to find and stop them. No sandbox is probed and no file is
+ * written first, so that this works on a full disk.
  */
 export async function openLeftoverRunners(options: Omit<LocalBackendOptions, "allowUnsafe">): Promise<Backend> {
   const plain = new PlainEnclosure(options);
@@ -221,7 +221,7 @@ class LocalBackend implements Backend {
     for (const id of names.filter(isRunnerId)) {
       const folder = this.#getFolder(id);
       if (!(await folder.exists())) continue;
-      // After an open launch, parts of a sandbox may run that are no runner yet.
+      // A launch that was cut off may have left processes that only `stop` finds.
       const isRunning = (await this.#findLaunch(folder)) !== undefined || (await folder.isLaunchOpen());
       yield { id, state: isRunning ? "running" : "stopped" };
     }

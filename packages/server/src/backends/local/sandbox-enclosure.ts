@@ -237,14 +237,13 @@ export function sendFilter(monitor: ChildProcess, filter: Buffer | undefined): v
 }
 
 /**
- * Kills the process that was started, which need not be bubblewrap yet. If it lived on, it would
- * create an init that nothing sets free, after the search for those has ended.
+ * Kills the process that was started, which may not be bubblewrap yet. Otherwise it would create an
+ * init after the search for inits has ended, and that init would wait for it forever.
  */
-async function killMonitor(monitor: ChildProcess): Promise<void> {
-  if (monitor.pid === undefined || monitor.exitCode !== null || monitor.signalCode !== null) return;
-  const exited = once(monitor, "exit");
-  monitor.kill("SIGKILL");
-  await exited;
+async function killMonitor({ pid, exitCode, signalCode }: ChildProcess): Promise<void> {
+  const isRunning = pid !== undefined && exitCode === null && signalCode === null;
+  const identity = isRunning ? await getProcessIdentity(pid) : undefined;
+  if (identity !== undefined) await killAll([identity]);
 }
 
 const Status = z.object({ "child-pid": z.number().int().positive() });
