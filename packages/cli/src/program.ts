@@ -2,6 +2,7 @@ import { version } from "@wharf/contract";
 import { Command, Help } from "commander";
 import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
+import { addAllow } from "./commands/allow.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -71,6 +72,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addTask(program, register);
   addRunner(program, register);
   addAgentTypes(program, register);
+  addAllow(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

@@ -9,6 +9,7 @@ export * from "./errors/index.ts";
 export * from "./errors/invalid-request.ts";
 export * from "./events/index.ts";
 export * from "./foreign-text.ts";
+export * from "./hosts/index.ts";
 export * from "./mcp-server.ts";
 export * from "./model-routes.ts";
 export * from "./server/index.ts";

@@ -93,8 +93,9 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const relay = await startRelay({
     port: config.relay_port,
     wire,
-    onDenied: (data) => void recordEvent(data).catch((error: unknown) => reportError("journal", error)),
   });
+  // Without names, programs that use proxies still find their way.
+  if (config.serves_names) await relay.serveNames().catch((error: unknown) => reportError("names", error));
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
   // Commands and terminals inherit the variable.
   process.env["WHARF_GATEWAY"] = gatewayUrl;

@@ -17,6 +17,7 @@ test("the configuration is read from pieces, with and without the end of the inp
   expect(await readConfig(Readable.from([text.slice(0, 20), text.slice(20)]))).toEqual({
     ...config,
     relay_port: 4100,
+    serves_names: false,
     stop_grace_ms: 12_000,
     git_timeout_ms: 300_000,
   });

@@ -59,6 +59,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
   },
   "task ls": { "--state": ["LOST", "one of TODO, "], "--limit": ["abc", "a whole number from 1 to 1000"] },
+  allow: { "--task": free, "--agent": [long, "at most 100 characters"] },
   "task logs": { "--after": ["-1", "a whole number, 0 or more"] },
   "task prompt": {
     "--file": ["no-such-file", "a readable file"],

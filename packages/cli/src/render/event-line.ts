@@ -38,6 +38,9 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
     case "denied":
       return [
         `${style.yellow("!")} The sandbox cannot reach ${toSingleLine(data.host, 200)}: ${toSingleLine(data.reason, 300)}`,
+        ...(data.entry === undefined
+          ? []
+          : [`  ${style.dim("→")} Allow it with \`wharf allow ${toSingleLine(data.entry, 260)} --task <task>\`.`]),
       ];
     case "agent_exit":
       return [`${style.yellow("!")} The agent's process ended: ${toSingleLine(data.message, 600)}`];

@@ -63,6 +63,11 @@ export const DaemonConfig = z.object({
    */
   relay_port: z.number().int().default(4100),
   isolation: Isolation,
+  /**
+   * The daemon serves names at port 53 of the loopback interface, and hosts at the ports of the
+   * web. The backend sets this only where the loopback interface is the runner's alone.
+   */
+  serves_names: z.boolean().default(false),
   /** Larger files are left out of commits. Defaults to 100 MB. */
   max_file_bytes: z.number().int().positive().optional(),
   /**

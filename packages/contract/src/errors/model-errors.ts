@@ -9,7 +9,8 @@ export interface ModelErrors {
   model_call_denied: { route: string; call: string };
   model_unreachable: { route: string; reason: string };
   model_answer_cut: { route: string };
-  egress_denied: { host: string };
+  egress_denied: { host: string; reason?: string; entry?: string };
+  host_unreachable: { host: string; reason: string };
 }
 
 /** Failures of a model route or of the server behind it, and requests that the gateway refuses. */
@@ -61,8 +62,17 @@ export const modelErrors: Catalogue<ModelErrors> = {
   egress_denied: {
     http: 403,
     grpc: "PERMISSION_DENIED",
-    message: ({ host }) => `This runner may not reach ${host}.`,
-    next: () =>
-      "A runner reaches only model APIs and the task's repository. Put dependencies and other files into the repository or the runner's image.",
+    message: ({ host, reason }) =>
+      reason === undefined ? `This runner may not reach ${host}.` : `This runner may not reach ${host}: ${reason}.`,
+    next: ({ entry }) =>
+      entry === undefined
+        ? "A runner reaches model APIs, the task's repository and the hosts of the allow-lists. Use one of them."
+        : `A person can allow it: \`wharf allow ${entry} --task <task>\` for this task, \`wharf allow ${entry}\` for all tasks.`,
+  },
+  host_unreachable: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ host, reason }) => `The host ${host} cannot be reached: ${reason}.`,
+    next: () => "Check the host's name, and whether the server's machine can reach it.",
   },
 };

@@ -4,6 +4,7 @@ import { formatBytes } from "./format-bytes.ts";
 export interface RequestErrors {
   bad_request: { issues: readonly { path: string; message: string }[] };
   unauthenticated: NoContext;
+  allowed_host_not_found: { id: string };
   forbidden_origin: { host: string };
   route_not_found: { method: string; path: string };
   ambiguous_id: { what: string; id: string };
@@ -28,6 +29,12 @@ export const requestErrors: Catalogue<RequestErrors> = {
     message: () => "The token is missing or not valid.",
     next: () =>
       "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
+  },
+  allowed_host_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `The allow-lists have no entry '${id}'.`,
+    next: () => "List the entries with `wharf allow`.",
   },
   forbidden_origin: {
     http: 403,

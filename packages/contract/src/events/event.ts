@@ -138,8 +138,17 @@ export const eventKinds = {
     remote: z.string(),
     message: z.string().optional(),
   }),
-  /** A request from the sandbox that the gateway, or the relay in the runner, refused. */
-  denied: z.object({ kind: z.literal("denied"), host: z.string(), reason: z.string(), source }),
+  /**
+   * A request from the sandbox that the gateway, or the relay in the runner, refused. `entry` is
+   * what a person may add to an allow-list.
+   */
+  denied: z.object({
+    kind: z.literal("denied"),
+    host: z.string(),
+    reason: z.string(),
+    entry: z.string().optional(),
+    source,
+  }),
   failure: z.object({
     kind: z.literal("failure"),
     code: z.string(),

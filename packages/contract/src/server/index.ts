@@ -1,4 +1,5 @@
 import { agentTypesApi } from "./agent-types.ts";
+import { allowedHostsApi } from "./allowed-hosts.ts";
 import { boardsApi } from "./boards.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
@@ -11,6 +12,7 @@ import { tasksApi } from "./tasks.ts";
 import { turnsApi } from "./turns.ts";
 
 export * from "./agent-types.ts";
+export * from "./allowed-hosts.ts";
 export * from "./boards.ts";
 export * from "./ids.ts";
 export * from "./orchestrator.ts";
@@ -32,6 +34,7 @@ export const api = {
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,
+  ...allowedHostsApi,
   ...orchestratorApi,
   ...systemApi,
 } as const;

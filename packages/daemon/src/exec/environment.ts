@@ -1,7 +1,10 @@
+import { createOutgoingEnvironment } from "../relay/index.ts";
+
 /**
  * Returns the environment of commands and terminals, to which their caller's variables are added.
  */
 export function getBaseEnvironment(home: string, term: string): Record<string, string> {
+  const relayUrl = process.env["WHARF_GATEWAY"];
   return {
     PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     HOME: home,
@@ -10,7 +13,7 @@ export function getBaseEnvironment(home: string, term: string): Record<string, s
     TERM: term,
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
     // The relay listens at this address: it leads programs with a token to the models.
-    ...(process.env["WHARF_GATEWAY"] && { WHARF_GATEWAY: process.env["WHARF_GATEWAY"] }),
+    ...(relayUrl && { WHARF_GATEWAY: relayUrl, ...createOutgoingEnvironment(relayUrl) }),
     // This variable exists only in runners that forward their owner's ssh agent.
     ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),
   };

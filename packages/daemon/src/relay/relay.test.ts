@@ -5,15 +5,15 @@ import {
   type IncomingMessage,
   type RequestListener,
   type RequestOptions,
+  type Server,
   type ServerResponse,
 } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
-import { duplexPair } from "node:stream";
+import { type Duplex, duplexPair } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { EventDataByKind } from "@wharf/contract";
 import { Mux, serveHttp } from "@wharf/contract/wire";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { Notifier } from "../std/notifier.ts";
 import { startRelay, type Relay } from "./index.ts";
 
@@ -26,8 +26,16 @@ class TestWire {
   #ends: { daemon: Mux; server: Mux } | undefined;
 
   connect(gateway: RequestListener): void {
+    this.#serve(createServer(gateway));
+  }
+
+  /** Serves tunnels only. */
+  connectTunnels(serve: (request: IncomingMessage, socket: Duplex) => void): void {
+    this.#serve(createServer().on("connect", serve));
+  }
+
+  #serve(http: Server): void {
     const [near, far] = duplexPair();
-    const http = createServer(gateway);
     const server = new Mux(far, { side: "server", onStream: (stream) => serveHttp(stream, http) });
     this.#ends = { daemon: new Mux(near, { side: "client", onStream: (stream) => stream.destroy() }), server };
     this.#arrived.notify();
@@ -48,17 +56,15 @@ class TestWire {
 }
 
 const wire = new TestWire();
-const denied: EventDataByKind<"denied">[] = [];
 let relay: Relay | undefined;
 afterEach(async () => {
   wire.cut();
-  denied.length = 0;
   await relay?.close();
   relay = undefined;
 });
 
 async function start(holdMs = 5_000): Promise<Relay> {
-  relay = await startRelay({ port: 0, wire, onDenied: (event) => denied.push(event), holdMs });
+  relay = await startRelay({ port: 0, wire, holdMs });
   return relay;
 }
 
@@ -237,22 +243,90 @@ test("the gateway learns that the client left", async () => {
   await leavingRequest.promise;
 });
 
-test("a tunnel and another host are refused and reported once; the relay itself may be addressed as a proxy", async () => {
+test("a request for another host reaches the gateway with its whole URL", async () => {
   await start();
   wire.connect((request, response) => response.end(`gateway ${request.url}`));
-  for (let i = 0; i < 2; i++) {
-    const response = await ask({ path: "http://user@Example.com:8080/path" });
-    expect(response.statusCode).toBe(403);
-    expect(await readJson(response)).toMatchObject({ code: "egress_denied", context: { host: "example.com" } });
-  }
-  expect(await text(await ask({ path: `http://127.0.0.1:${relay?.port}/models/a?b` }))).toBe("gateway /models/a?b");
+  const url = "http://example.com:8080/path?q";
+  expect(await text(await ask({ path: url }))).toBe(`gateway ${url}`);
+});
 
+test("the relay itself may be addressed as a proxy, by a URL and through a tunnel", async () => {
+  await start();
+  wire.connect((request, response) => response.end(`gateway ${request.url}`));
+  expect(await text(await ask({ path: `http://127.0.0.1:${relay?.port}/models/a?b` }))).toBe("gateway /models/a?b");
+  const own = `localhost:${relay?.port}`;
   const socket = connect(relay?.port ?? 0, "127.0.0.1");
-  socket.write("CONNECT packages.example:443 HTTP/1.1\r\nhost: packages.example\r\n\r\n");
-  const answer = await text(socket);
-  expect(answer).toMatch(/^HTTP\/1\.1 403 /);
-  expect(answer).toContain('"code":"egress_denied"');
-  expect(denied.map(({ host }) => host)).toEqual(["example.com", "packages.example"]);
+  socket.write(`CONNECT ${own} HTTP/1.1\r\nhost: ${own}\r\n\r\n`);
+  socket.write(`GET /models/b HTTP/1.1\r\nhost: ${own}\r\nconnection: close\r\n\r\n`);
+  expect(await text(socket)).toMatch(
+    /^HTTP\/1\.1 200 Connection established\r\n\r\nHTTP\/1\.1 200 OK[^]*gateway \/models\/b/,
+  );
+});
+
+describe("a tunnel", () => {
+  const head = "CONNECT packages.example:443 HTTP/1.1\r\nhost: packages.example:443\r\n\r\n";
+  const open = () => {
+    const socket = connect({ port: relay?.port ?? 0, host: "127.0.0.1", allowHalfOpen: true });
+    socket.write(head);
+    return socket;
+  };
+
+  test("is carried to the gateway, and each direction ends alone", async () => {
+    await start();
+    wire.connectTunnels((request, socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\n\r\n${request.url} `);
+      socket.pipe(socket);
+    });
+    const socket = open();
+    const answer = text(socket);
+    socket.end("x".repeat(3_000_000));
+    expect(await answer).toBe(`HTTP/1.1 200 OK\r\n\r\npackages.example:443 ${"x".repeat(3_000_000)}`);
+  });
+
+  test("that the gateway refuses shows its answer", async () => {
+    await start();
+    wire.connectTunnels((_request, socket) => socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno"));
+    const socket = open();
+    expect(await text(socket)).toBe("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
+    socket.end();
+  });
+
+  test("waits for a wire, and is an error if none comes", async () => {
+    await start(200);
+    expect(await text(open())).toMatch(/^HTTP\/1\.1 503 [^]*none came within 0.2 s/);
+    const waiting = open();
+    wire.connectTunnels((_request, socket) => socket.end("HTTP/1.1 200 OK\r\n\r\nhere"));
+    expect(await text(waiting)).toContain("here");
+    waiting.end();
+  });
+
+  test("ends with its wire: with an error before the gateway answered, cut afterwards", async () => {
+    await start();
+    const reached = Promise.withResolvers<void>();
+    wire.connectTunnels(() => reached.resolve());
+    const unanswered = text(open());
+    await reached.promise;
+    wire.cut();
+    expect(await unanswered).toMatch(/^HTTP\/1\.1 503 [^]*lost before the gateway answered/);
+    wire.connectTunnels((_request, socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\n"));
+    const socket = open();
+    await once(socket, "data");
+    wire.cut();
+    await once(socket.resume(), "end");
+  });
+
+  test("ends at the gateway when its program leaves", async () => {
+    await start();
+    const left = Promise.withResolvers<void>();
+    wire.connectTunnels((_request, socket) => {
+      socket.on("error", () => undefined).once("close", () => left.resolve());
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+    });
+    const socket = open();
+    await once(socket, "data");
+    socket.resetAndDestroy();
+    await left.promise;
+  });
 });
 
 test("a port in use is left alone and another one is used", async () => {
@@ -260,7 +334,7 @@ test("a port in use is left alone and another one is used", async () => {
   await once(other, "listening");
   const address = other.address();
   const takenPort = typeof address === "object" && address ? address.port : 0;
-  relay = await startRelay({ port: takenPort, wire, onDenied: () => undefined });
+  relay = await startRelay({ port: takenPort, wire });
   expect(relay.port).toBeGreaterThan(0);
   expect(relay.port).not.toBe(takenPort);
   other.close();

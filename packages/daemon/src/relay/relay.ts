@@ -1,14 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { WharfError, type EventDataByKind } from "@wharf/contract";
+import { WharfError } from "@wharf/contract";
 import type { Mux } from "@wharf/contract/wire";
 import { isSystemError } from "../file-system/files.ts";
-import { DenialReporter } from "./denial-reporter.ts";
 import { sendRequest } from "./exchange.ts";
 import { ModelGate } from "./model-gate.ts";
+import { NamedHosts } from "./names/named-hosts.ts";
 import { RequestBody } from "./request-body.ts";
+import { carryTunnel, openTunnel } from "./tunnel.ts";
 
 /**
  * Provides the way out of a runner: an HTTP server on the inner loopback forwards requests over the
@@ -17,8 +18,9 @@ import { RequestBody } from "./request-body.ts";
  * A request is *held* until there is a wire, *sent*, and *answered*. If the wire dies before the
  * first byte of the response, a model request or a read-only request is held and sent once more
  * under the same id; every other request fails. A response that is cut after its beginning is
- * reset. Programs can reach nothing else: the relay refuses requests for other hosts. A gate
- * precedes these steps for requests to models, and is closed while the agent is paused.
+ * reset. Programs can reach nothing else; requests and tunnels for other hosts go to the gateway
+ * too, which decides. A gate precedes these steps for requests to models, and is closed while the
+ * agent is paused.
  */
 
 const holdMs = 60_000;
@@ -31,7 +33,6 @@ export interface RelayOptions {
   /** The relay listens on another port if this port is in use. */
   port: number;
   wire: { waitForMux(signal: AbortSignal, except?: Mux): Promise<Mux> };
-  onDenied: (denied: EventDataByKind<"denied">) => void;
   holdMs?: number;
 }
 
@@ -45,14 +46,14 @@ export class Relay implements AsyncDisposable {
   readonly models = new ModelGate();
   readonly #wire: RelayOptions["wire"];
   readonly #holdMs: number;
-  readonly #denialReporter: DenialReporter;
   readonly #server: Server;
+  readonly #tunnels = new Set<Duplex>();
   #port = 0;
+  #namedHosts: NamedHosts | undefined;
 
   constructor(options: RelayOptions) {
     this.#wire = options.wire;
     this.#holdMs = options.holdMs ?? holdMs;
-    this.#denialReporter = new DenialReporter(options.onDenied);
     this.#server = createServer({
       noDelay: true,
       requestTimeout: 0,
@@ -61,7 +62,9 @@ export class Relay implements AsyncDisposable {
     });
     this.#server.maxConnections = maxConnections;
     this.#server.on("request", (request, response) => void this.#handle(request, response));
-    this.#server.on("connect", (request: IncomingMessage, socket: Duplex) => this.#refuseTunnel(request, socket));
+    this.#server.on("connect", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      void this.#tunnel(request, socket, head);
+    });
   }
 
   get port(): number {
@@ -80,9 +83,21 @@ export class Relay implements AsyncDisposable {
     if (typeof address === "object" && address) this.#port = address.port;
   }
 
+  /** Serves programs that ignore proxies, where the daemon may use the ports that this needs. */
+  async serveNames(): Promise<void> {
+    this.#namedHosts = await NamedHosts.open({
+      openTunnel: async (authority, signal) => {
+        const mux = await this.#wire.waitForMux(AbortSignal.any([signal, AbortSignal.timeout(this.#holdMs)]));
+        return openTunnel(mux, authority, signal);
+      },
+    });
+  }
+
   async close(): Promise<void> {
+    await this.#namedHosts?.[Symbol.asyncDispose]();
     this.#server.close();
     this.#server.closeAllConnections();
+    for (const socket of this.#tunnels) socket.destroy();
     await once(this.#server, "close");
   }
 
@@ -94,12 +109,7 @@ export class Relay implements AsyncDisposable {
     // The client may leave at any moment; the `close` event reports that wherever it matters.
     request.on("error", () => undefined);
     response.on("error", () => undefined);
-    const target = parseTarget(request.url ?? "/");
-    if (target.host !== undefined && !this.#isOwn(target.host)) {
-      this.#denialReporter.report(getHostname(target.host));
-      return sendError(response, new WharfError("egress_denied", { host: getHostname(target.host) }));
-    }
-    const failure = await this.#forward(request, response, target.path);
+    const failure = await this.#forward(request, response, this.#getGatewayPath(request.url ?? "/"));
     if (failure && !response.headersSent) sendError(response, failure);
   }
 
@@ -136,23 +146,44 @@ export class Relay implements AsyncDisposable {
     return ModelGate.isModelPath(path) ? this.models.enter(signal).catch(() => undefined) : undefined;
   }
 
-  #refuseTunnel(request: IncomingMessage, socket: Duplex): void {
+  /** A tunnel is held until there is a wire, and sent once. */
+  async #tunnel(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on("error", () => undefined);
-    const host = getHostname(request.url ?? "");
-    this.#denialReporter.report(host);
-    const problem = JSON.stringify(new WharfError("egress_denied", { host }).toProblem());
-    const head = [
-      "HTTP/1.1 403 Forbidden",
-      "content-type: application/problem+json",
-      `content-length: ${Buffer.byteLength(problem)}`,
-      "connection: close",
-    ];
-    socket.end(`${head.join("\r\n")}\r\n\r\n${problem}`);
+    const authority = request.url ?? "";
+    if (this.#isOwn(authority)) {
+      // Some programs send all that they do through their proxy, also what is meant for it.
+      socket.write(establishedHead);
+      if (head.length > 0) socket.unshift(head);
+      this.#server.emit("connection", socket);
+      return;
+    }
+    const disconnect = new AbortController();
+    this.#tunnels.add(socket);
+    socket.once("close", () => {
+      this.#tunnels.delete(socket);
+      disconnect.abort(new Error("the client disconnected"));
+    });
+    try {
+      const mux = await this.#wire.waitForMux(AbortSignal.any([disconnect.signal, AbortSignal.timeout(this.#holdMs)]));
+      if (await carryTunnel(mux, { authority, socket, head })) return;
+      refuseTunnel(socket, createUnreachableError("the wire was lost before the gateway answered"));
+    } catch {
+      refuseTunnel(socket, createUnreachableError(`none came within ${this.#holdMs / 1000} s`));
+    }
   }
 
-  /** A program that uses the relay as its proxy addresses the relay itself in the same form. */
   #isOwn(host: string): boolean {
-    return host === `127.0.0.1:${this.#port}` || host === `localhost:${this.#port}`;
+    return [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`].includes(host.toLowerCase());
+  }
+
+  /**
+   * Returns what the gateway gets: a path, or a whole URL of another host. A program that uses the
+   * relay as its proxy addresses the relay itself with a whole URL too.
+   */
+  #getGatewayPath(url: string): string {
+    const [, host = "", path = ""] = /^http:\/\/([^/?#]*)([^#]*)/i.exec(url) ?? [];
+    if (!this.#isOwn(host)) return url;
+    return path.startsWith("/") ? path : `/${path}`;
   }
 }
 
@@ -163,17 +194,7 @@ export class Relay implements AsyncDisposable {
 const isRepeatable = (method: string | undefined, path: string): boolean =>
   method === "GET" || method === "HEAD" || path.startsWith("/models/");
 
-function parseTarget(url: string): { host?: string; path: string } {
-  if (url.startsWith("/") || url === "*") return { path: url };
-  const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)([^#]*)/i.exec(url);
-  if (!match) return { host: url, path: "/" };
-  const path = match[2] ?? "";
-  return { host: (match[1] ?? "").toLowerCase(), path: path.startsWith("/") ? path : `/${path}` };
-}
-
-/** Strips the login and the port and limits the length, because the name goes into the log. */
-const getHostname = (authority: string): string =>
-  authority.replace(/^.*@/, "").replace(/:\d*$/, "").toLowerCase().slice(0, 253);
+const establishedHead = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 const createUnreachableError = (reason: string): WharfError =>
   new WharfError("server_unreachable", { url: "the end of the runner's connection", reason });
@@ -193,4 +214,15 @@ function sendError(response: ServerResponse, error: WharfError): void {
     connection: "close",
   });
   response.end(problem);
+}
+
+function refuseTunnel(socket: Duplex, error: WharfError): void {
+  const problem = JSON.stringify(error.toProblem());
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? error.code}`,
+    "content-type: application/problem+json",
+    `content-length: ${Buffer.byteLength(problem)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${problem}`);
 }

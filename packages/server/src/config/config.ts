@@ -6,7 +6,16 @@ import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
-import { list, parseHostCredentials, parseIdle, parsePool, parseTime, type PoolConfig } from "./setting-forms.ts";
+import {
+  type AllowedHostSetting,
+  list,
+  parseAllowedHosts,
+  parseHostCredentials,
+  parseIdle,
+  parsePool,
+  parseTime,
+  type PoolConfig,
+} from "./setting-forms.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
@@ -41,6 +50,12 @@ const Environment = z.object({
    * pages over TLS only.
    */
   WHARF_ALLOWED_HOSTS: list.default([]),
+  /**
+   * Hosts that all runners may reach, separated by commas: `example.com`, `*.example.com`,
+   * `example.com:8443`, or a preset such as `npm`. `+private` after an entry allows addresses of a
+   * private network.
+   */
+  WHARF_RUNNER_HOSTS: z.string().default("").transform(parseAllowedHosts),
   /** Maximum number of concurrent runs. */
   WHARF_MAX_RUNS: z.coerce.number().int().min(1).max(10_000).default(8),
   /**
@@ -194,6 +209,8 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly allowedHosts: readonly string[];
+  /** Entries of the allow-lists for all runners. */
+  readonly runnerHosts: readonly AllowedHostSetting[];
   readonly maxRuns: number;
   readonly maxRunners: number | undefined;
   readonly limitScope: "server" | "all";
@@ -249,6 +266,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     host: e.WHARF_HOST,
     port: e.WHARF_PORT,
     allowedHosts: e.WHARF_ALLOWED_HOSTS,
+    runnerHosts: e.WHARF_RUNNER_HOSTS,
     maxRuns: e.WHARF_MAX_RUNS,
     maxRunners: e.WHARF_MAX_RUNNERS,
     limitScope: e.WHARF_LIMITS,

@@ -1,4 +1,4 @@
-import { tiers } from "@wharf/contract";
+import { AllowedHostInput, tiers } from "@wharf/contract";
 import { z } from "zod";
 import { type HostCredential, hostCredentials } from "../backends/index.ts";
 
@@ -40,6 +40,24 @@ export function parseIdle(text: string, context: z.RefinementCtx): Map<string, n
     else times.set(tier, ms);
   }
   return times;
+}
+
+/** An entry of an allow-list that comes from a setting. */
+export interface AllowedHostSetting {
+  readonly entry: string;
+  readonly allowsPrivate: boolean;
+}
+
+export function parseAllowedHosts(text: string, context: z.RefinementCtx): AllowedHostSetting[] {
+  const settings: AllowedHostSetting[] = [];
+  for (const word of text.split(",").map((one) => one.trim())) {
+    if (word === "") continue;
+    const [, entry = "", suffix] = /^(.*?)(\+private)?$/.exec(word) ?? [];
+    const parsed = AllowedHostInput.safeParse({ entry });
+    if (parsed.success) settings.push({ entry: parsed.data.entry, allowsPrivate: suffix !== undefined });
+    else context.addIssue(`'${word}': ${parsed.error.issues[0]?.message}`);
+  }
+  return settings;
 }
 
 const maxPoolSize = 1_000;

@@ -8,6 +8,9 @@ export interface GatewayContext {
   readonly run_id: string;
   /** The task of the run. */
   readonly task_id?: string;
+  /** The organisation and the agent type whose allow-lists apply. */
+  readonly organization_id?: string;
+  readonly agent_type?: string;
   /** The run's token: requests to models must carry it as a second proof besides the wire. */
   readonly token: string;
   /** The only mirror that the run may use. */
@@ -69,6 +72,21 @@ export interface PushedRef {
   readonly old_sha?: string;
 }
 
+export interface Denial {
+  readonly host: string;
+  readonly reason: string;
+  /** The entry of an allow-list that would allow it. */
+  readonly entry?: string;
+}
+
+export interface HostUse {
+  readonly name: string;
+  readonly port: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly duration_ms: number;
+}
+
 export interface GatewayHooks {
   /**
    * Called when the mirror has accepted a push. The runner's `git push` ends after this promise has
@@ -76,7 +94,9 @@ export interface GatewayHooks {
    * when a turn ends.
    */
   pushed(context: GatewayContext, push: PushedRef): Promise<void>;
-  denied(context: GatewayContext, what: { host: string; reason: string }): void;
+  denied(context: GatewayContext, what: Denial): void;
+  /** Called at the end of each connection to a host of an allow-list. */
+  hostUse?(context: GatewayContext, use: HostUse): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;
   /**
    * Called when a run asks a model for an answer. Requests that count tokens or list models are not

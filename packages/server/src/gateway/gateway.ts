@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, GatewayLogger, ModelRoute } from "./context.ts";
 import { createGitServer, type Mirrors } from "./git/index.ts";
+import { HostsProxy, type HostsProxyOptions, sendTunnelError } from "./hosts/index.ts";
 import { createModelProxy, type ModelTimes } from "./models/index.ts";
 import { refuseWithError } from "./refusal.ts";
 
@@ -15,6 +16,7 @@ export interface GatewayOptions {
   readonly maxModelBodyBytes?: number;
   readonly modelTimes?: Partial<ModelTimes>;
   readonly maxPushBytes?: number;
+  readonly hosts?: Omit<HostsProxyOptions, "hooks">;
   /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches?: number;
   /** Limit of one fetch or push of a runner. */
@@ -26,12 +28,9 @@ export type FindContext = () => Promise<GatewayContext | undefined>;
 
 export interface Gateway {
   handle(context: FindContext, req: IncomingMessage, res: ServerResponse): void;
-  /**
-   * Handles the HTTP server's `connect` event: the gateway never opens a tunnel, but it reports the
-   * attempt.
-   */
-  handleConnect(context: FindContext, req: IncomingMessage, socket: Duplex): void;
-  /** Closes idle connections to models. */
+  /** Handles the HTTP server's `connect` event: a tunnel to a host of an allow-list. */
+  handleConnect(context: FindContext, req: IncomingMessage, stream: { socket: Duplex; head: Buffer }): void;
+  /** Closes idle connections to models, and all tunnels. */
   close(): void;
 }
 
@@ -56,6 +55,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     timeoutMs: options.gitTimeoutMs ?? gitTimeoutMs,
   });
 
+  const hosts = new HostsProxy({ findRules: async () => [], ...options.hosts, hooks });
+
   const routeRequest = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const context = await find();
     const url = req.url ?? "";
@@ -63,6 +64,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!context) return refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
     if (url.startsWith("/models/")) return models.handle(context, req, res);
     if (url.startsWith("/git/")) return await git(context, req, res);
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url)) return await hosts.forward(context, req, res);
     hooks.denied(context, { host, reason: `the gateway does not serve ${req.method} ${url.slice(0, 200)}` });
     refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
   };
@@ -86,28 +88,20 @@ export function createGateway(options: GatewayOptions): Gateway {
         refuseWithError({ req, res }, toReportedError(thrown, req)),
       );
     },
-    handleConnect(find, req, socket) {
+    handleConnect(find, req, { socket, head }) {
       socket.on("error", () => undefined);
-      const host = (req.url ?? "").slice(0, 255);
-      const sendError = (error: WharfError) => {
-        const body = JSON.stringify(error.toProblem());
-        const head = [
-          `HTTP/1.1 ${error.status} ${error.code}`,
-          "content-type: application/problem+json",
-          `content-length: ${Buffer.byteLength(body)}`,
-          "connection: close",
-        ];
-        socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
+      const open = async () => {
+        const context = await find();
+        const host = (req.url ?? "").slice(0, 255);
+        if (!context) return sendTunnelError(socket, new WharfError("egress_denied", { host }));
+        return hosts.tunnel(context, req, { socket, head });
       };
-      find().then(
-        (context) => {
-          if (context) hooks.denied(context, { host, reason: "the gateway opens no tunnels" });
-          sendError(new WharfError("egress_denied", { host }));
-        },
-        (thrown: unknown) => sendError(toReportedError(thrown, req)),
-      );
+      open().catch((thrown: unknown) => sendTunnelError(socket, toReportedError(thrown, req)));
     },
-    close: () => models.close(),
+    close: () => {
+      models.close();
+      hosts.close();
+    },
   };
 }
 

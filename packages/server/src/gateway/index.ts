@@ -6,3 +6,4 @@
 export type { GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export { type Mirrors, openMirrors } from "./git/index.ts";
+export type { HostRule } from "./hosts/index.ts";

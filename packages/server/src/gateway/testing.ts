@@ -8,7 +8,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { GatewayContext, ModelRoute, ModelUsage, PushedRef, UpstreamFault } from "./context.ts";
+import type { GatewayContext, HostUse, ModelRoute, ModelUsage, PushedRef, UpstreamFault } from "./context.ts";
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { toServedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
@@ -150,6 +150,7 @@ export interface Seen {
   /** Outcomes of requests for an answer. */
   readonly outcomes: { answered: boolean; fault?: UpstreamFault }[];
   readonly slow: UpstreamFault[];
+  readonly hosts: HostUse[];
 }
 
 export const somebody: GatewayContext = {
@@ -169,7 +170,7 @@ export async function listeningGateway(
     limits?: Partial<GatewayOptions>;
   },
 ): Promise<{ url: string; seen: Seen; server: Server }> {
-  const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [] };
+  const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [], hosts: [] };
   const gateway = createGateway({
     mirrors: options.mirrors,
     routes: options.routes ?? {},
@@ -178,6 +179,7 @@ export async function listeningGateway(
       pushed: async (_context, push) => void seen.pushed.push(push),
       denied: (_context, what) => void seen.denied.push(what),
       modelRequest: (_context, use) => void seen.used.push(use),
+      hostUse: (_context, use) => void seen.hosts.push(use),
       watchAnswer: () => ({
         slow: (fault) => void seen.slow.push(fault),
         end: (outcome) => void seen.outcomes.push(outcome),
@@ -186,7 +188,7 @@ export async function listeningGateway(
   });
   const context = async () => ({ ...somebody, ...options.context });
   const { url, server } = await scratch.listen((req, res) => gateway.handle(context, req, res));
-  server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
+  server.on("connect", (req, socket, head) => gateway.handleConnect(context, req, { socket, head }));
   scratch.onClose(async () => gateway.close());
   return { url, seen, server };
 }

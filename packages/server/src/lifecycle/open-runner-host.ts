@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { AgentTypes } from "../agent-types/index.ts";
+import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
 import { createGateway, openMirrors } from "../gateway/index.ts";
 import { createGatewayHooks, ModelHealth } from "../runs/index.ts";
@@ -34,11 +35,20 @@ export async function openRunnerHost({ options, logger, parts }: ServerSetup, st
     "A git mirror",
   );
   const modelHealth = new ModelHealth();
-  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth }));
+  const allowLists = new AllowLists(db, log, config.runnerHosts);
+  const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
+  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial }));
   const modelTimes = { firstByte: config.modelTimeoutMs };
-  const gateway = createGateway({ mirrors, routes, hooks, log: logger, modelTimes });
+  const gateway = createGateway({
+    mirrors,
+    routes,
+    hooks,
+    log: logger,
+    modelTimes,
+    hosts: { findRules: (context) => allowLists.findRules(context) },
+  });
   parts.defer(() => gateway.close());
-  return { backend, log, routes, agentTypes, mirrors, modelHealth, gateway };
+  return { backend, log, routes, agentTypes, mirrors, modelHealth, allowLists, gateway };
 }
 
 const getDefinedVariables = (environment: ServerOptions["environment"]): Record<string, string> =>

@@ -22,7 +22,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const { options, logger, parts, stop } = setup;
   const { config, version } = options;
   const { db, keys, owner, secret, token } = storage;
-  const { backend, log, mirrors, agentTypes } = host;
+  const { backend, log, mirrors, agentTypes, allowLists } = host;
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
     new HealthMonitor({
@@ -43,6 +43,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       commands,
       queries: new RunQueries(db),
       agentTypes,
+      allowLists,
       scheduler,
       standaloneRunners,
       runnerLinks,

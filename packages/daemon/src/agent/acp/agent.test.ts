@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { createOutgoingEnvironment } from "../../relay/index.ts";
 import { Bench } from "../fixtures/bench.ts";
 
 test("a turn's updates become events in wire order, with text joined", async () => {
@@ -183,6 +184,7 @@ test("the agent sees a minimal environment, its own variables with the gateway's
     MODEL_URL: "http://127.0.0.1:4100/models",
     PLAIN: "y",
     WHARF_RUN: "run-1",
+    ...createOutgoingEnvironment("http://127.0.0.1:4100"),
   });
   const { readFile } = await import("node:fs/promises");
   expect(await readFile(`${bench.options.home}/.agent/config.toml`, "utf8")).toBe("base = 'http://127.0.0.1:4100'");

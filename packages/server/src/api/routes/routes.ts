@@ -1,7 +1,8 @@
-import { api, type Attachments, type TaskState, WharfError } from "@wharf/contract";
+import { api, type Attachments, hostPresets, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { Principal } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
+import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
@@ -19,6 +20,7 @@ export interface ApiModules extends RunnerModules {
   readonly commands: RunCommands;
   readonly queries: RunQueries;
   readonly agentTypes: AgentTypes;
+  readonly allowLists: AllowLists;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -45,6 +47,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveTasks(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
+  serveAllowedHosts(app, modules);
   serveOrchestrator(app, modules);
   serveSystem(app, modules);
 }
@@ -208,6 +211,28 @@ function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void
   registerRoute(app, api.createAgentType, ({ body }) => agentTypes.create(body));
   registerRoute(app, api.updateAgentType, ({ params, body }) => agentTypes.update(params.type_id, body));
   registerRoute(app, api.deleteAgentType, ({ params }) => agentTypes.remove(params.type_id));
+}
+
+function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {
+  registerRoute(app, api.listAllowedHosts, async ({ principal, query: { task_id } }) => {
+    const task = task_id === undefined ? undefined : await tasks.find(principal.user_id, task_id);
+    const presets = Object.entries(hostPresets).map(([name, preset]) => ({
+      name,
+      ...preset,
+      hosts: [...preset.hosts],
+    }));
+    return { allowed_hosts: await allowLists.list(principal, task?.id), presets };
+  });
+  registerRoute(app, api.allowHost, async ({ principal, body }) => {
+    if (body.task_id !== undefined) await tasks.find(principal.user_id, body.task_id);
+    return allowLists.add(principal, body);
+  });
+  registerRoute(app, api.removeAllowedHost, ({ principal, params }) =>
+    allowLists.remove(principal, params.allowed_host_id),
+  );
+  registerRoute(app, api.listDeniedHosts, async ({ principal, query }) => ({
+    denied_hosts: await allowLists.listDenied(principal, query),
+  }));
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {

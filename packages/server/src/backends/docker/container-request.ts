@@ -75,6 +75,9 @@ export function createContainerRequest(
     HostConfig: {
       Init: true,
       NetworkMode: "none",
+      // The daemon serves names and the ports of the web on the container's own loopback interface.
+      Dns: ["127.0.0.1"],
+      Sysctls: { "net.ipv4.ip_unprivileged_port_start": "0" },
       ReadonlyRootfs: true,
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],

@@ -240,6 +240,7 @@ class DockerBackend implements Backend {
       state: containerPaths.state,
       relay_port: 4100,
       isolation: "container",
+      serves_names: true,
       ...getDaemonSettings(this.#options),
     };
   }

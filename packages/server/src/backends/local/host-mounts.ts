@@ -76,7 +76,9 @@ const placeholderFiles: Readonly<Record<string, string>> = {
     "root:x:0:0:root:/:/bin/false\nwharf:x:1000:1000:wharf:/home/wharf:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
   group: "root:x:0:\ntty:x:5:\nwharf:x:1000:\nnogroup:x:65534:\n",
   hosts: "127.0.0.1 localhost runner\n::1 localhost\n",
-  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+  // The daemon serves names where it can; elsewhere, a lookup fails at once.
+  "resolv.conf": "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n",
 };
 
 /** Writes the placeholder files to a folder and returns their mounts. */

@@ -75,6 +75,7 @@ export class PlainEnclosure implements Enclosure {
           state: folder.state,
           relay_port: 4100,
           isolation: "unsafe",
+          serves_names: false,
           ...getDaemonSettings(this.#options),
         },
       });

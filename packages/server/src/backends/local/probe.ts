@@ -10,9 +10,15 @@ import { containerPaths } from "../shared/container-paths.ts";
 import { writePlaceholderFiles } from "./host-mounts.ts";
 import { describeLimits, findConfinement } from "./limits/confinement.ts";
 import { controllers } from "./limits/hierarchies.ts";
+import { findNetworkPreparation } from "./network.ts";
 import { findOnPath } from "./programs.ts";
 import { RunnerFolder } from "./runner-folder.ts";
-import { createSandboxArguments, type ConfinedFoundation, type SandboxFoundation } from "./sandbox-arguments.ts";
+import {
+  createBubblewrapCommand,
+  createSandboxArguments,
+  type ConfinedFoundation,
+  type SandboxFoundation,
+} from "./sandbox-arguments.ts";
 import { sendFilter } from "./sandbox-enclosure.ts";
 import { compileFilter } from "./seccomp/syscall-filter.ts";
 
@@ -42,15 +48,18 @@ export async function probeSandbox(options: ProbeOptions): Promise<ConfinedFound
   const basis = { bwrap, kit: options.kit, node: options.node, invented };
   const filter = compileFilter(process.arch);
   const filters = filter === undefined ? [{}] : [{ filter }, {}];
+  const networkPreparation = findNetworkPreparation(options.searchPath);
+  const networks = networkPreparation === undefined ? [{}] : [{ networkPreparation }, {}];
+  // The strongest sandbox comes first and the weakest last.
+  const candidates = filters.flatMap((chosen) =>
+    [userNamespaceFlags, []].flatMap((extraFlags) =>
+      networks.map((network) => ({ ...basis, ...chosen, ...network, extraFlags })),
+    ),
+  );
   let reason: string | undefined;
-  // Try the strongest sandbox first and the weakest last.
-  for (const chosen of filters) {
-    for (const extraFlags of [userNamespaceFlags, []]) {
-      const foundation = { ...basis, ...chosen, extraFlags };
-      reason = await trySandbox(foundation, options.folder);
-      if (reason !== undefined) continue;
-      return { ...foundation, confinement: await findConfinement(bwrap, options.searchPath) };
-    }
+  for (const foundation of candidates) {
+    reason = await trySandbox(foundation, options.folder);
+    if (reason === undefined) return { ...foundation, confinement: await findConfinement(bwrap, options.searchPath) };
   }
   return { reason: `bubblewrap does not work here: ${reason}` };
 }
@@ -92,7 +101,13 @@ async function trySandbox(foundation: SandboxFoundation, runners: string): Promi
     programs: [],
   });
   try {
-    const bubblewrap = spawn(foundation.bwrap, [...bwrapArguments, "--", containerPaths.node, "--version"], {
+    const [program = "", ...args] = createBubblewrapCommand(foundation, [
+      ...bwrapArguments,
+      "--",
+      containerPaths.node,
+      "--version",
+    ]);
+    const bubblewrap = spawn(program, args, {
       timeout: probeTimeoutMs,
       killSignal: "SIGKILL",
       env: {},

@@ -14,6 +14,11 @@ export interface SandboxFoundation {
   readonly invented: readonly Mount[];
   /** Lists flags that this machine's bubblewrap may lack. */
   readonly extraFlags: readonly string[];
+  /**
+   * Starts bubblewrap in a network namespace in which the daemon may serve names. Without it,
+   * bubblewrap creates the namespace.
+   */
+  readonly networkPreparation?: readonly string[];
   /** Holds the seccomp program that checks system calls, if this machine has one. */
   readonly filter?: Buffer;
 }
@@ -55,6 +60,12 @@ const namespaceFlags = [
  */
 const memoryFiles = ["memory.events", "memory.max", "memory.oom_control", "memory.limit_in_bytes"];
 
+/** Returns the command that starts bubblewrap with these arguments. */
+export const createBubblewrapCommand = (
+  { bwrap, networkPreparation = [] }: SandboxFoundation,
+  bwrapArguments: readonly string[],
+): string[] => [...networkPreparation, bwrap, ...bwrapArguments];
+
 /** Creates all arguments between `bwrap` and the command. */
 export function createSandboxArguments(
   foundation: SandboxFoundation,
@@ -95,6 +106,7 @@ export function createSandboxArguments(
   ];
   return [
     ...namespaceFlags,
+    ...(foundation.networkPreparation === undefined ? [] : ["--share-net"]),
     ...foundation.extraFlags,
     ...(foundation.filter === undefined ? [] : ["--seccomp", String(filterDescriptor)]),
     ...Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]),

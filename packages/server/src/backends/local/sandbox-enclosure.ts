@@ -28,6 +28,7 @@ import {
 import { linkPrograms, getMissingProgramReason, type ProgramSearch } from "./programs.ts";
 import type { LaunchRecord, RunnerFolder } from "./runner-folder.ts";
 import {
+  createBubblewrapCommand,
   filterDescriptor,
   createSandboxArguments,
   statusDescriptor,
@@ -75,7 +76,7 @@ export class SandboxEnclosure implements Enclosure {
     ];
     using output = await startLogWriter(folder.log);
     const status = ["--json-status-fd", String(statusDescriptor)];
-    const bubblewrap = [this.#foundation.bwrap, ...status, ...bwrapArguments, "--", ...command];
+    const bubblewrap = createBubblewrapCommand(this.#foundation, [...status, ...bwrapArguments, "--", ...command]);
     await rm(folder.cgroup, { force: true });
     const [program = "", ...args] = [...(await limiter.enter(spec.id, spec.limits, folder.cgroup)), ...bubblewrap];
     const monitor = launchProgram(program, args, {
@@ -92,6 +93,7 @@ export class SandboxEnclosure implements Enclosure {
         state: containerPaths.state,
         relay_port: 4100,
         isolation: "sandbox",
+        serves_names: this.#foundation.networkPreparation !== undefined,
         ...getDaemonSettings(this.#options),
       },
     });

@@ -67,7 +67,7 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
 function createGatewayServer({ gateway, context }: LinkOptions): Server {
   const options = { keepAlive: true, keepAliveTimeout: 0, requestTimeout: 0 };
   const server = createServer(options, (req, res) => gateway.handle(context, req, res));
-  server.on("connect", (req, socket) => gateway.handleConnect(context, req, socket));
+  server.on("connect", (req, socket, head) => gateway.handleConnect(context, req, { socket, head }));
   server.on("clientError", (_error, socket) => socket.destroy());
   return server;
 }

@@ -3,8 +3,8 @@ import type { Keys } from "../keys.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 
 /**
- * Finds the gateway's context for a standalone runner: none, which denies everything, or the model
- * route that its owner allowed. The route never changes, so the row is read once.
+ * Finds the gateway's context for a standalone runner: its organisation, and the model route that
+ * its owner allowed. Neither changes, so the row is read once.
  */
 export function createStandaloneContext(
   { runners, keys }: { readonly runners: Pick<Runners, "get">; readonly keys: Keys },
@@ -16,8 +16,16 @@ export function createStandaloneContext(
       row = undefined;
       throw error;
     });
-    const route = (await row)?.model_route;
-    return route ? { runner_id: id, run_id: id, token: keys.getStandaloneToken(id), model_route: route } : undefined;
+    const runner = await row;
+    if (!runner) return undefined;
+    const { organization_id, model_route } = runner;
+    return {
+      runner_id: id,
+      run_id: id,
+      token: keys.getStandaloneToken(id),
+      ...(organization_id !== null && { organization_id }),
+      ...(model_route !== null && { model_route }),
+    };
   };
 }
 

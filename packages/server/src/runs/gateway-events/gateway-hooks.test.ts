@@ -29,7 +29,12 @@ describe("an event of the gateway", () => {
       token: "t",
     }));
     {
-      await using hooks = createGatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
+      await using hooks = createGatewayHooks({
+        recordDenial: async () => undefined,
+        log: f.log,
+        logger,
+        modelHealth: new ModelHealth(),
+      });
       for (let n = 0; n < 5_000; n++) hooks.denied(flooding!, { host: `host-${n}.example`, reason: "no way out" });
       for (let n = 0; n < 10; n++) hooks.denied(other!, { host: "one.example", reason: "no way out" });
     }
@@ -51,7 +56,12 @@ describe("an event of the gateway", () => {
     const listening = pino({ base: null }, { write: (line: string) => void warnings.push(line) });
     const fault = { kind: "limited", message: "It answers 429.", note: "Agents retry.", next: "Wait." } as const;
     {
-      await using hooks = createGatewayHooks({ log: f.log, logger: listening, modelHealth: new ModelHealth() });
+      await using hooks = createGatewayHooks({
+        recordDenial: async () => undefined,
+        log: f.log,
+        logger: listening,
+        modelHealth: new ModelHealth(),
+      });
       for (let n = 0; n < 50; n++) hooks.watchAnswer?.(context).end({ answered: false, fault });
       for (let n = 0; n < 2; n++) hooks.watchAnswer?.(context).end({ answered: true });
     }
@@ -69,7 +79,12 @@ describe("an event of the gateway", () => {
     const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
     const count = 7_000;
     {
-      await using hooks = createGatewayHooks({ log: f.log, logger, modelHealth: new ModelHealth() });
+      await using hooks = createGatewayHooks({
+        recordDenial: async () => undefined,
+        log: f.log,
+        logger,
+        modelHealth: new ModelHealth(),
+      });
       for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
     }
     const events: Event[] = [];

@@ -22,13 +22,20 @@ export interface GatewayHooksOptions {
   readonly log: Log;
   readonly logger: Logger;
   readonly modelHealth: ModelHealth;
+  /** Remembers a host that a person may allow. */
+  readonly recordDenial: (taskId: string, denial: { entry: string; reason: string }) => Promise<void>;
 }
 
 /**
  * Writes the gateway's events into the task's log: denials, model usage, and faults of model
  * servers.
  */
-export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
+export function createGatewayHooks({
+  log,
+  logger,
+  modelHealth,
+  recordDenial,
+}: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
   const pendingByTask = new Map<string, LogEntry[]>();
   const writers = new Map<string, Promise<void>>();
@@ -63,6 +70,11 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
     timer ??= setTimeout(() => void writeAllEvents(), writeDelayMs);
   };
 
+  const saveDenial = (taskId: string, denial: { entry: string; reason: string }) =>
+    void recordDenial(taskId, denial).catch((error: unknown) =>
+      logger.warn({ error, task_id: taskId }, "could not save a denied host"),
+    );
+
   const logModelNotice = (context: GatewayContext, message: string | undefined) => {
     if (message === undefined) return;
     enqueueEvent(context, { kind: "notice", message });
@@ -74,10 +86,12 @@ export function createGatewayHooks({ log, logger, modelHealth }: GatewayHooksOpt
     async pushed(context, push) {
       logger.debug({ run_id: context.run_id, ...push }, "a mirror accepted a push");
     },
-    denied(context, { host, reason }) {
+    denied(context, { host, reason, entry }) {
       const outcome = denials.classifyDenial(context.run_id, host);
-      if (outcome === "list") enqueueEvent(context, { kind: "denied", host, reason });
-      else if (outcome === "close")
+      if (outcome === "list") {
+        enqueueEvent(context, { kind: "denied", host, reason, ...(entry !== undefined && { entry }) });
+        if (entry !== undefined && context.task_id !== undefined) saveDenial(context.task_id, { entry, reason });
+      } else if (outcome === "close")
         enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
     },
     modelRequest(context, use) {

@@ -1,6 +1,7 @@
 export * from "./people.ts";
 export * from "./agent-types.ts";
 export * from "./tasks.ts";
+export * from "./allowed-hosts.ts";
 export * from "./runners.ts";
 export * from "./runs.ts";
 export * from "./pushes.ts";

@@ -118,6 +118,8 @@ export class RunStart {
     const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, this.#taskId));
     const route = getModelRoute(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
     this.#context = {
+      organization_id: await this.#getTenant(),
+      agent_type: run.agent_type,
       shadow_branch: task?.shadow_branch ?? "",
       ...(run.repository_id && { repository_id: run.repository_id }),
       ...(route && { model_route: route }),

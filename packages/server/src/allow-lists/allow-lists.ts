@@ -1,0 +1,261 @@
+import { randomUUID } from "node:crypto";
+import {
+  type AllowedHost,
+  type AllowedHostInput,
+  type DeniedHost,
+  getHostPatterns,
+  hostPresets,
+  isHostPreset,
+  matchesHost,
+  WharfError,
+} from "@wharf/contract";
+import { and, asc, desc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { z } from "zod";
+import type { Principal } from "../access/index.ts";
+import type { Log } from "../events/index.ts";
+import type { GatewayContext, HostRule } from "../gateway/index.ts";
+import { type Database, type Executor, omitUndefined, schema } from "../store/index.ts";
+
+const { agent_types, allowed_hosts, boards, denied_hosts, tasks } = schema;
+
+/** An entry of the server's setting, which applies to all organisations. */
+interface SettingEntry {
+  readonly entry: string;
+  readonly allowsPrivate: boolean;
+}
+
+/** A task's runners may ask for many hosts; further ones only appear in the log. */
+const maxDeniedPerTask = 200;
+
+/**
+ * The hosts that runners may reach, as entries for an organisation, an agent type or a task; and
+ * the hosts that they asked for in vain, until somebody allows them.
+ */
+export class AllowLists {
+  readonly #db: Database;
+  readonly #log: Log;
+  readonly #settingEntries: readonly SettingEntry[];
+
+  constructor(db: Database, log: Log, settingEntries: readonly SettingEntry[]) {
+    this.#db = db;
+    this.#log = log;
+    this.#settingEntries = settingEntries;
+  }
+
+  /** Returns the entries of a person's organisation, or those that concern one task. */
+  async list({ organization_id }: Principal, taskId?: string): Promise<AllowedHost[]> {
+    const rows = await this.#db
+      .select({
+        ...allowedColumns,
+        agent_type: agent_types.name,
+      })
+      .from(allowed_hosts)
+      .leftJoin(agent_types, eq(agent_types.id, allowed_hosts.agent_type_id))
+      .where(
+        and(
+          eq(allowed_hosts.organization_id, organization_id),
+          taskId === undefined ? undefined : this.#concernsTask(taskId),
+        ),
+      )
+      .orderBy(asc(allowed_hosts.created_at), asc(allowed_hosts.id));
+    const settings = this.#settingEntries.map(({ entry, allowsPrivate }) => ({
+      entry,
+      hosts: getHosts(entry),
+      allows_private: allowsPrivate,
+      source: "setting" as const,
+    }));
+    return [...settings, ...rows.map(toAllowedHost)];
+  }
+
+  /** Adds an entry; one that exists is returned, with the new permission for private networks. */
+  async add(principal: Principal, input: AllowedHostInput): Promise<AllowedHost> {
+    const { entry, allows_private, task_id, agent_type } = input;
+    return this.#log.write(async ({ tx, append }) => {
+      const type = agent_type === undefined ? undefined : await findAgentType(tx, agent_type);
+      const [row] = await tx
+        .insert(allowed_hosts)
+        .values({
+          id: randomUUID(),
+          organization_id: principal.organization_id,
+          entry,
+          allows_private,
+          created_by: principal.user_id,
+          ...omitUndefined({ task_id, agent_type_id: type?.id }),
+        })
+        .onConflictDoUpdate({
+          target: [
+            allowed_hosts.organization_id,
+            allowed_hosts.agent_type_id,
+            allowed_hosts.task_id,
+            allowed_hosts.entry,
+          ],
+          set: { allows_private },
+        })
+        .returning(allowedColumns);
+      await removeDenied(tx, entry, task_id);
+      if (task_id !== undefined)
+        await append(task_id, [
+          {
+            data: { kind: "notice", message: `Runners of this task may reach ${entry} now.` },
+            created_by: principal.user_id,
+          },
+        ]);
+      return toAllowedHost({ ...row!, agent_type: type?.name ?? null });
+    });
+  }
+
+  async remove({ organization_id }: Principal, id: string): Promise<void> {
+    const removed = await this.#db
+      .delete(allowed_hosts)
+      .where(and(eq(allowed_hosts.id, id), eq(allowed_hosts.organization_id, organization_id)))
+      .returning({ id: allowed_hosts.id });
+    if (removed.length === 0) throw new WharfError("allowed_host_not_found", { id });
+  }
+
+  /** Returns the rules for one runner. */
+  async findRules({ organization_id, agent_type, task_id }: GatewayContext): Promise<HostRule[]> {
+    const settings = this.#settingEntries.map(({ entry, allowsPrivate }) => ({
+      patterns: getHostPatterns(entry),
+      allowsPrivate,
+    }));
+    if (organization_id === undefined) return settings;
+    const rows = await this.#db
+      .select({ entry: allowed_hosts.entry, allows_private: allowed_hosts.allows_private })
+      .from(allowed_hosts)
+      .leftJoin(agent_types, eq(agent_types.id, allowed_hosts.agent_type_id))
+      .where(
+        and(
+          eq(allowed_hosts.organization_id, organization_id),
+          or(
+            and(isNull(allowed_hosts.agent_type_id), isNull(allowed_hosts.task_id)),
+            agent_type === undefined ? undefined : eq(agent_types.name, agent_type),
+            task_id === undefined ? undefined : eq(allowed_hosts.task_id, task_id),
+          ),
+        ),
+      );
+    return [
+      ...settings,
+      ...rows.map(({ entry, allows_private }) => ({ patterns: getHostPatterns(entry), allowsPrivate: allows_private })),
+    ];
+  }
+
+  /** Remembers that a runner of a task asked for a host in vain. */
+  async recordDenial(taskId: string, { entry, reason }: { entry: string; reason: string }): Promise<void> {
+    const [{ count } = { count: 0 }] = await this.#db
+      .select({ count: sql<number>`count(*)::int` })
+      .from(denied_hosts)
+      .where(eq(denied_hosts.task_id, taskId));
+    const known = { target: [denied_hosts.task_id, denied_hosts.entry] };
+    const insert = this.#db.insert(denied_hosts).values({ task_id: taskId, entry, reason });
+    const attempts = sql`${denied_hosts.attempts} + 1`;
+    if (count < maxDeniedPerTask)
+      await insert.onConflictDoUpdate({ ...known, set: { reason, attempts, last_at: sql`now()` } });
+    else
+      await this.#db
+        .update(denied_hosts)
+        .set({ reason, attempts, last_at: sql`now()` })
+        .where(and(eq(denied_hosts.task_id, taskId), eq(denied_hosts.entry, entry)));
+  }
+
+  /** Returns what the runners of a person's tasks asked for in vain, the newest first. */
+  async listDenied(
+    { user_id }: Principal,
+    query: { task_id?: string | undefined; limit: number },
+  ): Promise<DeniedHost[]> {
+    const { task_id: taskId, limit } = query;
+    const rows = await this.#db
+      .select(deniedColumns)
+      .from(denied_hosts)
+      .innerJoin(tasks, eq(tasks.id, denied_hosts.task_id))
+      .innerJoin(boards, eq(boards.id, tasks.board_id))
+      .where(
+        and(
+          eq(boards.owner_id, user_id),
+          isNull(boards.deleted_at),
+          isNull(tasks.deleted_at),
+          taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId),
+        ),
+      )
+      .orderBy(desc(denied_hosts.last_at), asc(denied_hosts.entry))
+      .limit(limit);
+    return rows.map((row) => ({ ...row, first_at: row.first_at.toISOString(), last_at: row.last_at.toISOString() }));
+  }
+
+  /** Entries without an agent type and a task, those of the task, and those of its agent type. */
+  #concernsTask(taskId: string) {
+    const taskType = this.#db.select({ agent_type: tasks.agent_type }).from(tasks).where(eq(tasks.id, taskId));
+    return or(
+      and(isNull(allowed_hosts.agent_type_id), isNull(allowed_hosts.task_id)),
+      eq(allowed_hosts.task_id, taskId),
+      inArray(agent_types.name, taskType),
+    );
+  }
+}
+
+const allowedColumns = {
+  id: allowed_hosts.id,
+  entry: allowed_hosts.entry,
+  allows_private: allowed_hosts.allows_private,
+  task_id: allowed_hosts.task_id,
+  created_by: allowed_hosts.created_by,
+  created_at: allowed_hosts.created_at,
+};
+const deniedColumns = {
+  task_id: denied_hosts.task_id,
+  entry: denied_hosts.entry,
+  reason: denied_hosts.reason,
+  attempts: denied_hosts.attempts,
+  first_at: denied_hosts.first_at,
+  last_at: denied_hosts.last_at,
+};
+
+interface AllowedRow {
+  readonly id: string;
+  readonly entry: string;
+  readonly allows_private: boolean;
+  readonly agent_type: string | null;
+  readonly task_id: string | null;
+  readonly created_by: string | null;
+  readonly created_at: Date;
+}
+
+const toAllowedHost = ({ agent_type, task_id, created_by, created_at, ...row }: AllowedRow): AllowedHost => ({
+  ...row,
+  hosts: getHosts(row.entry),
+  source: "person",
+  created_at: created_at.toISOString(),
+  ...(agent_type !== null && { agent_type }),
+  ...(task_id !== null && { task_id }),
+  ...(created_by !== null && { created_by }),
+});
+
+const getHosts = (entry: string): string[] => (isHostPreset(entry) ? [...hostPresets[entry].hosts] : [entry]);
+
+async function findAgentType(tx: Executor, idOrName: string): Promise<{ id: string; name: string }> {
+  const isName = eq(agent_types.name, idOrName);
+  const [type] = await tx
+    .select({ id: agent_types.id, name: agent_types.name })
+    .from(agent_types)
+    .where(z.uuid().safeParse(idOrName).success ? or(isName, eq(agent_types.id, idOrName)) : isName);
+  if (!type) throw new WharfError("agent_type_not_found", { name: idOrName });
+  return type;
+}
+
+/** Removes the requests that a new entry answers. */
+async function removeDenied(tx: Executor, entry: string, taskId: string | undefined): Promise<void> {
+  const isOfTask = taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId);
+  const rows = await tx
+    .select({ entry: denied_hosts.entry })
+    .from(denied_hosts)
+    .where(isOfTask)
+    .groupBy(denied_hosts.entry);
+  const patterns = getHostPatterns(entry);
+  const answered = rows.filter(({ entry: asked }) =>
+    getHostPatterns(asked).every(({ name, ports }) =>
+      patterns.some((pattern) => ports.some((port) => matchesHost(pattern, name, port))),
+    ),
+  );
+  if (answered.length === 0) return;
+  const entries = answered.map((row) => row.entry);
+  await tx.delete(denied_hosts).where(and(inArray(denied_hosts.entry, entries), isOfTask));
+}

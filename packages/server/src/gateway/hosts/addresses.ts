@@ -1,0 +1,53 @@
+import { lookup } from "node:dns/promises";
+import ipaddr from "ipaddr.js";
+
+export interface HostAddress {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+export type FindAddresses = (name: string) => Promise<readonly HostAddress[]>;
+
+/** Addresses of networks that an entry may allow: a company's own, and those reserved for tests. */
+const privateRanges: ReadonlySet<string> = new Set(["private", "uniqueLocal", "carrierGradeNat", "reserved"]);
+
+/**
+ * Returns the addresses to which a connection may go. Loopback, link-local and multicast addresses
+ * are never among them, in any notation: they lead to this machine or to its provider's metadata.
+ */
+export function selectAddresses(addresses: readonly HostAddress[], allowsPrivate: boolean): HostAddress[] {
+  return addresses.filter(({ address }) => {
+    if (!ipaddr.isValid(address)) return false;
+    const range = ipaddr.process(address).range();
+    return range === "unicast" || (allowsPrivate && privateRanges.has(range));
+  });
+}
+
+/** Each lookup takes a thread of the few that also serve the file system. */
+const maxLookups = 2;
+
+/** Resolves names as this machine does, a few at a time, and each name once at a time. */
+export class AddressFinder {
+  readonly #open = new Map<string, Promise<readonly HostAddress[]>>();
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  readonly find: FindAddresses = (name) => {
+    const open = this.#open.get(name) ?? this.#resolve(name).finally(() => this.#open.delete(name));
+    this.#open.set(name, open);
+    return open;
+  };
+
+  async #resolve(name: string): Promise<readonly HostAddress[]> {
+    if (this.#running >= maxLookups) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#running += 1;
+    try {
+      const addresses = await lookup(name, { all: true, order: "verbatim" });
+      return addresses.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#running -= 1;
+    }
+  }
+}
