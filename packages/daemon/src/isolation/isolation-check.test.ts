@@ -86,7 +86,7 @@ test("targets are addresses with variables of the environment", () => {
   expect(parseTarget("${A}:${B}", { A: "10.0.0.1", B: "443" })).toEqual({ host: "10.0.0.1", port: 443 });
   expect(parseTarget("${A}:${B}", { A: "fd00::1", B: "443" })).toEqual({ host: "fd00::1", port: 443 });
   expect(parseTarget("[fd00::1]:443", {})).toEqual({ host: "fd00::1", port: 443 });
-  for (const bad of ["${A}:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:70000", ":80"])
+  for (const bad of ["${A}:80", "10.0.0.1", "10.0.0.1:0", "10.0.0.1:70000", ":80", "api.example:443"])
     expect(parseTarget(bad, {})).toBeUndefined();
 });
 

@@ -8,8 +8,6 @@ import type { Target } from "./target.ts";
  */
 export function isReachable({ host, port }: Target, timeoutMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  // The runner has no name resolution, so only addresses are useful; a failed lookup counts as
-  // silence.
   const socket = connect({ host, port, timeout: timeoutMs }).unref();
   const resolveWith = (isAnswered: boolean) => {
     socket.destroy();

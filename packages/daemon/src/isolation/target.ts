@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /** Packets must not reach this address. */
 export interface Target {
   readonly host: string;
@@ -8,8 +10,9 @@ const variable = /\$\{(\w+)\}/g;
 const addressPattern = /^\[?([^\]]+?)\]?:(\d{1,5})$/;
 
 /**
- * Parses `host:port` after expanding environment variables. Returns undefined if a variable is
- * missing or the address is invalid.
+ * Parses `address:port` after expanding environment variables. Returns undefined if a variable is
+ * missing or the address is invalid. A name is no target: the daemon itself serves names, and
+ * answers at the addresses that it gives them.
  */
 export function parseTarget(
   text: string,
@@ -22,6 +25,6 @@ export function parseTarget(
     return value ?? "";
   });
   const [, host, port] = addressPattern.exec(full) ?? [];
-  if (!isWhole || host === undefined || Number(port) < 1 || Number(port) > 65_535) return undefined;
+  if (!isWhole || host === undefined || isIP(host) === 0 || Number(port) < 1 || Number(port) > 65_535) return undefined;
   return { host, port: Number(port) };
 }

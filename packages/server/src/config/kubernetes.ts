@@ -87,6 +87,11 @@ export const kubernetesEnvironment = {
   REMOTE_MEMORY_LIMIT: bytes,
   /** Maximum disk of a runner. */
   REMOTE_STORAGE_LIMIT: bytes,
+  /**
+   * `0` if the cluster's nodes refuse the sysctl `net.ipv4.ip_unprivileged_port_start`, which they
+   * allow from Kubernetes 1.22 on. Programs in runners then need proxies to reach hosts.
+   */
+  WHARF_KUBERNETES_NAMES: z.enum(["0", "1"]).default("1"),
   /** `1` accepts that pods reach their own node, which some network plugins always allow. */
   WHARF_KUBERNETES_NODE_REACHABLE: z.enum(["", "0", "1"]).default("0"),
   /**
@@ -122,6 +127,7 @@ export function toKubernetesConfig(e: z.output<typeof Environment>): KubernetesC
       servers: { ...deployedServer, cidrs: e.WHARF_KUBERNETES_SERVER_CIDRS },
       quota: { ...defaultQuota, ...e.WHARF_KUBERNETES_QUOTA },
       unreachable: e.WHARF_UNREACHABLE,
+      servesNames: e.WHARF_KUBERNETES_NAMES === "1",
       isNodeReachable: e.WHARF_KUBERNETES_NODE_REACHABLE === "1",
       startMs: e.WHARF_KUBERNETES_START_TIMEOUT * 1000,
       most: { ...(cpu && { cpu }), ...(memoryBytes && { memoryBytes }), ...(diskBytes && { diskBytes }) },

@@ -42,6 +42,10 @@ export interface KubernetesSettings extends DaemonSettings {
   readonly unreachable: readonly string[];
   /** Whether a runner may reach its own node, as some network plugins always allow. */
   readonly isNodeReachable: boolean;
+  /**
+   * Whether daemons serve names: their pods set a sysctl that nodes allow from Kubernetes 1.22 on.
+   */
+  readonly servesNames: boolean;
   /** A runner's limits never exceed these. */
   readonly most: Partial<RunnerSpec["limits"]>;
   /** A pod may take this long from its creation until it runs. */

@@ -40,7 +40,7 @@ function createDaemonConfig(spec: RunnerSpec, settings: KubernetesSettings): Dae
     state: containerPaths.state,
     relay_port: 4100,
     isolation: "container",
-    serves_names: false,
+    serves_names: settings.servesNames,
     ...getDaemonSettings(settings),
     isolation_check: {
       targets: [...alwaysUnreachable, ...(settings.isNodeReachable ? [] : [kubelet]), ...settings.unreachable],

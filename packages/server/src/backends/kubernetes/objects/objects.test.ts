@@ -26,6 +26,9 @@ const allowedVolumes = new Set([
   "secret",
 ]);
 
+/** Of the sysctls that the standard allows, the one that a runner uses. */
+const allowedSysctls = new Set(["net.ipv4.ip_unprivileged_port_start"]);
+
 /** Lists a pod's breaches of the restricted Pod Security Standard, in the standard's terms. */
 function breaches(pod: V1PodSpec): string[] {
   const found: string[] = [];
@@ -34,7 +37,7 @@ function breaches(pod: V1PodSpec): string[] {
   must(pod.securityContext?.runAsNonRoot === true, "runAsNonRoot of the pod");
   must((pod.securityContext?.runAsUser ?? 0) > 0, "runAsUser");
   must(pod.securityContext?.seccompProfile?.type === "RuntimeDefault", "seccompProfile");
-  must(!pod.securityContext?.sysctls?.length, "sysctls");
+  for (const { name } of pod.securityContext?.sysctls ?? []) must(allowedSysctls.has(name), `sysctl ${name}`);
   for (const volume of pod.volumes ?? []) {
     const kinds = Object.keys(volume).filter((key) => key !== "name");
     must(
@@ -91,17 +94,19 @@ describe("every pod that can be emitted", () => {
       spoilt((pod) => pod.volumes!.push({ name: "host", hostPath: { path: "/" } })),
       spoilt((pod) => (pod.containers[0]!.securityContext!.privileged = true)),
       spoilt((pod) => (pod.containers[0]!.securityContext = {})),
+      spoilt((pod) => pod.securityContext!.sysctls!.push({ name: "kernel.shm_rmid_forced", value: "0" })),
     ];
     for (const one of bad) expect(breaches(one)).not.toEqual([]);
   });
 
   // S-048, S-049
-  test("has no service account token, no name lookup, a read-only root and limits on all its resources", () => {
+  test("has no service account token, no name server but its own, a read-only root and limits on all its resources", () => {
     for (const { pod } of all) {
       expect(pod.spec).toMatchObject({
         automountServiceAccountToken: false,
         enableServiceLinks: false,
         dnsPolicy: "None",
+        dnsConfig: { nameservers: ["127.0.0.1"] },
       });
       for (const { securityContext, resources } of pod.spec!.containers) {
         expect(securityContext?.readOnlyRootFilesystem).toBe(true);

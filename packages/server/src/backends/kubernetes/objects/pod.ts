@@ -45,7 +45,7 @@ function createPodSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpe
     serviceAccountName: accountName,
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    // The runner has no name server inside; the gateway resolves names.
+    // The daemon serves names, where it can, on the pod's own loopback interface.
     dnsPolicy: "None",
     dnsConfig: { nameservers: ["127.0.0.1"] },
     hostname: "runner",
@@ -62,6 +62,7 @@ function createPodSpec(spec: RunnerSpec, settings: KubernetesSettings): V1PodSpe
       fsGroup: runnerUserId,
       fsGroupChangePolicy: "OnRootMismatch",
       seccompProfile: { type: "RuntimeDefault" },
+      ...(settings.servesNames && { sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] }),
     },
     tolerations: ["not-ready", "unreachable"].map((what) => ({
       key: `node.kubernetes.io/${what}`,
