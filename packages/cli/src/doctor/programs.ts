@@ -51,9 +51,13 @@ const install = "Install it: `apt install bubblewrap`, `dnf install bubblewrap` 
 const allowNamespaces =
   "Allow user namespaces: `sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, in a container `--security-opt seccomp=unconfined`. Until then agents run as plain processes.";
 
-const allowFilter = "Filters need x86_64 or aarch64 and a kernel that allows seccomp.";
-const allowLimits =
-  "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.";
+/** How to get the parts of a sandbox that this machine does not provide. */
+const advice = {
+  filter: "Filters need x86_64 or aarch64 and a kernel that allows seccomp.",
+  limits:
+    "Limits need systemd (`systemd-run`, with a user session unless the server is root) or a cgroup that the server may write to.",
+  names: "Names need `unshare` and `ip`: `apt install util-linux iproute2`.",
+} as const;
 
 /** Creates a sandbox, like the server does, to find out whether that works. */
 export async function checkSandbox({ settings }: DoctorContext): Promise<Check> {
@@ -64,9 +68,10 @@ export async function checkSandbox({ settings }: DoctorContext): Promise<Check> 
   const { missing: reason, limits, lacks } = description;
   if (reason === undefined) {
     const filter = lacks.includes("filter") ? "; system calls are not filtered" : "";
-    const text = `bubblewrap creates sandboxes without a network; ${limits}${filter}`;
+    const names = lacks.includes("names") ? "; programs that ignore proxies reach no host" : "";
+    const text = `bubblewrap creates sandboxes without a network; ${limits}${filter}${names}`;
     if (lacks.length === 0) return { name, status: "ok", text };
-    return { name, status: "warn", text, next: lacks.includes("limits") ? allowLimits : allowFilter };
+    return { name, status: "warn", text, next: lacks.map((part) => advice[part]).join(" ") };
   }
   const next = getProgramPath("bwrap", searchPath) === undefined ? install : allowNamespaces;
   return { name, status: "warn", text: `${reason}: agents run as plain processes, WITHOUT A SANDBOX`, next };

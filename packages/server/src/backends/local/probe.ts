@@ -71,7 +71,7 @@ export interface SandboxDescription {
   /** Describes the limits in one sentence. */
   readonly limits?: string;
   /** Lists the parts of a sandbox that this machine does not provide. */
-  readonly lacks: readonly ("filter" | "limits")[];
+  readonly lacks: readonly ("filter" | "limits" | "names")[];
 }
 
 /** Creates a sandbox to describe it, as a server does. */
@@ -80,11 +80,15 @@ export async function describeSandbox(options: Omit<ProbeOptions, "folder">): Pr
   try {
     const result = await probeSandbox({ ...options, folder });
     if ("reason" in result) return { missing: result.reason, lacks: [] };
-    const { filter, confinement } = result;
+    const { filter, confinement, networkPreparation } = result;
     const isLimited = controllers.every((one) => confinement.enforced.has(one));
     return {
       limits: describeLimits(confinement.enforced),
-      lacks: [...(filter === undefined ? ["filter" as const] : []), ...(isLimited ? [] : ["limits" as const])],
+      lacks: [
+        ...(filter === undefined ? ["filter" as const] : []),
+        ...(isLimited ? [] : ["limits" as const]),
+        ...(networkPreparation === undefined ? ["names" as const] : []),
+      ],
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
