@@ -39,7 +39,9 @@ describe("inside a container", () => {
       );
     for (const target of ["{host:'1.1.1.1',port:53}", "{host:'172.17.0.1',port:22}", "'/var/run/docker.sock'"])
       expect((await reach(target)).stdout).toMatch(/^(ENETUNREACH|EHOSTUNREACH|ENOENT)\n$/);
-    expect((await runner.exec("getent hosts example.com; echo $?")).stdout.trim()).toBe("2");
+    // A name has an address of the runner's own loopback network, where the gateway decides.
+    expect((await runner.exec("getent hosts example.com")).stdout).toMatch(/^127\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./);
+    expect((await runner.exec("env -i curl -s -m 10 https://example.com; echo $?")).stdout.trim()).toBe("35");
     // The runner sees no file of this checkout or the server, and only the socket in /run/wharf.
     const mounted = await runner.exec("cat /proc/self/mounts");
     expect(mounted.stdout).not.toMatch(/docker\.sock/);

@@ -9,6 +9,8 @@ export interface Capabilities {
   readonly keepsDisk?: boolean;
   /** False: runners are ordinary processes of the machine. */
   readonly isolates?: boolean;
+  /** Runners have a network, which the cluster's policies close. */
+  readonly hasNetwork?: boolean;
 }
 
 /** A backend that a test started; disposing of the harness removes everything. */

@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { daemonApi, type Endpoint, type EventData, ExecEvent, JournalRecord } from "@wharf/contract";
 import type { Backend, RunnerSpec } from "../../packages/server/src/backends/index.ts";
-import { createGateway, type Gateway, type Mirrors, openMirrors } from "../../packages/server/src/gateway/index.ts";
+import {
+  createGateway,
+  type Denial,
+  type Gateway,
+  type GatewayHooks,
+  type HostRule,
+  type Mirrors,
+  openMirrors,
+} from "../../packages/server/src/gateway/index.ts";
 import { RunnerClient } from "../../packages/server/src/runners/client/index.ts";
 import { createKeys, type Link, openLink } from "../../packages/server/src/runners/index.ts";
 import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
@@ -27,6 +35,9 @@ export class ConformanceHarness implements AsyncDisposable {
   readonly under: BackendUnderTest;
   readonly #gateway: Gateway;
   readonly #runners: Runner[] = [];
+  /** The allow-list of the runners, and what the gateway refused them. */
+  hostRules: readonly HostRule[] = [];
+  readonly denials: Denial[] = [];
   backendHarness: BackendHarness;
 
   private constructor(
@@ -37,8 +48,13 @@ export class ConformanceHarness implements AsyncDisposable {
     this.folder = folder;
     this.backendHarness = backendHarness;
     this.mirrors = openMirrors({ folder: join(folder, "mirrors"), maxRepositoryMb: 100 });
-    const hooks = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
-    this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks });
+    const hooks: GatewayHooks = {
+      pushed: async () => undefined,
+      denied: (_context, denial) => void this.denials.push(denial),
+      modelRequest: () => undefined,
+    };
+    const hosts = { findRules: async () => this.hostRules };
+    this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks, hosts });
   }
 
   static async open(under: BackendUnderTest): Promise<ConformanceHarness> {

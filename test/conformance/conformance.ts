@@ -7,6 +7,7 @@ import { deaths } from "./parts/deaths.ts";
 import { exec } from "./parts/exec.ts";
 import { git } from "./parts/git.ts";
 import { hostile } from "./parts/hostile.ts";
+import { hosts } from "./parts/hosts.ts";
 import { lifecycle } from "./parts/lifecycle.ts";
 import { pause } from "./parts/pause.ts";
 import { streams } from "./parts/streams.ts";
@@ -30,12 +31,18 @@ const attacked: Part = (under) => {
     attacks(under);
   });
 };
+const goingOut: Part = (under) => {
+  if (under.capabilities.isolates === false) return;
+  describe("hosts", () => {
+    hosts(under);
+  });
+};
 const dying: Part = (under, name) => deaths(name, under);
 
 /** The parts that depend on the wire and the disk, and the parts that depend on the daemon only. */
 const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }> = {
   some: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
-  others: { backend: [dying, hostileWhereKept], daemon: [attacked, git, grouped, terminals] },
+  others: { backend: [dying, hostileWhereKept], daemon: [attacked, goingOut, git, grouped, terminals] },
 };
 
 /**

@@ -55,6 +55,7 @@ async function open(folder: string, choice: Choice): Promise<BackendHarness> {
     quota: defaultQuota,
     unreachable: [],
     isNodeReachable: false,
+    servesNames: true,
     // A hostile daemon uses the whole grace period every time.
     stopGraceMs: 5_000,
     most: {},
@@ -116,6 +117,7 @@ async function buildHostileImage(image: string): Promise<string> {
 }
 
 const capabilities = {
+  hasNetwork: true,
   outlivesServer: true,
   keepsDisk: true,
 } as const;

@@ -3,7 +3,7 @@
  * sandboxes. The gateway serves each run the mirror of its repository and its model route, adds the
  * keys outside the sandbox, and refuses and reports everything else.
  */
-export type { GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
+export type { Denial, GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export { type Mirrors, openMirrors } from "./git/index.ts";
 export type { HostRule } from "./hosts/index.ts";
