@@ -236,6 +236,15 @@ describe("exit codes", () => {
     expect(await getExitCode("agent-types rm", ["with-mcp"])).toBe(0);
   });
 
+  test("of the allow-lists", async () => {
+    expect(await getExitCode("allow")).toBe(0);
+    expect(await getExitCode("allow", ["npm", "files.example", "--task", task])).toBe(0);
+    expect((await run("allow", ["--task", task])).out).toContain("files.example");
+    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toBe(0);
+    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toEqual(failed);
+    expect(await getExitCode("allow", ["127.0.0.1"])).toEqual(failed);
+  });
+
   test("of an agent without a login, which is refused and leaves no task", async () => {
     const ids = async () => (await wharf.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);
     const before = await ids();

@@ -99,7 +99,7 @@ async function listHosts(cli: Cli, options: Options): Promise<void> {
     `\n${formatTable(["DENIED", "TASK", "ATTEMPTS", "LAST", "REASON"], denied_hosts.map(toDeniedRow), look)}`,
   );
   const [first] = denied_hosts;
-  const example = `wharf allow ${toSingleLine(first?.entry ?? "", 260)} --task ${first?.task_id.slice(0, 8)}`;
+  const example = `wharf allow ${toSingleLine(first?.entry ?? "", 260)}${first?.allows_private ? " --private" : ""} --task ${first?.task_id.slice(0, 8)}`;
   terminal.out(style.dim(`Allow one with, for example, \`${example}\`.\n`));
 }
 

@@ -40,7 +40,9 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
         `${style.yellow("!")} The sandbox cannot reach ${toSingleLine(data.host, 200)}: ${toSingleLine(data.reason, 300)}`,
         ...(data.entry === undefined
           ? []
-          : [`  ${style.dim("→")} Allow it with \`wharf allow ${toSingleLine(data.entry, 260)} --task <task>\`.`]),
+          : [
+              `  ${style.dim("→")} Allow it with \`wharf allow ${toSingleLine(data.entry, 260)}${data.allows_private ? " --private" : ""} --task <task>\`.`,
+            ]),
       ];
     case "agent_exit":
       return [`${style.yellow("!")} The agent's process ended: ${toSingleLine(data.message, 600)}`];

@@ -4,8 +4,8 @@ import type { Interrupts } from "../interrupts.ts";
 import { LogView } from "../render/log-view.ts";
 import { toShortId } from "../tasks/tasks.ts";
 import { followTurn, restartTimeoutMs } from "./await-turn.ts";
-import { PermissionPrompt } from "./permission-prompt.ts";
 import type { Summary } from "./summary.ts";
+import { openTurnQuestions } from "./turn-questions.ts";
 
 export interface WatchTurnOptions {
   readonly task: Task;
@@ -30,8 +30,7 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
   const view = new LogView({ style: terminal.style });
   const params = { task_id: task.id };
   const startedAt = performance.now();
-  await using permissionPrompt =
-    cli.terminal.isInteractive && !settings.json ? createPermissionPrompt(cli, task.id) : undefined;
+  await using questions = cli.terminal.isInteractive && !settings.json ? openTurnQuestions(cli, task.id) : undefined;
   using stopOnAbort = new StopOnAbort(interrupts, async () => {
     terminal.err(`${settings.json ? "" : view.endLine()}Stopping the task. Press Ctrl-C again to exit at once.\n`);
     await client.call(
@@ -44,9 +43,9 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
   const onEvent = (event: Event) => {
     if (settings.json) terminal.out(toJsonLine(event));
     else terminal.out(view.show(event));
-    if (event.data.kind !== "permission") return;
-    if (permissionPrompt) permissionPrompt.handlePermission(event.data);
-    else if (event.data.status === "asked") terminal.err(formatAnswerHint(task, event.data));
+    const { data } = event;
+    if (questions) questions.handle(event);
+    else if (data.kind === "permission" && data.status === "asked") terminal.err(formatAnswerHint(task, data));
   };
   const onConnection = (state: "lost" | "back") => {
     if (!settings.json) terminal.out(view.endLine());
@@ -70,21 +69,6 @@ export async function watchTurn(cli: Cli, options: WatchTurnOptions): Promise<Su
     diff: outcome.commit && (await getDiff(cli, task.id)),
     tookMs: performance.now() - startedAt,
   };
-}
-
-function createPermissionPrompt({ client }: Cli, taskId: string): PermissionPrompt {
-  return new PermissionPrompt({
-    input: process.stdin,
-    output: process.stdout,
-    answer: async (permissionId, optionId) => {
-      const body = optionId === undefined ? {} : { option_id: optionId };
-      await client.call(
-        api.answerPermission,
-        { params: { task_id: taskId, permission_id: permissionId }, body },
-        { retryTimeoutMs: restartTimeoutMs },
-      );
-    },
-  });
 }
 
 /** Asks once for the task to be stopped, and stops waiting for its end after a while. */

@@ -9,7 +9,7 @@ export interface ModelErrors {
   model_call_denied: { route: string; call: string };
   model_unreachable: { route: string; reason: string };
   model_answer_cut: { route: string };
-  egress_denied: { host: string; reason?: string; entry?: string };
+  egress_denied: { host: string; reason?: string; entry?: string; allows_private?: boolean };
   host_unreachable: { host: string; reason: string };
 }
 
@@ -64,10 +64,12 @@ export const modelErrors: Catalogue<ModelErrors> = {
     grpc: "PERMISSION_DENIED",
     message: ({ host, reason }) =>
       reason === undefined ? `This runner may not reach ${host}.` : `This runner may not reach ${host}: ${reason}.`,
-    next: ({ entry }) =>
-      entry === undefined
-        ? "A runner reaches model APIs, the task's repository and the hosts of the allow-lists. Use one of them."
-        : `A person can allow it: \`wharf allow ${entry} --task <task>\` for this task, \`wharf allow ${entry}\` for all tasks.`,
+    next: ({ entry, allows_private }) => {
+      if (entry === undefined)
+        return "A runner reaches model APIs, the task's repository and the hosts of the allow-lists. Use one of them.";
+      const command = `wharf allow ${entry}${allows_private ? " --private" : ""}`;
+      return `A person can allow it: \`${command} --task <task>\` for this task, \`${command}\` for all tasks.`;
+    },
   },
   host_unreachable: {
     http: 502,

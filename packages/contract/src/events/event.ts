@@ -140,13 +140,15 @@ export const eventKinds = {
   }),
   /**
    * A request from the sandbox that the gateway, or the relay in the runner, refused. `entry` is
-   * what a person may add to an allow-list.
+   * what a person may add to an allow-list, for a host with an address of a private network if
+   * `allows_private` is true.
    */
   denied: z.object({
     kind: z.literal("denied"),
     host: z.string(),
     reason: z.string(),
     entry: z.string().optional(),
+    allows_private: z.boolean().optional(),
     source,
   }),
   failure: z.object({

@@ -50,6 +50,8 @@ export const DeniedHost = z.object({
   task_id: z.uuid(),
   /** The entry that would allow it. */
   entry: z.string(),
+  /** Whether the entry must include addresses of a private network. */
+  allows_private: z.boolean(),
   reason: z.string(),
   attempts: z.number(),
   first_at: z.string(),

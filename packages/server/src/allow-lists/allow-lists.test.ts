@@ -87,7 +87,8 @@ test("a denied host is counted until an entry allows it, for its task or for all
   await using f = await fixture();
   const lists = createLists(f);
   const [task, other] = [await f.newTask(), await f.newTask()];
-  const deny = (taskId: string, entry: string) => lists.recordDenial(taskId, { entry, reason: "no list has it" });
+  const deny = (taskId: string, entry: string) =>
+    lists.recordDenial(taskId, { entry, allows_private: false, reason: "no list has it" });
   const list = async (task_id?: string) =>
     (await lists.listDenied(f.owner, { task_id, limit: 100 })).map((one) => `${one.entry} ${one.attempts}`).toSorted();
   for (const taskId of [task.id, task.id, other.id]) await deny(taskId, "pypi.org");
@@ -110,8 +111,9 @@ test("a task keeps a limited number of denied hosts, and goes with its denials a
   const lists = createLists(f);
   const task = await f.newTask();
   await add(f, lists, { entry: "one.example", task_id: task.id });
-  for (let i = 0; i < 205; i++) await lists.recordDenial(task.id, { entry: `${i}.example`, reason: "no list has it" });
-  await lists.recordDenial(task.id, { entry: "0.example", reason: "no list has it" });
+  for (let i = 0; i < 205; i++)
+    await lists.recordDenial(task.id, { entry: `${i}.example`, allows_private: false, reason: "no list has it" });
+  await lists.recordDenial(task.id, { entry: "0.example", allows_private: false, reason: "no list has it" });
   const denied = await lists.listDenied(f.owner, { limit: 1000 });
   expect(denied).toHaveLength(200);
   expect(denied[0]).toMatchObject({ entry: "0.example", attempts: 2 });

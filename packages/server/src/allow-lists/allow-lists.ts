@@ -140,20 +140,21 @@ export class AllowLists {
   }
 
   /** Remembers that a runner of a task asked for a host in vain. */
-  async recordDenial(taskId: string, { entry, reason }: { entry: string; reason: string }): Promise<void> {
+  async recordDenial(taskId: string, denial: Pick<DeniedHost, "entry" | "allows_private" | "reason">): Promise<void> {
+    const { entry, allows_private, reason } = denial;
     const [{ count } = { count: 0 }] = await this.#db
       .select({ count: sql<number>`count(*)::int` })
       .from(denied_hosts)
       .where(eq(denied_hosts.task_id, taskId));
     const known = { target: [denied_hosts.task_id, denied_hosts.entry] };
-    const insert = this.#db.insert(denied_hosts).values({ task_id: taskId, entry, reason });
+    const insert = this.#db.insert(denied_hosts).values({ task_id: taskId, entry, allows_private, reason });
     const attempts = sql`${denied_hosts.attempts} + 1`;
     if (count < maxDeniedPerTask)
-      await insert.onConflictDoUpdate({ ...known, set: { reason, attempts, last_at: sql`now()` } });
+      await insert.onConflictDoUpdate({ ...known, set: { allows_private, reason, attempts, last_at: sql`now()` } });
     else
       await this.#db
         .update(denied_hosts)
-        .set({ reason, attempts, last_at: sql`now()` })
+        .set({ allows_private, reason, attempts, last_at: sql`now()` })
         .where(and(eq(denied_hosts.task_id, taskId), eq(denied_hosts.entry, entry)));
   }
 
@@ -203,6 +204,7 @@ const allowedColumns = {
 const deniedColumns = {
   task_id: denied_hosts.task_id,
   entry: denied_hosts.entry,
+  allows_private: denied_hosts.allows_private,
   reason: denied_hosts.reason,
   attempts: denied_hosts.attempts,
   first_at: denied_hosts.first_at,

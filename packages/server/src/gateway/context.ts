@@ -77,6 +77,8 @@ export interface Denial {
   readonly reason: string;
   /** The entry of an allow-list that would allow it. */
   readonly entry?: string;
+  /** Whether the entry must include addresses of a private network. */
+  readonly allows_private?: boolean;
 }
 
 export interface HostUse {

@@ -20,8 +20,8 @@ export type HostDecision =
       readonly kind: "denied";
       readonly target: HostTarget | undefined;
       readonly reason: string;
-      /** Whether an entry of an allow-list would change the decision. */
-      readonly isAllowable: boolean;
+      /** Describes the entry of an allow-list that would change the decision, if one would. */
+      readonly remedy?: { readonly allowsPrivate: boolean };
     }
   | { readonly kind: "unresolved"; readonly target: HostTarget; readonly reason: string };
 
@@ -43,18 +43,18 @@ export async function decide(
   rules: readonly HostRule[],
   find: FindAddresses,
 ): Promise<HostDecision> {
-  const deny = (reason: string, isAllowable: boolean): HostDecision => ({
+  const deny = (reason: string, remedy?: { allowsPrivate: boolean }): HostDecision => ({
     kind: "denied",
     target,
     reason,
-    isAllowable,
+    ...(remedy && { remedy }),
   });
-  if (target === undefined) return deny("a runner reaches hosts by their names, not by addresses", false);
+  if (target === undefined) return deny("a runner reaches hosts by their names, not by addresses");
   const { name, port } = target;
   const matchingRules = rules.filter(({ patterns }) => patterns.some((pattern) => matchesHost(pattern, name, port)));
   if (matchingRules.length === 0) {
     const parsed = parseHostPattern(formatTarget(target));
-    return "problem" in parsed ? deny(parsed.problem, false) : deny("no allow-list contains it", true);
+    return "problem" in parsed ? deny(parsed.problem) : deny("no allow-list contains it", { allowsPrivate: false });
   }
   let found: readonly HostAddress[];
   try {
@@ -68,8 +68,10 @@ export async function decide(
   const [first] = found;
   if (first === undefined) return { kind: "unresolved", target, reason: "it has no address" };
   return selectAddresses(found, true).length > 0
-    ? deny(`its address ${first.address} is in a private network, which its allow-list entry does not include`, true)
-    : deny(`its address ${first.address} leads to the server's own machine or network`, false);
+    ? deny(`its address ${first.address} is in a private network, which its allow-list entry does not include`, {
+        allowsPrivate: true,
+      })
+    : deny(`its address ${first.address} leads to the server's own machine or network`);
 }
 
 /** The ports that an entry of an allow-list includes without naming them are left out. */

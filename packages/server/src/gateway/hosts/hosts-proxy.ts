@@ -157,10 +157,11 @@ export class HostsProxy {
     const decision = await decide(target, rules, this.#findAddresses);
     if (decision.kind === "allowed") return decision;
     if (decision.kind === "unresolved") return createUnreachableError(decision.target, decision.reason);
-    const { reason, isAllowable } = decision;
+    const { reason, remedy } = decision;
     const host = decision.target ? formatTarget(decision.target) : getHostText(asked);
-    this.#options.hooks.denied(context, { host, reason, ...(isAllowable && { entry: host }) });
-    return new WharfError("egress_denied", { host, reason, ...(isAllowable && { entry: host }) });
+    const denial = { host, reason, ...(remedy && { entry: host, allows_private: remedy.allowsPrivate }) };
+    this.#options.hooks.denied(context, denial);
+    return new WharfError("egress_denied", denial);
   }
 
   #takePlace({ runner_id }: GatewayContext): Disposable | undefined {

@@ -62,6 +62,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       res.writeHead(200).end();
       return undefined;
     }
+    const routeProblem = getRouteProblem(routes, name, context.model_route);
+    // A runner without a route has no token to show.
+    if (routeProblem && context.model_route === undefined) return denyRequest(routeProblem.reason, routeProblem.error);
     if (!hasToken(req.headers, query, context.token)) {
       hooks.denied(context, {
         host: `models/${name.slice(0, 100)}`,
@@ -74,7 +77,6 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       );
       return undefined;
     }
-    const routeProblem = getRouteProblem(routes, name, context.model_route);
     if (routeProblem) return denyRequest(routeProblem.reason, routeProblem.error);
     if (!route) return undefined;
     const method = req.method ?? "";

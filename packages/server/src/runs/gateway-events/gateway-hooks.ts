@@ -1,4 +1,4 @@
-import type { EventData } from "@wharf/contract";
+import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
 import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
@@ -18,12 +18,15 @@ interface LogEntry {
   readonly data: EventData;
 }
 
+/** A denial that a person can end with an entry of an allow-list. */
+type AllowableDenial = Pick<DeniedHost, "entry" | "allows_private" | "reason">;
+
 export interface GatewayHooksOptions {
   readonly log: Log;
   readonly logger: Logger;
   readonly modelHealth: ModelHealth;
   /** Remembers a host that a person may allow. */
-  readonly recordDenial: (taskId: string, denial: { entry: string; reason: string }) => Promise<void>;
+  readonly recordDenial: (taskId: string, denial: AllowableDenial) => Promise<void>;
 }
 
 /**
@@ -70,7 +73,7 @@ export function createGatewayHooks({
     timer ??= setTimeout(() => void writeAllEvents(), writeDelayMs);
   };
 
-  const saveDenial = (taskId: string, denial: { entry: string; reason: string }) =>
+  const saveDenial = (taskId: string, denial: AllowableDenial) =>
     void recordDenial(taskId, denial).catch((error: unknown) =>
       logger.warn({ error, task_id: taskId }, "could not save a denied host"),
     );
@@ -86,11 +89,12 @@ export function createGatewayHooks({
     async pushed(context, push) {
       logger.debug({ run_id: context.run_id, ...push }, "a mirror accepted a push");
     },
-    denied(context, { host, reason, entry }) {
-      const outcome = denials.classifyDenial(context.run_id, host);
+    denied(context, { host, reason, entry, allows_private = false }) {
+      const outcome = denials.classifyDenial(context.run_id, `${host}: ${reason}`);
       if (outcome === "list") {
-        enqueueEvent(context, { kind: "denied", host, reason, ...(entry !== undefined && { entry }) });
-        if (entry !== undefined && context.task_id !== undefined) saveDenial(context.task_id, { entry, reason });
+        enqueueEvent(context, { kind: "denied", host, reason, ...(entry !== undefined && { entry, allows_private }) });
+        if (entry !== undefined && context.task_id !== undefined)
+          saveDenial(context.task_id, { entry, allows_private, reason });
       } else if (outcome === "close")
         enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
     },

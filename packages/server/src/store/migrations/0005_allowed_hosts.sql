@@ -13,6 +13,7 @@ CREATE TABLE "allowed_hosts" (
 CREATE TABLE "denied_hosts" (
 	"task_id" uuid NOT NULL,
 	"entry" text NOT NULL,
+	"allows_private" boolean DEFAULT false NOT NULL,
 	"reason" text NOT NULL,
 	"attempts" bigint DEFAULT 1 NOT NULL,
 	"first_at" timestamp with time zone DEFAULT now() NOT NULL,

@@ -41,6 +41,8 @@ export const denied_hosts = pgTable(
       .references(() => tasks.id, { onDelete: "cascade" }),
     /** The entry that would allow the host. */
     entry: text().notNull(),
+    /** Whether the entry must include addresses of a private network. */
+    allows_private: boolean().notNull().default(false),
     reason: text().notNull(),
     attempts: createNumberColumn().notNull().default(1),
     first_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
