@@ -102,6 +102,8 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   model_route_unknown: [{ route: "mistral" }],
   model_route_denied: [{ route: "gemini", own: "anthropic" }, { route: "gemini" }],
   model_call_denied: [{ route: "gemini", call: "POST /v1beta/files" }],
+  model_request_invalid: [{ reason: "'model' is not the name of a model" }],
+  model_request_encoded: [{ encoding: "gzip" }],
   model_unreachable: [{ route: "gemini", reason: "connection refused" }],
   model_answer_cut: [{ route: "gemini" }],
   host_unreachable: [{ host: "registry.npmjs.org", reason: "the name does not exist" }],

@@ -7,6 +7,8 @@ export interface ModelErrors {
   model_route_unknown: { route: string };
   model_route_denied: { route: string; own?: string | undefined };
   model_call_denied: { route: string; call: string };
+  model_request_invalid: { reason: string };
+  model_request_encoded: { encoding: string };
   model_unreachable: { route: string; reason: string };
   model_answer_cut: { route: string };
   egress_denied: { host: string; reason?: string; entry?: string; allows_private?: boolean };
@@ -46,6 +48,19 @@ export const modelErrors: Catalogue<ModelErrors> = {
     message: ({ route, call }) => `A run may not call ${call} on the model route '${route}'.`,
     next: () =>
       "A run may generate, count tokens, embed, and list models. Files, batches and stored answers belong to the provider's account; use them outside the run.",
+  },
+  model_request_invalid: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ reason }) => `The gateway cannot tell what the request asks of the model: ${reason}.`,
+    next: () =>
+      "Send one JSON object, with each parameter once and as the API describes it. The gateway must know the model and the length of an answer before it asks for one.",
+  },
+  model_request_encoded: {
+    http: 415,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ encoding }) => `The gateway does not accept a request to a model in the encoding '${encoding}'.`,
+    next: () => "Send the request uncompressed and in UTF-8.",
   },
   model_unreachable: {
     http: 502,

@@ -1,3 +1,5 @@
+import type { TokenUsage } from "../usage/index.ts";
+
 /**
  * The sender of a request. The wire maps a request to a runner; the caller looks up the other
  * fields for each request.
@@ -21,8 +23,25 @@ export interface GatewayContext {
   readonly model_route?: string;
 }
 
+/** What a request asks of a model, as the gateway read it before it forwarded the request. */
+export interface ModelCall {
+  readonly kind: "answer" | "embedding" | "count" | "list";
+  /** The model's name as the request spells it; undefined if the request names none. */
+  readonly model?: string;
+  /** The limit that the request sets for the output of all its answers together. */
+  readonly max_output_tokens?: number;
+  /** Whether the answer is a stream of events. */
+  readonly streams: boolean;
+  /** Whether the answer will contain the number of tokens. */
+  readonly reports_usage: boolean;
+}
+
 export interface ModelUsage {
   readonly route: string;
+  /** Missing if the request could not be read. */
+  readonly call?: ModelCall;
+  /** Missing if the model's server did no work that a provider charges for. */
+  readonly tokens?: TokenUsage;
   readonly status: number;
   readonly request_id: string;
   readonly bytes_in: number;

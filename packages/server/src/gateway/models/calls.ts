@@ -46,16 +46,6 @@ const allowedCalls: { readonly [Api in ModelRoute["api"]]: readonly AllowedCall[
   ],
 };
 
-const generatingCalls: { readonly [Api in ModelRoute["api"]]: RegExp } = {
-  gemini: /:(?:stream)?generateContent$/i,
-  anthropic: /\/messages$/,
-  openai: /\/(?:responses|completions)$/,
-};
-
-/** Whether an allowed call asks the model for an answer. */
-export const isGeneratingCall = (api: ModelRoute["api"], method: string, path: string): boolean =>
-  method === "POST" && generatingCalls[api].test(path);
-
 /** Whether a run may make this call. HEAD returns the headers of a GET. */
 export function isAllowedCall(api: ModelRoute["api"], method: string, path: string): boolean {
   const effectiveMethod = method === "HEAD" ? "GET" : method;

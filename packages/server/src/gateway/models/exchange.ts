@@ -3,18 +3,22 @@ import { type Agent as HttpAgent, type ClientRequest, type IncomingMessage, requ
 import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
-import type { AnswerWatch, GatewayContext, GatewayHooks, ModelRoute, UpstreamFault } from "../context.ts";
+import type { TokenUsage } from "../../usage/index.ts";
+import type { AnswerWatch, GatewayContext, GatewayHooks, ModelCall, ModelRoute, UpstreamFault } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
 import { AnswerCheck } from "./answer-check.ts";
-import { isGeneratingCall } from "./calls.ts";
 import { createApiError, createKeyHeader } from "./credentials.ts";
 import { createDecoder } from "./decoder.ts";
 import { getFraming } from "./framing.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
+import { AnswerMeter } from "./metering/answer-meter.ts";
 import type { ModelTimes } from "./model-times.ts";
+import type { BodyMemory } from "./request/body-memory.ts";
+import { CallReader } from "./request/call-reader.ts";
+import { createInvalidRequestError } from "./request/model-call.ts";
+import { refuseUnreadableForm, RequestBody } from "./request/request-body.ts";
 import { SecretFilter } from "./secret-filter.ts";
 import type { SecretMatcher } from "./secret-matcher.ts";
-import { Upload } from "./upload.ts";
 import {
   createBrokenAnswerFault,
   createCutFault,
@@ -26,14 +30,19 @@ import {
   type Upstream,
 } from "./upstream-faults.ts";
 
+const emptyBody = Buffer.alloc(0);
+
 export interface ExchangeOptions {
   readonly context: GatewayContext;
   /** Name of the route. */
   readonly name: string;
   readonly route: ModelRoute;
   readonly secret: SecretMatcher;
+  /** The path of the call, without the path of the route's base URL. */
+  readonly path: string;
   readonly url: URL;
   readonly agent: HttpAgent;
+  readonly bodyMemory: BodyMemory;
   readonly maxBodyBytes: number;
   readonly times: ModelTimes;
   readonly hooks: GatewayHooks;
@@ -42,9 +51,9 @@ export interface ExchangeOptions {
 /**
  * One request to a model's server and its answer.
  *
- *   sending ──── the answer's head arrives ─────────────► relaying ── its end ──► over
- *      │  └───── no connection, or silence ─► refused ───────────────────────────► over
- *      └ a kept connection was dead ─► sending, once more, on a new connection
+ *   reading ── the body is complete ─► sending ── the answer's head arrives ─► relaying ── its end ─► over
+ *      │                                │  └── no connection, or silence ─► refused ──────────────► over
+ *      └ the body is refused ─► over    └ a kept connection was dead ─► sending, once more, on a new one
  *
  * The exchange reports its outcome twice: to the answer's watch, before the runner can see the end,
  * and as model usage when the runner's side has closed. A runner that disconnects ends the request,
@@ -53,14 +62,20 @@ export interface ExchangeOptions {
 export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #gatewayRequest: GatewayRequest;
-  readonly #upload: Upload;
+  readonly #body: RequestBody;
   readonly #check = new AnswerCheck();
-  readonly #watch: AnswerWatch | undefined;
-  readonly #slowTimer: NodeJS.Timeout;
   readonly #startedAt = performance.now();
   readonly #requestId: string;
-  #request: ClientRequest;
+  #watch: AnswerWatch | undefined;
+  #slowTimer: NodeJS.Timeout | undefined;
+  #call: ModelCall | undefined;
+  #meter: AnswerMeter | undefined;
+  /** The body, until an answer begins. */
+  #content: Buffer = emptyBody;
+  #request: ClientRequest | undefined;
   #answer: IncomingMessage | undefined;
+  /** Whether the model's server may have begun to work on the request. */
+  #isSent = false;
   #bytesOut = 0;
   #isOver = false;
   #answered: boolean | undefined;
@@ -68,28 +83,55 @@ export class Exchange {
   #silentMs: number | undefined;
 
   constructor(options: ExchangeOptions, gatewayRequest: GatewayRequest) {
-    const { context, hooks, maxBodyBytes, route, times } = options;
-    const { req } = gatewayRequest;
+    const { context, maxBodyBytes, bodyMemory } = options;
     this.#options = options;
     this.#gatewayRequest = gatewayRequest;
-    const requestedId = req.headers["x-wharf-request-id"];
+    const requestedId = gatewayRequest.req.headers["x-wharf-request-id"];
     this.#requestId =
       typeof requestedId === "string" && /^[\w.:-]{1,128}$/.test(requestedId) ? requestedId : randomUUID();
-    const isWatched = isGeneratingCall(route.api, req.method ?? "", options.url.pathname);
-    this.#watch = isWatched ? hooks.watchAnswer?.(context) : undefined;
-    this.#slowTimer = setTimeout(() => this.#reportSlow(), times.slow).unref();
-    this.#request = this.#openRequest(false);
-    this.#upload = new Upload(this.#request, { maxBytes: maxBodyBytes, onProgress: () => this.#restartSlowTimer() });
+    this.#body = new RequestBody({ runnerId: context.runner_id, maxBytes: maxBodyBytes, memory: bodyMemory });
   }
 
   run(): void {
-    const { req, res } = this.#gatewayRequest;
-    res.once("close", () => this.#close());
-    this.#upload.run(req.iterator({ destroyOnReturn: false })).catch((error: unknown) => {
-      // The runner broke off.
-      if (!(error instanceof WharfError)) this.#isOver = true;
-      this.#fail(error);
-    });
+    this.#gatewayRequest.res.once("close", () => this.#close());
+    this.#readCall()
+      .then((call) => this.#send(call))
+      .catch((error: unknown) => {
+        // The runner broke off.
+        if (!(error instanceof WharfError)) this.#isOver = true;
+        this.#fail(error);
+      });
+  }
+
+  /** Reads the whole body: nothing is forwarded before it is known what the request asks for. */
+  async #readCall(): Promise<ModelCall> {
+    const { route, path, times } = this.#options;
+    const { req } = this.#gatewayRequest;
+    refuseUnreadableForm(req.headers);
+    const reader = new CallReader({ api: route.api, method: req.method ?? "", path });
+    const timer = setTimeout(() => {
+      this.#fail(createInvalidRequestError(`nothing of its body arrived for ${times.body / 1000} s`));
+    }, times.body);
+    try {
+      this.#content = await this.#body.read(req.iterator({ destroyOnReturn: false }), (chunk) => {
+        timer.refresh();
+        reader.add(chunk);
+      });
+      return reader.end(this.#content);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #send(call: ModelCall): void {
+    if (this.#isOver) return;
+    const { context, hooks, route, times } = this.#options;
+    this.#call = call;
+    if (call.kind === "answer" || call.kind === "embedding")
+      this.#meter = new AnswerMeter({ api: route.api, call, bytes: this.#content.length });
+    if (call.kind === "answer") this.#watch = hooks.watchAnswer?.(context);
+    this.#slowTimer = setTimeout(() => this.#reportSlow(), times.slow).unref();
+    this.#request = this.#openRequest(false);
   }
 
   get #upstream(): Upstream {
@@ -108,7 +150,7 @@ export class Exchange {
     const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
     const headers = {
       ...createRequestHeaders(req.headers, createKeyHeader(route)),
-      ...getFraming(method, req.headers),
+      ...getFraming(method, this.#content),
       "x-wharf-request-id": this.#requestId,
     };
     // A retry after a dead kept connection uses a new connection.
@@ -120,17 +162,18 @@ export class Exchange {
     });
     request.once("response", (response) => {
       this.#answer = response;
-      this.#upload.discardSentChunks();
+      this.#releaseBody();
       request.setTimeout(times.silence);
       this.#relayAnswer(response);
     });
     request.on("error", (error) => {
       if (this.#isOver || this.#answer || request !== this.#request) return;
       const isDead = request.reusedSocket && !isFresh && this.#silentMs === undefined;
-      if (!isDead || !this.#upload.canRestart) return this.#fail(error);
+      if (!isDead) return this.#fail(error);
       this.#request = this.#openRequest(true);
-      this.#upload.restart(this.#request);
     });
+    request.once("finish", () => (this.#isSent = true));
+    request.end(method === "POST" ? this.#content : undefined);
     return request;
   }
 
@@ -150,6 +193,8 @@ export class Exchange {
       ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
     });
     res.flushHeaders();
+    const meter = this.#isSuccess ? this.#meter : undefined;
+    if (meter) (decoder ?? response).on("data", (chunk: Buffer) => meter.add(chunk));
     const filter = new SecretFilter(secret);
     filter.on("data", (chunk: Buffer) => {
       this.#bytesOut += chunk.length;
@@ -163,7 +208,7 @@ export class Exchange {
     response.once("error", onBroken);
     decoder?.once("error", onBroken);
     pipeline([response, ...(decoder ? [decoder] : []), filter, res], (error) => {
-      if (error) this.#request.destroy();
+      if (error) this.#request?.destroy();
     });
   }
 
@@ -206,7 +251,7 @@ export class Exchange {
       this.#reportOutcome({ answered: false, fault });
     }
     this.#isOver = true;
-    this.#request.destroy();
+    this.#request?.destroy();
     if (res.headersSent || res.destroyed) {
       res.destroy();
       return;
@@ -217,7 +262,7 @@ export class Exchange {
 
   /** Called when bytes moved in either direction. */
   #restartSlowTimer(): void {
-    if (!this.#isOver) this.#slowTimer.refresh();
+    if (!this.#isOver) this.#slowTimer?.refresh();
   }
 
   #reportSlow(): void {
@@ -232,20 +277,36 @@ export class Exchange {
     this.#watch?.end(outcome);
   }
 
+  #releaseBody(): void {
+    this.#content = emptyBody;
+    this.#body.release();
+  }
+
+  /** Providers charge for what they did until the runner left, but not for an error. */
+  #getTokens(): TokenUsage | undefined {
+    const isCharged = this.#answer ? this.#isSuccess : this.#isSent && !this.#isOver;
+    if (!isCharged) return undefined;
+    return this.#meter?.getUsage({ isEnded: this.#answer?.complete === true });
+  }
+
   #close(): void {
     const { context, name, hooks } = this.#options;
     const { res } = this.#gatewayRequest;
+    const tokens = this.#getTokens();
     this.#isOver = true;
+    this.#releaseBody();
     clearTimeout(this.#slowTimer);
     const complete = this.#answer?.complete === true && res.writableFinished;
     // Some clients disconnect after the last event, before the connection signals the end.
     this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
-    if (!complete) this.#request.destroy();
+    if (!complete) this.#request?.destroy();
     hooks.modelRequest(context, {
       route: name,
+      ...(this.#call && { call: this.#call }),
+      ...(tokens && { tokens }),
       status: res.headersSent ? res.statusCode : 0,
       request_id: this.#requestId,
-      bytes_in: this.#upload.bytes,
+      bytes_in: this.#body.bytes,
       bytes_out: this.#bytesOut,
       duration_ms: Math.round(performance.now() - this.#startedAt),
       complete,

@@ -9,11 +9,8 @@ export const hasBody = (headers: IncomingHttpHeaders): boolean =>
 
 /**
  * Returns the framing of an outgoing request. Only POST carries a body, and Wharf always sets the
- * framing itself: the length as Node's parser enforces it on the incoming side, else chunks. Bytes
- * that follow an unframed head would be the next request on the connection.
+ * framing itself: the length of the body that it has read. Bytes that follow an unframed head would
+ * be the next request on the connection.
  */
-export function getFraming(method: string, headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  if (method !== "POST") return {};
-  if (headers["transfer-encoding"] !== undefined) return { "transfer-encoding": "chunked" };
-  return { "content-length": Number(headers["content-length"] ?? 0) };
-}
+export const getFraming = (method: string, body: Buffer): OutgoingHttpHeaders =>
+  method === "POST" ? { "content-length": body.length } : {};

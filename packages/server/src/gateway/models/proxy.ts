@@ -8,6 +8,7 @@ import { createApiError, hasToken, removeCredentials } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
 import { hasBody } from "./framing.ts";
 import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
+import { BodyMemory } from "./request/body-memory.ts";
 import { SecretMatcher } from "./secret-matcher.ts";
 
 export interface ModelProxyOptions {
@@ -23,6 +24,8 @@ const maxPerRunner = 64;
 interface ModelTarget {
   readonly name: string;
   readonly route: ModelRoute;
+  /** The path after the route's name. */
+  readonly path: string;
   readonly url: URL;
 }
 
@@ -36,6 +39,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
 } {
   const times = { ...defaultModelTimes, ...options.times };
   const pools = new ConnectionPools();
+  const bodyMemory = new BodyMemory();
   const busy = new Map<string, number>();
   const secrets = new Map<string, SecretMatcher>();
 
@@ -90,7 +94,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
       return undefined;
     }
-    return { name, route, url: getTargetUrl(route.base_url, subpath, removeCredentials(query)) };
+    return { name, route, path: subpath, url: getTargetUrl(route.base_url, subpath, removeCredentials(query)) };
   };
 
   return {
@@ -100,7 +104,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
         return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
       const target = findTarget(context, req, res);
       if (!target) return;
-      const { name, route, url } = target;
+      const { name, route, path, url } = target;
       if (Number(req.headers["content-length"] ?? 0) > maxBodyBytes) {
         const error = new WharfError("body_too_large", { limit_bytes: maxBodyBytes });
         return refuseWithError({ req, res }, error, {
@@ -117,7 +121,10 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       res.once("close", () => connections[Symbol.dispose]());
       const secret = getSecret(name, route.key);
       const agent = connections.getAgent(url.protocol);
-      new Exchange({ context, name, route, secret, url, agent, maxBodyBytes, times, hooks }, { req, res }).run();
+      new Exchange(
+        { context, name, route, secret, path, url, agent, maxBodyBytes, bodyMemory, times, hooks },
+        { req, res },
+      ).run();
     },
     close: () => pools.close(),
   };

@@ -43,6 +43,9 @@ export async function startGateway(
   return { ...gateway, upstream };
 }
 
+/** Returns a request's body of a certain size. */
+export const createBody = (bytes: number): string => JSON.stringify({ text: "x".repeat(bytes - '{"text":""}'.length) });
+
 /** Sends a request; the answer arrives chunk by chunk, to its end or its break. */
 export async function send(
   url: string,

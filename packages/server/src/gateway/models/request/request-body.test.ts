@@ -1,0 +1,53 @@
+import { describe, expect, test } from "vitest";
+import { BodyMemory } from "./body-memory.ts";
+import { RequestBody } from "./request-body.ts";
+
+const megabyte = 1024 * 1024;
+const chunk = Buffer.alloc(megabyte, " ");
+
+async function* yieldChunks(count: number): AsyncGenerator<Buffer> {
+  for (let n = 0; n < count; n++) yield chunk;
+}
+
+const openBody = (memory: BodyMemory, runnerId: string) =>
+  new RequestBody({ runnerId, maxBytes: 32 * megabyte, memory });
+const readBody = async (body: RequestBody, megabytes: number) =>
+  (await body.read(yieldChunks(megabytes), () => undefined)).length / megabyte;
+const refusal = { code: "rate_limited" };
+
+describe("the bodies of open requests", () => {
+  test("have a limit per runner, and one for all runners that one runner cannot use up", async () => {
+    const memory = new BodyMemory();
+    const ofFirst = [openBody(memory, "first"), openBody(memory, "first")];
+    for (const body of ofFirst) expect(await readBody(body, 32)).toBe(32);
+    await expect(readBody(openBody(memory, "first"), 1)).rejects.toMatchObject(refusal);
+    expect(await readBody(openBody(memory, "second"), 32)).toBe(32);
+    for (const runnerId of ["third", "fourth", "fifth"])
+      expect(await readBody(openBody(memory, runnerId), 32)).toBe(32);
+    await expect(readBody(openBody(memory, "sixth"), 1)).rejects.toMatchObject(refusal);
+    ofFirst[0]?.release();
+    expect(await readBody(openBody(memory, "sixth"), 32)).toBe(32);
+  });
+
+  test("give back what they held, once, also after a refusal in the middle", async () => {
+    const memory = new BodyMemory();
+    for (let round = 0; round < 10; round++) {
+      const body = openBody(memory, "runner");
+      await expect(readBody(body, 33)).rejects.toMatchObject({ code: "body_too_large" });
+      body.release();
+      body.release();
+    }
+    expect(await readBody(openBody(memory, "runner"), 32)).toBe(32);
+    expect(await readBody(openBody(memory, "runner"), 32)).toBe(32);
+    await expect(readBody(openBody(memory, "runner"), 1)).rejects.toMatchObject(refusal);
+  });
+
+  test("hold nothing of what arrives after they were released", async () => {
+    const memory = new BodyMemory();
+    for (let round = 0; round < 10; round++) {
+      const body = openBody(memory, "runner");
+      await body.read(yieldChunks(20), () => body.release());
+    }
+    expect(await readBody(openBody(memory, "runner"), 32)).toBe(32);
+  });
+});

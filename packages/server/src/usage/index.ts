@@ -1,0 +1,2 @@
+/** What requests to models use. */
+export type { TokenUsage } from "./token-usage.ts";
