@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { readConfig } from "./index.ts";
@@ -26,6 +29,23 @@ test("one step of a runner's git has five minutes, or the configured time", () =
   expect(readConfig({ WHARF_GIT_TIMEOUT: "20m" }).gitTimeoutMs).toBe(1_200_000);
   for (const wrong of ["9s", "2d", "0m", "5"])
     expect(() => readConfig({ WHARF_GIT_TIMEOUT: wrong }), wrong).toThrow(/WHARF_GIT_TIMEOUT/);
+});
+
+test("a person's prices come before the published ones, and a mistake in their file is named", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "wharf-config-"));
+  try {
+    const WHARF_PRICES = join(folder, "prices.json");
+    const model = { route: "gemini", api: "gemini", model: "gemini-2.5-pro" } as const;
+    const find = (environment: Record<string, string>) => readConfig(environment).prices.findPrice(model, new Date());
+    await writeFile(WHARF_PRICES, '{"prices":[{"models":["gemini-*"],"input":7,"output":8}]}');
+    expect(find({ WHARF_PRICES })).toMatchObject({ input: 7 });
+    expect(find({})).toMatchObject({ input: 1.25 });
+    await writeFile(WHARF_PRICES, '{"prices":[{"models":["gemini-*"],"output":8}]}');
+    expect(() => find({ WHARF_PRICES })).toThrow(/WHARF_PRICES .*prices\.json: prices\.0\.input: /);
+    expect(() => find({ WHARF_PRICES: folder })).toThrow(/WHARF_PRICES .*EISDIR/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test("Docker is configured by the same variables as Docker's own command", () => {

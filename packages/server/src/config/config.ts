@@ -5,6 +5,8 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
+import { getErrorMessage } from "../std/errors.ts";
+import { PriceTable, readPriceFile } from "../usage/index.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
 import {
   type AllowedHostSetting,
@@ -187,6 +189,11 @@ const Environment = z.object({
    * reports the delay.
    */
   WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
+  /**
+   * A JSON file with prices of models, which Wharf uses before the published ones that it knows.
+   * [Prices](prices.md) describes it.
+   */
+  WHARF_PRICES: z.string().min(1).optional(),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
@@ -243,6 +250,7 @@ export interface Config {
   readonly logLevel: string;
   readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
   readonly modelTimeoutMs: number;
+  readonly prices: PriceTable;
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
 }
@@ -306,6 +314,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       }),
     },
     modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
+    prices: readPrices(e),
     searchPath: e.PATH,
   };
 }
@@ -343,6 +352,15 @@ function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
     throw createSecretFileError(`${e.WHARF_SECRET_FILE} cannot be read`, error);
   }
   throw createSecretFileError(`the secret in it has fewer than ${minSecretLength} characters`);
+}
+
+function readPrices(e: z.infer<typeof Environment>): PriceTable {
+  if (!e.WHARF_PRICES) return new PriceTable();
+  try {
+    return new PriceTable(readPriceFile(e.WHARF_PRICES));
+  } catch (cause) {
+    throw new WharfError("config_invalid", { name: "WHARF_PRICES", reason: getErrorMessage(cause) }, { cause });
+  }
 }
 
 function toDockerConfig(e: z.infer<typeof Environment>): DockerConfig {
