@@ -21,6 +21,7 @@ const names = [
   "growth",
   "idle",
   "gateway",
+  "redaction",
   "wire",
   "terminal",
   "watch",

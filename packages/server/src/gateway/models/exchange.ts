@@ -3,6 +3,7 @@ import { type Agent as HttpAgent, type ClientRequest, type IncomingMessage, requ
 import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
+import { SecretFilter, type SecretMatcher } from "../../redaction/index.ts";
 import type { TokenUsage } from "../../usage/index.ts";
 import type { AnswerWatch, GatewayContext, GatewayHooks, ModelCall, ModelRoute, UpstreamFault } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
@@ -17,8 +18,6 @@ import type { BodyMemory } from "./request/body-memory.ts";
 import { CallReader } from "./request/call-reader.ts";
 import { createInvalidRequestError } from "./request/model-call.ts";
 import { refuseUnreadableForm, RequestBody } from "./request/request-body.ts";
-import { SecretFilter } from "./secret-filter.ts";
-import type { SecretMatcher } from "./secret-matcher.ts";
 import {
   createBrokenAnswerFault,
   createCutFault,
@@ -195,7 +194,7 @@ export class Exchange {
     res.flushHeaders();
     const meter = this.#isSuccess ? this.#meter : undefined;
     if (meter) (decoder ?? response).on("data", (chunk: Buffer) => meter.add(chunk));
-    const filter = new SecretFilter(secret);
+    const filter = new SecretFilter({ getMatcher: () => secret });
     filter.on("data", (chunk: Buffer) => {
       this.#bytesOut += chunk.length;
       this.#restartSlowTimer();

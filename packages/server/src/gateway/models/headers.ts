@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import type { SecretMatcher } from "./secret-matcher.ts";
+import type { SecretMatcher } from "../../redaction/index.ts";
 
 const hopByHop = [
   "connection",

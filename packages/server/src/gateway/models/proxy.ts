@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { modelRoutes, WharfError } from "@wharf/contract";
+import { SecretMatcher } from "../../redaction/index.ts";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { refuseRequest, refuseWithError } from "../refusal.ts";
 import { isAllowedCall } from "./calls.ts";
@@ -9,7 +10,6 @@ import { Exchange } from "./exchange.ts";
 import { hasBody } from "./framing.ts";
 import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
 import { BodyMemory } from "./request/body-memory.ts";
-import { SecretMatcher } from "./secret-matcher.ts";
 
 export interface ModelProxyOptions {
   readonly routes: Readonly<Record<string, ModelRoute>>;
@@ -44,7 +44,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
   const secrets = new Map<string, SecretMatcher>();
 
   const getSecret = (name: string, key: string): SecretMatcher => {
-    const secret = secrets.get(name) ?? new SecretMatcher(key);
+    const secret = secrets.get(name) ?? new SecretMatcher([{ name, value: key }]);
     secrets.set(name, secret);
     return secret;
   };

@@ -35,12 +35,25 @@ export function getSecretForms(secret: string): Form[] {
   const getCases = (character: string) => [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
   return [
     Array.from(secret, (character) => getLetter(getCases(character))),
-    Array.from(bytes.toString("hex"), (digit) => toLetter([toAnyCaseSpelling(digit)])),
+    Array.from(bytes.toString("hex"), (digit) => getSharedLetter(`hex ${digit}`, () => [toAnyCaseSpelling(digit)])),
     ...[0, 1, 2].map((offset) => getBase64(bytes, offset)),
   ];
 }
 
-const getLetter = (characters: readonly string[]): Letter => toLetter(characters.flatMap(getSpellings));
+/**
+ * Secrets share their letters. There is one for each character, digit and group of bits, so the
+ * number of them does not grow with the number of secrets.
+ */
+const letters = new Map<string, Letter>();
+
+function getSharedLetter(name: string, getLetterSpellings: () => readonly Spelling[]): Letter {
+  const letter = letters.get(name) ?? toLetter(getLetterSpellings());
+  letters.set(name, letter);
+  return letter;
+}
+
+const getLetter = (characters: readonly string[]): Letter =>
+  getSharedLetter(`character ${characters.join("")}`, () => characters.flatMap(getSpellings));
 
 function toLetter(spellings: readonly Spelling[]): Letter {
   const letter = new Map<number, Spelling[]>();
@@ -131,10 +144,12 @@ function getBase64(secret: Buffer, offset: number): Form {
   const bits = [...secret].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   const all = "?".repeat(offset * 8) + bits;
   const sextets = all.padEnd(Math.ceil(all.length / 6) * 6, "?").match(/.{6}/g) ?? [];
-  return sextets.filter((sextet) => sextet !== "??????").map((sextet) => getSextet(sextet));
+  return sextets
+    .filter((sextet) => sextet !== "??????")
+    .map((sextet) => getSharedLetter(`bits ${sextet}`, () => getSextetSpellings(sextet)));
 }
 
-function getSextet(pattern: string): Letter {
+function getSextetSpellings(pattern: string): Spelling[] {
   const values = Array.from({ length: 64 }, (_, value) => value).filter((value) =>
     Array.from(value.toString(2).padStart(6, "0")).every(
       (bit, index) => pattern[index] === "?" || pattern[index] === bit,
@@ -143,7 +158,7 @@ function getSextet(pattern: string): Letter {
   const alphanumeric = values.flatMap((value) => base64Alphabet[value] ?? []);
   const punctuation = values.flatMap((value) => base64Punctuation[value - base64Alphabet.length] ?? []);
   const set = new Set(Buffer.from(alphanumeric.join("")));
-  return toLetter([[{ bytes: set, min: 1, max: 1 }], ...punctuation.flatMap(getSpellings)]);
+  return [[{ bytes: set, min: 1, max: 1 }], ...punctuation.flatMap(getSpellings)];
 }
 
 const createStep = (...bytes: readonly number[]): Step => ({ bytes: new Set(bytes), min: 1, max: 1 });

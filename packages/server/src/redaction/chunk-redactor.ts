@@ -1,0 +1,52 @@
+import type { SecretMatch, SecretMatcher } from "./secret-matcher.ts";
+
+/**
+ * A terminal echoes a key at once, although almost any letter begins some form of some secret. This
+ * many letters of a secret may therefore be shown before the rest of it is overwritten.
+ */
+const maxShownLetters = 3;
+
+export interface ChunkRedactorOptions {
+  /** Returns the matcher for the next chunk: secrets may be added while a stream is open. */
+  readonly getMatcher: () => SecretMatcher;
+  readonly onMatch?: ((match: SecretMatch) => void) | undefined;
+  /** Whether somebody watches each byte: shows the first letters of what may become a secret. */
+  readonly isLive?: boolean | undefined;
+}
+
+/**
+ * Removes secrets from a sequence of chunks. It holds back only bytes that may be the beginning of
+ * a secret, and never more than the longest form of one.
+ */
+export class ChunkRedactor {
+  readonly #options: ChunkRedactorOptions;
+  #openBytes = Buffer.alloc(0);
+  /** Number of open bytes that have been returned already. */
+  #shownCount = 0;
+
+  constructor(options: ChunkRedactorOptions) {
+    this.#options = options;
+  }
+
+  /** Returns the bytes that can be passed on. Their total length is that of the given bytes. */
+  redact(chunk: Buffer): Buffer {
+    const { getMatcher, onMatch, isLive = false } = this.#options;
+    const input = this.#openBytes.length > 0 ? Buffer.concat([this.#openBytes, chunk]) : chunk;
+    const { bytes, heldFrom, heldLetters } = getMatcher().redact(input, { isEnd: false, onMatch });
+    const end = isLive && heldLetters <= maxShownLetters ? bytes.length : Math.max(heldFrom, this.#shownCount);
+    const passed = bytes.subarray(this.#shownCount, end);
+    this.#openBytes = Buffer.from(bytes.subarray(heldFrom));
+    this.#shownCount = end - heldFrom;
+    return passed;
+  }
+
+  /** Returns the held bytes. Call it at the end. */
+  end(): Buffer {
+    const { getMatcher, onMatch } = this.#options;
+    const { bytes } = getMatcher().redact(this.#openBytes, { isEnd: true, onMatch });
+    const passed = bytes.subarray(this.#shownCount);
+    this.#openBytes = Buffer.alloc(0);
+    this.#shownCount = 0;
+    return passed;
+  }
+}
