@@ -1,5 +1,6 @@
 import { announceServer } from "./lifecycle/announce.ts";
 import { createServices } from "./lifecycle/create-services.ts";
+import { createKnownSecrets } from "./lifecycle/known-secrets.ts";
 import { createLogger } from "./lifecycle/logger.ts";
 import { openRunnerHost } from "./lifecycle/open-runner-host.ts";
 import { openStorage } from "./lifecycle/open-storage.ts";
@@ -23,10 +24,11 @@ export interface RunningServer extends AsyncDisposable {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { config } = options;
-  const logger = createLogger(config.logLevel);
+  const secrets = createKnownSecrets(config);
+  const logger = createLogger(config.logLevel, secrets);
   await using parts = new AsyncDisposableStack();
   const stopping = Promise.withResolvers<StopOptions>();
-  const setup: ServerSetup = { options, logger, parts, stop: stopping.resolve };
+  const setup: ServerSetup = { options, logger, secrets, parts, stop: stopping.resolve };
 
   const storage = await openStorage(setup);
   const host = await openRunnerHost(setup, storage);

@@ -35,6 +35,13 @@ const CreateOptions = z.object({
 const ListOptions = z.object({ state: TaskState.optional(), limit: createIntegerSchema({ min: 1, max: 1000 }) });
 const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
+const PushOptions = z.object({
+  allowSecret: z
+    .string()
+    .regex(/^[0-9a-f]{16}(?:,[0-9a-f]{16})*$/, "fingerprints of 16 hexadecimal digits, separated by commas")
+    .optional(),
+});
+type PushOptions = z.infer<typeof PushOptions>;
 const None = z.object({});
 
 export function addTask(program: Command, register: RegisterCommand): void {
@@ -184,8 +191,10 @@ function addStateCommands(group: Command, register: RegisterCommand): void {
   const push = group
     .command("push")
     .description("Retry a failed push of a task's branch")
-    .addArgument(createTaskArgument());
-  register(addExamples(push, ["wharf task push 1f2e3d4c"]), None, pushTask);
+    .addArgument(createTaskArgument())
+    .option("--allow-secret <fingerprints>", "allow what the refused push reported as secrets, separated by commas");
+  const pushLines = ["wharf task push 1f2e3d4c", "wharf task push 1f2e3d4c --allow-secret 0f1e2d3c4b5a6978"];
+  register(addExamples(push, pushLines), PushOptions, pushTask);
 }
 
 const getParams = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
@@ -268,9 +277,10 @@ async function cancelTask(cli: Cli, { args }: CommandLineInput<unknown>): Promis
   printState(cli, await cli.client.call(api.cancelTask, { params: getParams(args) }), "Cancelled.");
 }
 
-async function pushTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
+async function pushTask(cli: Cli, { args, options }: CommandLineInput<PushOptions>): Promise<void> {
   const { client, settings, terminal } = cli;
-  const task = await client.call(api.pushTask, { params: { task_id: args[0] ?? "" } });
+  const body = { allow_secrets: options.allowSecret?.split(",") };
+  const task = await client.call(api.pushTask, { params: { task_id: args[0] ?? "" }, body });
   if (settings.json) return terminal.out(toJsonLine(task));
   terminal.out(
     `Pushing ${toSafeText(task.shadow_branch)} again; \`wharf task logs -f ${toShortId(task.id)}\` shows the result.\n`,

@@ -58,6 +58,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--priority": ["high", "a whole number from 0 to 10"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
   },
+  "task push": { "--allow-secret": ["abc", "fingerprints of 16 hexadecimal digits, separated by commas"] },
   "task ls": { "--state": ["LOST", "one of TODO, "], "--limit": ["abc", "a whole number from 1 to 1000"] },
   allow: { "--task": free, "--agent": [long, "at most 100 characters"] },
   "task logs": { "--after": ["-1", "a whole number, 0 or more"] },

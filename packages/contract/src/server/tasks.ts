@@ -80,6 +80,9 @@ export type TaskInput = z.infer<typeof TaskInput>;
 export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
 export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
+/** Identifies a text that a refused push reported as a secret. */
+const SecretFingerprint = z.string().regex(/^[0-9a-f]{16}$/, "a fingerprint of 16 hexadecimal digits");
+
 export const tasksApi = {
   createTask: createEndpoint({
     method: "POST",
@@ -146,8 +149,9 @@ export const tasksApi = {
   pushTask: createEndpoint({
     method: "POST",
     path: "/api/v1/tasks/:task_id/push",
-    summary: "Retry the delivery of the task's branch to its remote",
+    summary: "Retry the delivery of the task's branch to its remote, and allow what a refused push reported as secrets",
     params: taskParams,
+    body: z.object({ allow_secrets: z.array(SecretFingerprint).max(100).optional() }).optional(),
     response: Task,
   }),
   setTaskMode: createEndpoint({

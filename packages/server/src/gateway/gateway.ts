@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { toWharfError, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, GatewayLogger, ModelRoute } from "./context.ts";
-import { createGitServer, type Mirrors } from "./git/index.ts";
+import { createGitServer, type Mirrors, type PushScanOptions } from "./git/index.ts";
 import { HostsProxy, type HostsProxyOptions, sendTunnelError } from "./hosts/index.ts";
 import { createModelProxy, type ModelTimes } from "./models/index.ts";
 import { refuseWithError } from "./refusal.ts";
@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly maxModelBodyBytes?: number;
   readonly modelTimes?: Partial<ModelTimes>;
   readonly maxPushBytes?: number;
+  /** Without it, pushes are not scanned for secrets. */
+  readonly pushScan?: PushScanOptions;
   readonly hosts?: Omit<HostsProxyOptions, "hooks">;
   /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches?: number;
@@ -51,6 +53,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     mirrors,
     hooks,
     maxPushBytes: options.maxPushBytes ?? maxPushBytes,
+    pushScan: options.pushScan,
     maxFetches: options.maxFetches ?? maxFetches,
     timeoutMs: options.gitTimeoutMs ?? gitTimeoutMs,
   });

@@ -1,4 +1,5 @@
 import pino, { type Logger } from "pino";
+import type { KnownSecrets } from "../redaction/index.ts";
 
 /**
  * The message of a failed statement contains all its values: prompts, descriptions, whole batches
@@ -22,11 +23,17 @@ function toLogValue(thrown: unknown): unknown {
   };
 }
 
+/** Redacts the values in a line, so that it remains JSON. */
+function redactLine(line: string, secrets: KnownSecrets): string {
+  if (!secrets.matcher.find(Buffer.from(line))) return line;
+  return `${JSON.stringify(secrets.redactJson(JSON.parse(line)))}\n`;
+}
+
 /**
  * Creates a logger that writes one JSON line per event to stderr, so that stdout contains only a
- * command's output.
+ * command's output. Lines never contain a secret that the server knows.
  */
-export function createLogger(level: string): Logger {
+export function createLogger(level: string, secrets: KnownSecrets): Logger {
   const destination = pino.destination(2);
   // A closed terminal, or a pipe without a reader, ends the log and not the server. The flush is
   // disabled too, because at the process's exit it would retry endlessly to write the rest.
@@ -45,6 +52,7 @@ export function createLogger(level: string): Logger {
       level,
       serializers: { error: toLogValue, err: toLogValue },
       redact: { paths: ["*.authorization", "*.token", "*.key"], censor: "[redacted]" },
+      hooks: { streamWrite: (line) => redactLine(line, secrets) },
     },
     destination,
   );

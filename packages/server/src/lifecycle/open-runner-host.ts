@@ -3,7 +3,7 @@ import { AgentTypes } from "../agent-types/index.ts";
 import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
 import { createGateway, openMirrors } from "../gateway/index.ts";
-import { createGatewayHooks, ModelHealth } from "../runs/index.ts";
+import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { openBackend } from "./open-backend.ts";
 import type { Storage } from "./open-storage.ts";
@@ -12,7 +12,7 @@ import type { ServerOptions, ServerSetup } from "./server-options.ts";
 export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
 
 /** Opens the backend, and everything that its runners reach: the git mirrors and the gateway. */
-export async function openRunnerHost({ options, logger, parts }: ServerSetup, storage: Storage) {
+export async function openRunnerHost({ options, logger, parts, secrets }: ServerSetup, storage: Storage) {
   const { config } = options;
   const { db, keys, installation, notifications } = storage;
   const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
@@ -45,6 +45,7 @@ export async function openRunnerHost({ options, logger, parts }: ServerSetup, st
     hooks,
     log: logger,
     modelTimes,
+    pushScan: { getMatcher: () => secrets.matcher, findAllowed: (taskId) => findAllowedSecrets(db, taskId) },
     hosts: { findRules: (context) => allowLists.findRules(context) },
   });
   parts.defer(() => gateway.close());

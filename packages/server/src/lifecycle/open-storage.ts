@@ -17,7 +17,7 @@ export type Storage = Awaited<ReturnType<typeof openStorage>>;
 
 /** Locks the data folder, reads its secrets, and opens the database. */
 export async function openStorage(setup: ServerSetup) {
-  const { options, logger, parts } = setup;
+  const { options, logger, parts, secrets } = setup;
   const { config } = options;
   await lockFolder(setup);
   const getStoredValue = ({ value, repair }: StoredValue): string => {
@@ -29,6 +29,8 @@ export async function openStorage(setup: ServerSetup) {
   const token = config.secret
     ? await createSharedToken(config)
     : getStoredValue(await ensureStoredValue(config.dataFolder, tokenFile));
+  secrets.register("WHARF_SECRET", secret);
+  secrets.register("WHARF_TOKEN", token);
   const serverId = getStoredValue(await ensureStoredSecret(config.dataFolder, "instance"));
   const { db, background, connection } = await openMigratedDatabase(setup);
   const notifications = parts.use(

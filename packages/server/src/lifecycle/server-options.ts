@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "../config/index.ts";
+import type { KnownSecrets } from "../redaction/index.ts";
 import type { RunTimes } from "../runs/index.ts";
 
 export interface ServerOptions {
@@ -24,6 +25,8 @@ export interface StopOptions {
 export interface ServerSetup {
   readonly options: ServerOptions;
   readonly logger: Logger;
+  /** The secrets that never leave the server. Parts that read another one register it. */
+  readonly secrets: KnownSecrets;
   /** Closes the opened parts, the last one first. */
   readonly parts: AsyncDisposableStack;
   /** Stops the server. */

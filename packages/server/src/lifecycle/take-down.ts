@@ -7,6 +7,7 @@ import type { Config } from "../config/index.ts";
 import { lockDataFolder } from "../store/data-folder-lock.ts";
 import { stopEmbeddedPostgres } from "../store/embedded/index.ts";
 import type { Services } from "./create-services.ts";
+import { createKnownSecrets } from "./known-secrets.ts";
 import { createLogger } from "./logger.ts";
 
 /** Maximum time for runs to end when the server is stopped with its runners. */
@@ -72,7 +73,7 @@ async function stopRunners(backend: Backend, logger: Logger): Promise<void> {
  */
 export async function stopLeftoverRunners({ config, kit }: { config: Config; kit: string }): Promise<void> {
   await using _lock = await lockDataFolder(config.dataFolder);
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel, createKnownSecrets(config));
   const folder = join(config.dataFolder, "runners");
   if (existsSync(folder)) {
     const { searchPath } = config;

@@ -5,6 +5,7 @@ export { Scheduler } from "./scheduler/scheduler.ts";
 export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
 export { RunQueries } from "./commands/run-queries.ts";
 export { TaskDiffs } from "./commands/task-diffs.ts";
+export { findAllowedSecrets } from "./state/allowed-secrets.ts";
 export { createGatewayHooks } from "./gateway-events/gateway-hooks.ts";
 export { ModelHealth } from "./gateway-events/model-health.ts";
 export { Maintenance } from "./maintenance/maintenance.ts";

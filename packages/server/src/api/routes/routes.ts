@@ -102,9 +102,9 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
     },
     { bodyLimit: maxPromptBytes },
   );
-  registerRoute(app, api.pushTask, async ({ principal, params }) => {
+  registerRoute(app, api.pushTask, async ({ principal, params, body }) => {
     const task = await tasks.find(principal.user_id, params.task_id);
-    await commands.retryPush(task.id, { by: principal.user_id });
+    await commands.retryPush(task.id, { by: principal.user_id, allowedSecrets: body?.allow_secrets });
     return task;
   });
   registerRoute(app, api.cancelTurn, async ({ principal, params }) => {

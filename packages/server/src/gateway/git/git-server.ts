@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Transform, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { WharfError } from "@wharf/contract";
+import type { SecretMatcher } from "../../redaction/index.ts";
 import type { GatewayContext, GatewayHooks } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
 import type { GitConfig } from "./environment.ts";
@@ -22,10 +23,20 @@ const fetchTurnTimeoutMs = 60_000;
 /** Maximum number of concurrent git requests of one runner. */
 const maxPerRunner = 6;
 
+/** What the scan of pushes for secrets needs to know. */
+export interface PushScanOptions {
+  /** Returns the matcher of the secrets that the server knows now. */
+  readonly getMatcher: () => SecretMatcher;
+  /** Returns the fingerprints of what people have allowed in the pushes of a task. */
+  readonly findAllowed: (taskId: string) => Promise<ReadonlySet<string>>;
+}
+
 export interface GitServerOptions {
   readonly mirrors: Mirrors;
   readonly hooks: GatewayHooks;
   readonly maxPushBytes: number;
+  /** Without it, pushes are not scanned for secrets. */
+  readonly pushScan?: PushScanOptions | undefined;
   /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches: number;
   /** Limit of one fetch or push of a runner. */
@@ -159,7 +170,9 @@ async function handlePush(request: GitRequest): Promise<void> {
     });
   };
   const inspectQuarantine = async (quarantine: string) => {
-    const reason = await mirrors.inspectPush(service.repositoryId, quarantine, request.gone);
+    const reason =
+      (await mirrors.inspectPush(service.repositoryId, quarantine, request.gone)) ??
+      (await scanForSecrets(request, quarantine));
     if (reason !== undefined)
       hooks.denied(context, { host: `git/${service.repositoryId}`, reason: `push of ${ref}: ${reason}` });
     return reason;
@@ -170,6 +183,18 @@ async function handlePush(request: GitRequest): Promise<void> {
     { environment, body, head: head.bytes, inspect: inspectQuarantine, timeoutMs, beforeEnd: reportPush },
     res,
   );
+}
+
+async function scanForSecrets(
+  { serving, service, context, gone }: GitRequest,
+  quarantine: string,
+): Promise<string | undefined> {
+  const { mirrors, pushScan } = serving;
+  if (!pushScan) return undefined;
+  const { task_id: taskId } = context;
+  const allowedFingerprints = taskId === undefined ? new Set<string>() : await pushScan.findAllowed(taskId);
+  const matcher = pushScan.getMatcher();
+  return mirrors.scanPush(service.repositoryId, { quarantine, matcher, allowedFingerprints, signal: gone });
 }
 
 function requireOwnRef({ command, capabilities }: PushHead, ref: string): void {

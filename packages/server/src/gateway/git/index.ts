@@ -3,4 +3,4 @@
  * runners and forwards branches to the real remotes.
  */
 export { type Mirrors, openMirrors } from "./mirrors.ts";
-export { createGitServer } from "./git-server.ts";
+export { createGitServer, type PushScanOptions } from "./git-server.ts";

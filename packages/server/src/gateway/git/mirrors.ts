@@ -18,6 +18,7 @@ import type { RemoteRefs } from "./remote-refs.ts";
 import { isShadowBranch, parseRemote, refuseRemoteInside, type Remote } from "./remote.ts";
 import { removeBranches } from "./remove-branches.ts";
 import { runGit } from "./run-git.ts";
+import { type PushScan, scanPush } from "./scan/scan-push.ts";
 import { createShared } from "./shared-work.ts";
 import { fetchShadowBranch, synchroniseMirror } from "./synchronise-mirror.ts";
 
@@ -64,6 +65,8 @@ export interface Mirrors {
   prepareHooks(): Promise<string>;
   /** Returns the reason to reject the objects that git holds in a push's quarantine, if any. */
   inspectPush(repositoryId: string, quarantine: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Returns the reason to reject a push for the secrets that it adds, if any. */
+  scanPush(repositoryId: string, scan: Omit<PushScan, "mirror" | "environment">): Promise<string | undefined>;
   /**
    * Enters a mirror as a writer for a push. Disposing leaves the mirror and brings it back within
    * its limit.
@@ -196,6 +199,8 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
         limits: pushLimits,
         signal,
       }),
+    scanPush: async (repositoryId, scan) =>
+      scanPush({ ...scan, mirror: getMirrorPath(repositoryId), environment: mirrorEnvironment }),
     findPushObstacle: (repositoryId) => sizes.findObstacle(repositoryId),
     async startPush(repositoryId, signal) {
       const share = await use.share(repositoryId, signal);

@@ -14,6 +14,7 @@ import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
 import { taskTransitions } from "../../tasks/states.ts";
+import { findAllowedSecrets } from "../state/allowed-secrets.ts";
 import { runTransitions, turnTransitions } from "../state/states.ts";
 import { getOpenTurns } from "../state/transitions.ts";
 
@@ -170,5 +171,25 @@ describe("retrying a push", () => {
       data.kind === "push" ? [data.status] : [],
     );
     expect(pushes).toEqual(["pending"]);
+  });
+
+  test("allows what was reported as a secret, in this task only, and logs who allowed it", async () => {
+    await using f = await fixture();
+    const [task, other] = [await f.newTask(), await f.newTask()];
+    const { run_id } = await f.prompt(task);
+    const by = f.owner.user_id;
+    const fingerprints = ["0011223344556677", "8899aabbccddeeff"];
+    const allow = () => f.commands.retryPush(task.id, { by, allowedSecrets: fingerprints });
+    await expect(allow()).rejects.toMatchObject({ code: "no_commit" });
+    expect(await findAllowedSecrets(f.db, task.id)).toEqual(new Set());
+    await f.db.insert(schema.pushes).values({ task_id: task.id, run_id, sha: "a", state: "FAILED" });
+    await allow();
+    await f.db.update(schema.pushes).set({ state: "FAILED" });
+    await allow();
+    expect(await findAllowedSecrets(f.db, task.id)).toEqual(new Set(fingerprints));
+    expect(await findAllowedSecrets(f.db, other.id)).toEqual(new Set());
+    const events = await f.db.select().from(schema.events).where(eq(schema.events.task_id, task.id));
+    const notices = events.filter(({ data }) => JSON.stringify(data).includes("0011223344556677, 8899aabbccddeeff"));
+    expect(notices.map(({ created_by }) => created_by)).toEqual([by, by]);
   });
 });

@@ -5,6 +5,7 @@ import type { Log, LogWriter } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
 import { type Executor, schema } from "../../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
+import { allowSecrets } from "../state/allowed-secrets.ts";
 import { deleteBoard, deleteTask } from "../state/deletion.ts";
 import type { RunRow } from "../state/lease.ts";
 import { appendPush } from "../state/report-push.ts";
@@ -206,15 +207,19 @@ export class RunCommands {
 
   /**
    * Delivers the task's newest commit again, starting at the runner, after its delivery failed for
-   * good.
+   * good. Texts that look like secrets can be allowed in its pushes from now on.
    */
-  async retryPush(taskId: string, { by: userId }: { by: string }): Promise<void> {
+  async retryPush(
+    taskId: string,
+    { by: userId, allowedSecrets = [] }: { by: string; allowedSecrets?: readonly string[] | undefined },
+  ): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const [push] = await writer.tx.select().from(pushes).where(eq(pushes.task_id, taskId));
       if (!push) throw new WharfError("no_commit", { task_id: taskId });
       if (push.state !== "FAILED")
         throw new WharfError("nothing_to_push", { task_id: taskId, isPushed: push.state === "PUSHED" });
+      await allowSecrets(writer, { taskId, fingerprints: allowedSecrets, by: userId });
       const change = { state: "WANTED" as const, attempts: 0, next_attempt_at: new Date(), reported: true };
       await writer.tx.update(pushes).set(change).where(eq(pushes.task_id, taskId));
       if (push.runner_id) await requestHolders(writer.tx, [push.runner_id]);

@@ -1,5 +1,6 @@
 import { boolean, index, integer, pgTable, primaryKey, text, uuid } from "drizzle-orm/pg-core";
 import { createTimeColumn, stamps } from "./columns.ts";
+import { users } from "./people.ts";
 import { runners } from "./runners.ts";
 import { runs } from "./runs.ts";
 import { tasks } from "./tasks.ts";
@@ -44,4 +45,18 @@ export const dropped_branches = pgTable(
     primaryKey({ columns: [t.repository_id, t.branch] }),
     index("dropped_branches_due").on(t.next_attempt_at, t.repository_id),
   ],
+);
+
+/** Texts that look like secrets and that a person has allowed in the pushes of a task. */
+export const allowed_secrets = pgTable(
+  "allowed_secrets",
+  {
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
+    fingerprint: text().notNull(),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    created_at: createTimeColumn().notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.task_id, t.fingerprint] }), index("allowed_secrets_created_by").on(t.created_by)],
 );
