@@ -50,9 +50,9 @@ export interface ExchangeOptions {
 /**
  * One request to a model's server and its answer.
  *
- *   reading ── the body is complete ─► sending ── the answer's head arrives ─► relaying ── its end ─► over
- *      │                                │  └── no connection, or silence ─► refused ──────────────► over
- *      └ the body is refused ─► over    └ a kept connection was dead ─► sending, once more, on a new one
+ *   reading ── the whole body ─► sending ── the answer's head ─► relaying ── its end ─► over
+ *      └ refused ─► over            │  └ no connection, or silence ─► refused ────────► over
+ *                                   └ a kept connection was dead ─► sending, on a new one
  *
  * The exchange reports its outcome twice: to the answer's watch, before the runner can see the end,
  * and as model usage when the runner's side has closed. A runner that disconnects ends the request,

@@ -5,7 +5,7 @@ export type Scalar = string | number | boolean | null;
 
 export interface JsonScannerOptions {
   readonly shape: ShapeNode;
-  /** Called with each wanted value; undefined stands for a container or a value that is too long. */
+  /** Called with each wanted value; undefined stands for a container or too long a value. */
   readonly onValue: (path: string, value: Scalar | undefined) => void;
   /** Called at the end of each object at the root, or in an array at the root. */
   readonly onRecord?: () => void;
@@ -69,7 +69,7 @@ export class JsonScanner {
     return this.#problem === undefined && this.#state === ", or end" && this.#containers.length === 0;
   }
 
-  /** The bytes of strings beneath keys of the kind `text`, in all texts so far. */
+  /** The bytes of strings under keys of the kind `text`, in all texts so far. */
   get textBytes(): number {
     return this.#textBytes;
   }

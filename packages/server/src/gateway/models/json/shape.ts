@@ -1,6 +1,6 @@
 /**
  * The values that a scanner looks for: `value` reports a scalar, `text` counts the bytes of all
- * strings beneath a key. The key `*` stands for all other keys. The elements of an array have the
+ * strings under a key. The key `*` stands for all other keys. The elements of an array have the
  * shape of the array.
  */
 export interface Shape {

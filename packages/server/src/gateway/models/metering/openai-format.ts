@@ -35,7 +35,7 @@ export const openaiFormat: UsageFormat = {
     const input = read("response.usage.input_tokens", "usage.input_tokens", "usage.prompt_tokens");
     const output = read("response.usage.output_tokens", "usage.output_tokens", "usage.completion_tokens");
     const total = read("response.usage.total_tokens", "usage.total_tokens");
-    // Compatible servers of other makers leave the thinking out of the output, not out of the total.
+    // Some compatible servers leave the thinking out of the output, not out of the total.
     const extra = total === undefined ? 0 : Math.max(0, total - (input ?? total) - (output ?? 0));
     const thinking = read(
       "response.usage.output_tokens_details.reasoning_tokens",
