@@ -5,8 +5,8 @@ const maxDepth = 64;
 const tooDeep = "[too deep]";
 
 /**
- * Redacts all texts in a JSON value, keys included. A value without a secret, the common case, costs
- * one pass over its JSON and is returned itself.
+ * Redacts all texts in a JSON value, keys included. A value without a secret, the common case,
+ * costs one pass over its JSON and is returned itself.
  */
 export function redactValue<T>(value: T, matcher: SecretMatcher, onMatch?: (match: SecretMatch) => void): T {
   if (!matcher.find(Buffer.from(JSON.stringify(value) ?? ""))) return value;

@@ -24,7 +24,7 @@ const createTokenRule = (id: string, description: string, prefixes: readonly str
   minEntropy: 3,
 });
 
-/** Ordinary identifiers have the same characters, so only forms with a prefix or a name are rules. */
+/** Only forms with a prefix or a name are rules: ordinary identifiers have the same characters. */
 export const secretRules: readonly SecretRule[] = [
   createTokenRule("aws-access-key", "AWS access key", ["AKIA", "ASIA"], "[A-Z2-7]{16}"),
   {
