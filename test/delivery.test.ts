@@ -14,7 +14,7 @@ let count = 0;
 
 beforeAll(async () => {
   folder = createScratchFolder();
-  wharf = new ServerHarness(folder, { WHARF_IDLE: "1h" });
+  wharf = new ServerHarness(folder, { WHARF_IDLE: "1h", WHARF_GIT_HOSTS: "127.0.0.1+loopback+http" });
   await wharf.start();
 });
 afterAll(async () => {
@@ -120,7 +120,11 @@ describe("a run between turns", () => {
   let idle: ServerHarness;
   const place = () => join(folder, "idle");
   beforeAll(async () => {
-    idle = new ServerHarness(place(), { WHARF_IDLE: "2s", WHARF_MAX_RUNNERS: "2" });
+    idle = new ServerHarness(place(), {
+      WHARF_IDLE: "2s",
+      WHARF_MAX_RUNNERS: "2",
+      WHARF_GIT_HOSTS: "127.0.0.1+loopback+http",
+    });
     await idle.start();
   });
   afterAll(() => idle[Symbol.asyncDispose]());

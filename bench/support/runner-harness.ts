@@ -18,7 +18,12 @@ export class RunnerHarness implements AsyncDisposable {
 
   constructor(backend: Backend, folder: string) {
     this.#backend = backend;
-    const mirrors = openMirrors({ folder: join(folder, "mirrors"), maxRepositoryMb: 1, gitEnvironment: {} });
+    const mirrors = openMirrors({
+      policy: { hosts: [], localFolders: ["/"] },
+      folder: join(folder, "mirrors"),
+      maxRepositoryMb: 1,
+      gitEnvironment: {},
+    });
     const hooks = { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined };
     this.#gateway = createGateway({ mirrors, routes: {}, hooks });
   }

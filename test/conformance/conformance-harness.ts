@@ -47,7 +47,11 @@ export class ConformanceHarness implements AsyncDisposable {
     this.under = under;
     this.folder = folder;
     this.backendHarness = backendHarness;
-    this.mirrors = openMirrors({ folder: join(folder, "mirrors"), maxRepositoryMb: 100 });
+    this.mirrors = openMirrors({
+      policy: { hosts: [], localFolders: ["/"] },
+      folder: join(folder, "mirrors"),
+      maxRepositoryMb: 100,
+    });
     const hooks: GatewayHooks = {
       pushed: async () => undefined,
       denied: (_context, denial) => void this.denials.push(denial),

@@ -84,6 +84,7 @@ configMapGenerator:
     literals:
       - WHARF_RUNNER_IMAGE=${at.runnerImage}
       - WHARF_ALLOWED_HOSTS=${at.address}
+      - WHARF_GIT_LOCAL_PATHS=/var/lib/wharf
 patchesStrategicMerge: [service.yaml]
 patchesJson6902:
   - path: volume.yaml

@@ -37,12 +37,12 @@ export class FailureHarness implements AsyncDisposable {
     this.bystander = parts.bystander;
   }
 
-  static async start(): Promise<FailureHarness> {
+  static async start(environment: Record<string, string> = {}): Promise<FailureHarness> {
     const folder = createScratchFolder();
     const repository = createRepository(join(folder, "good"));
     const wharf = new ServerHarness(
       folder,
-      { MAX_REPO_SIZE_MB: "1", WHARF_MAX_RUNS: "12", WHARF_TEST_TIMES: JSON.stringify(times) },
+      { MAX_REPO_SIZE_MB: "1", WHARF_MAX_RUNS: "12", WHARF_TEST_TIMES: JSON.stringify(times), ...environment },
       configurableServer,
     );
     await wharf.start();

@@ -111,6 +111,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   repository_missing: [{ url }],
   repository_empty: [{ url }],
   repository_auth: [{ url }],
+  repository_refused: [{ url, reason: "its host has the address 10.0.0.5, which is in a private network" }],
   repository_too_large: [{ url, limit_mb: 500 }],
   repository_unreachable: [{ url, reason: "Could not resolve host: github.com" }],
   repository_timeout: [

@@ -7,6 +7,7 @@ export interface RepositoryErrors {
   repository_missing: { url: string };
   repository_empty: { url: string };
   repository_auth: { url: string };
+  repository_refused: { url: string; reason: string };
   repository_too_large: { url: string; limit_mb: number };
   repository_unreachable: { url: string; reason: string };
   repository_timeout: { url: string; host: string; phase: RepositoryPhase; after_s: number };
@@ -47,6 +48,13 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
     grpc: "PERMISSION_DENIED",
     message: ({ url }) => `${url} requires a login that the server does not have.`,
     next: () => "Give the server's user access with an SSH key or a git credential helper, then prompt the task again.",
+  },
+  repository_refused: {
+    http: 422,
+    grpc: "PERMISSION_DENIED",
+    message: ({ url, reason }) => `The server does not use ${url}: ${reason}.`,
+    next: () =>
+      "Use another address, or let the server use it with WHARF_GIT_HOSTS or WHARF_GIT_LOCAL_PATHS (docs/repositories.md).",
   },
   repository_too_large: {
     http: 422,

@@ -39,8 +39,8 @@ export const TaskSummary = Task.omit({ description: true, metadata: true });
 export type TaskSummary = z.infer<typeof TaskSummary>;
 
 /**
- * A login in an address would end up in the database and in every list of tasks. Logins belong to
- * the server's user.
+ * A login in an address would end up in the database and in every list of tasks. Logins belong on
+ * the server.
  */
 const hasLogin = (address: string): boolean => {
   const url = URL.canParse(address) ? new URL(address) : undefined;
@@ -51,7 +51,10 @@ const repositoryUrl = z
   .trim()
   .min(1)
   .max(2000)
-  .refine((address) => !hasLogin(address), "an address without a login: give the server's user a git credential helper")
+  .refine(
+    (address) => !hasLogin(address),
+    "an address without a login: name the login in the file of WHARF_GIT_CREDENTIALS on the server",
+  )
   .describe("https, ssh or git URL, or the path of a repository on the server's machine");
 const branchName = z
   .string()

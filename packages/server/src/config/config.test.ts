@@ -118,3 +118,46 @@ test("only named agents get credentials of this machine, and only known ones", (
   for (const backend of ["local", "mock", "kubernetes"])
     expect(() => granted("gemini=ssh", backend)).toThrow(new RegExp(`WHARF_HOST_CREDENTIALS.*'${backend}'`));
 });
+
+test("a server that only this machine reaches uses its paths and networks; any other none of them", () => {
+  const anyHost = { pattern: "*", allowsLoopback: false, allowsHttp: false };
+  for (const host of ["127.0.0.1", "localhost", "::1"])
+    expect(readConfig({ WHARF_HOST: host }).gitAddresses).toEqual({
+      hosts: [{ ...anyHost, allowsPrivate: true }],
+      localFolders: ["/"],
+    });
+  for (const host of ["0.0.0.0", "::", "192.0.2.1", "localhost.example.com"])
+    expect(readConfig({ WHARF_HOST: host }).gitAddresses).toEqual({
+      hosts: [{ ...anyHost, allowsPrivate: false }],
+      localFolders: [],
+    });
+});
+
+test("the repositories that tasks may name are a list of hosts and of folders", () => {
+  const text = "GitHub.com, *.corp.example+private+http, [::1]:8080+loopback, ,10.0.0.1:22";
+  const none = { allowsPrivate: false, allowsLoopback: false, allowsHttp: false };
+  expect(readConfig({ WHARF_GIT_HOSTS: text, WHARF_GIT_LOCAL_PATHS: "/srv/git/,/home" }).gitAddresses).toEqual({
+    hosts: [
+      { ...none, pattern: "github.com" },
+      { ...none, pattern: "*.corp.example", allowsPrivate: true, allowsHttp: true },
+      { ...none, pattern: "::1", port: 8080, allowsLoopback: true },
+      { ...none, pattern: "10.0.0.1", port: 22 },
+    ],
+    localFolders: ["/srv/git", "/home"],
+  });
+  expect(readConfig({ WHARF_GIT_HOSTS: "", WHARF_GIT_LOCAL_PATHS: "" }).gitAddresses).toEqual({
+    hosts: [],
+    localFolders: [],
+  });
+  for (const wrong of [
+    "git.example+public",
+    "https://github.com",
+    "a b",
+    "host:0",
+    "host:70000",
+    "*x.example",
+    "+http",
+  ])
+    expect(() => readConfig({ WHARF_GIT_HOSTS: wrong }), wrong).toThrow(/WHARF_GIT_HOSTS/);
+  expect(() => readConfig({ WHARF_GIT_LOCAL_PATHS: "git" })).toThrow(/WHARF_GIT_LOCAL_PATHS.*absolute/);
+});

@@ -5,8 +5,10 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
+import type { AddressPolicy } from "../gateway/index.ts";
 import { getErrorMessage } from "../std/errors.ts";
 import { PriceTable, readPriceFile } from "../usage/index.ts";
+import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
 import {
   type AllowedHostSetting,
@@ -143,6 +145,7 @@ const Environment = z.object({
    */
   WHARF_HOST_CREDENTIALS: z.string().default("").transform(parseHostCredentials),
   HOME: z.string().optional(),
+  ...gitEnvironment,
   ...kubernetesEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
@@ -228,6 +231,7 @@ export interface Config {
   readonly orphanGraceMs: number;
   readonly stopGraceMs: number;
   readonly gitTimeoutMs: number;
+  readonly gitAddresses: AddressPolicy;
   readonly secret?: string;
   readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
@@ -284,6 +288,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     orphanGraceMs: e.WHARF_ORPHAN_GRACE,
     stopGraceMs: e.WHARF_STOP_GRACE,
     gitTimeoutMs: e.WHARF_GIT_TIMEOUT,
+    gitAddresses: toAddressPolicy(e),
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: getBackendName(e),

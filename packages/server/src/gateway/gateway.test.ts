@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGateway, openMirrors } from "./index.ts";
-import { hostGit, listeningGateway, Scratch } from "./testing.ts";
+import { anyAddress, hostGit, listeningGateway, Scratch } from "./testing.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -12,7 +12,12 @@ beforeEach(async () => {
 afterEach(() => scratch[Symbol.asyncDispose]());
 
 const mirrors = () =>
-  openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+  openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 1,
+    gitEnvironment: hostGit,
+  });
 
 async function raw(url: string, head: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");

@@ -12,7 +12,7 @@ import type { GatewayContext, HostUse, ModelRoute, ModelUsage, PushedRef, Upstre
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { toServedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
-import type { Mirrors } from "./git/index.ts";
+import type { AddressPolicy, Mirrors } from "./git/index.ts";
 
 const run = promisify(execFile);
 
@@ -192,6 +192,12 @@ export async function listeningGateway(
   scratch.onClose(async () => gateway.close());
   return { url, seen, server };
 }
+
+/** Allows every repository. */
+export const anyAddress: AddressPolicy = {
+  hosts: [{ pattern: "*", allowsPrivate: true, allowsLoopback: true, allowsHttp: true }],
+  localFolders: ["/"],
+};
 
 /** The environment of a person's server, as far as git is concerned. */
 export const hostGit = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent" };

@@ -30,6 +30,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
       folder: join(config.dataFolder, "mirrors"),
       privateFolder: config.dataFolder,
       maxRepositoryMb: config.maxRepositoryMb,
+      policy: config.gitAddresses,
       gitEnvironment: getDefinedVariables(options.environment),
     }),
     "A git mirror",

@@ -44,6 +44,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       queries: new RunQueries(db),
       agentTypes,
       allowLists,
+      mirrors,
       scheduler,
       standaloneRunners,
       runnerLinks,

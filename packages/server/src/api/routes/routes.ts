@@ -4,6 +4,7 @@ import type { Principal } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
+import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
@@ -21,6 +22,7 @@ export interface ApiModules extends RunnerModules {
   readonly queries: RunQueries;
   readonly agentTypes: AgentTypes;
   readonly allowLists: AllowLists;
+  readonly mirrors: Pick<Mirrors, "checkAddress">;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -67,9 +69,10 @@ function serveBoards(app: FastifyInstance, { boards, commands }: ApiModules): vo
 }
 
 function serveTasks(app: FastifyInstance, modules: ApiModules): void {
-  const { agentTypes, boards, tasks, commands, queries, diffs, log, peers } = modules;
+  const { agentTypes, boards, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
   registerRoute(app, api.createTask, async ({ principal, params, body }) => {
     const board = await boards.get(principal.user_id, params.board_id);
+    if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
     if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
     return tasks.create(principal.user_id, board.id, body);
   });
@@ -79,9 +82,11 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   });
   registerRoute(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
   registerRoute(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
-  registerRoute(app, api.updateTask, async ({ principal, params, body }) =>
-    tasks.update((await tasks.find(principal.user_id, params.task_id)).id, body, { by: principal.user_id }),
-  );
+  registerRoute(app, api.updateTask, async ({ principal, params, body }) => {
+    const task = await tasks.find(principal.user_id, params.task_id);
+    if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
+    return tasks.update(task.id, body, { by: principal.user_id });
+  });
   registerRoute(app, api.deleteTask, async ({ principal, params }) =>
     commands.delete((await tasks.find(principal.user_id, params.task_id)).id),
   );

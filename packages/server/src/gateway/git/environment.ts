@@ -91,13 +91,19 @@ const commonConfig: GitConfig = [
   ["http.lowSpeedTime", "60"],
 ];
 
-function toConfigVariables(config: GitConfig): Record<string, string> {
-  const variables: Record<string, string> = { GIT_CONFIG_COUNT: String(config.length) };
+function toConfigVariables(config: GitConfig, offset = 0): Record<string, string> {
+  const variables: Record<string, string> = { GIT_CONFIG_COUNT: String(offset + config.length) };
   for (const [index, [name, value]] of config.entries()) {
-    variables[`GIT_CONFIG_KEY_${index}`] = name;
-    variables[`GIT_CONFIG_VALUE_${index}`] = value;
+    variables[`GIT_CONFIG_KEY_${offset + index}`] = name;
+    variables[`GIT_CONFIG_VALUE_${offset + index}`] = value;
   }
   return variables;
+}
+
+/** Adds settings to an environment that this module created. */
+export function addGitConfig(environment: Readonly<Record<string, string>>, config: GitConfig): Record<string, string> {
+  const offset = Number(environment["GIT_CONFIG_COUNT"] ?? 0);
+  return { ...environment, ...toConfigVariables(config, offset) };
 }
 
 const unattendedVariables = {

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 
 let scratch: Scratch;
@@ -12,7 +12,12 @@ const branch = "shadow/task-1";
 
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit });
+  mirrors = openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 20,
+    gitEnvironment: hostGit,
+  });
   source = await scratch.repository("source");
   id = (await mirrors.ensure(source)).repository_id;
 });
@@ -145,34 +150,33 @@ test("no program of a local repository is executed, neither by a fetch nor by a 
 
 test("over HTTP the host's login is used: with it the branch arrives, without it the error names the login", async () => {
   const server = await gitServer(scratch, { login: "ada:secret-pw" });
-  const open = `${server}/source/.git`;
-  const closed = server.replace("http://", "http://ada:secret-pw@");
-  const wrong = server.replace("http://", "http://ada:wrong-pw@");
-  id = (await mirrors.ensure(`${closed}/source/.git`)).repository_id;
-  const sha = await taskCommit("first");
-  await forward(sha, `${closed}/source/.git`);
-  expect(await remoteHead()).toBe(sha);
-
-  await writeFile(join(scratch.path, "credentials"), `${closed}\n`);
+  const url = `${server}/source/.git`;
+  await writeFile(join(scratch.path, "credentials"), `${server.replace("http://", "http://ada:secret-pw@")}\n`);
   await writeFile(
     join(scratch.path, ".gitconfig"),
     `[credential]\n\thelper = store --file=${join(scratch.path, "credentials")}\n`,
   );
+  const gitEnvironment = { ...hostGit, HOME: scratch.path };
   mirrors = openMirrors({
+    policy: anyAddress,
     folder: join(scratch.path, "helped"),
     maxRepositoryMb: 20,
-    gitEnvironment: { ...hostGit, HOME: scratch.path },
+    gitEnvironment,
   });
-  id = (await mirrors.ensure(open)).repository_id;
-  const next = await taskCommit("second");
+  id = (await mirrors.ensure(url)).repository_id;
+  const sha = await taskCommit("first");
   // The URL is not this mirror's.
-  await expect(forward(next, wrong)).rejects.toMatchObject({ code: "push_rejected" });
-  await git(source, "update-ref", "-d", `refs/heads/${branch}`);
-  await forward(next, open);
-  expect(await remoteHead()).toBe(next);
+  await expect(forward(sha, `${server}/other/.git`)).rejects.toMatchObject({ code: "push_rejected" });
+  await forward(sha, url);
+  expect(await remoteHead()).toBe(sha);
 
-  const poor = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, gitEnvironment: hostGit });
-  await expect(poor.forward({ url: open, repository_id: id, branch, sha: next })).rejects.toMatchObject({
+  const poor = openMirrors({
+    policy: anyAddress,
+    folder: mirrors.folder,
+    maxRepositoryMb: 20,
+    gitEnvironment: hostGit,
+  });
+  await expect(poor.forward({ url, repository_id: id, branch, sha })).rejects.toMatchObject({
     code: "repository_auth",
   });
 });

@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
 import { parseGitReason, toRemoteError } from "./git-error.ts";
 import type { RunRemoteGit } from "./remote-git.ts";
-import { type Remote, removeSecret } from "./remote.ts";
+import type { Remote } from "./remote.ts";
 import { runGit } from "./run-git.ts";
 
 /**
@@ -70,16 +70,16 @@ async function pushBranch(forwarding: ForwardBranchOptions, lease?: string): Pro
   const flags = ["--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"];
   if (lease !== undefined) flags.push(`--force-with-lease=${ref}:${lease}`);
   if (remote.local) flags.push(`--receive-pack=${localReceivePack}`);
-  const args = [`--git-dir=${mirror}`, "push", ...flags, "--", remote.address, `${sha}:${ref}`];
-  const pushed = await runRemoteGit({ phase: "push", remote, args, environment, signal });
+  const args = ["push", ...flags, "--", remote.address, `${sha}:${ref}`];
+  const pushed = await runRemoteGit({ phase: "push", remote, mirror, args, environment, signal });
   if (pushed.code === 0) return { kind: "done" };
   const refusal = pushed.stdout.split("\n").find((line) => line.startsWith("!\t"));
   if (refusal === undefined) throw toRemoteError(pushed.stderr, remote, forwarding.folder);
-  return parseRefusal(refusal, removeSecret(pushed.stderr, remote), forwarding);
+  return parseRefusal(refusal, pushed.stderr, forwarding);
 }
 
 function parseRefusal(line: string, stderr: string, { remote, branch }: ForwardBranchOptions): PushOutcome {
-  const statusText = removeSecret(line.split("\t")[2] ?? "", remote);
+  const statusText = line.split("\t")[2] ?? "";
   if (/fetch first|non-fast-forward|stale info|needs force/.test(statusText)) {
     return { kind: "behind", reason: `${remote.shown} has commits on ${branch} that did not come from this task` };
   }

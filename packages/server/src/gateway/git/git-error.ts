@@ -1,5 +1,5 @@
 import { WharfError } from "@wharf/contract";
-import { removeSecret, type Remote } from "./remote.ts";
+import type { Remote } from "./remote.ts";
 
 const patterns = {
   full: /No space left on device/,
@@ -30,8 +30,7 @@ export function parseGitReason(stderr: string): string {
 }
 
 /** Converts git's output about a remote into an error that explains the next step to a person. */
-export function toRemoteError(stderr: string, remote: Remote, folder: string): WharfError {
-  const output = removeSecret(stderr, remote);
+export function toRemoteError(output: string, remote: Remote, folder: string): WharfError {
   const cause = new Error(output.slice(-2_000));
   const url = remote.shown;
   if (patterns.full.test(output)) return new WharfError("disk_full", { path: folder }, { cause });

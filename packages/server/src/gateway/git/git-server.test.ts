@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
-import { commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
+import { anyAddress, commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { getFolderSize } from "./folder-size.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 
@@ -20,7 +20,12 @@ const branch = "shadow/task-1";
 
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit });
+  mirrors = openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 20,
+    gitEnvironment: hostGit,
+  });
   source = await scratch.repository("source");
   id = (await mirrors.ensure(source)).repository_id;
 });
@@ -160,7 +165,13 @@ describe("a runner's git", () => {
     "can overwrite its branch with large commits repeatedly without filling the mirror",
     { timeout: 90_000 },
     async () => {
-      mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
+      mirrors = openMirrors({
+        policy: anyAddress,
+        folder: mirrors.folder,
+        maxRepositoryMb: 20,
+        maxMirrorMb: 3,
+        gitEnvironment: hostGit,
+      });
       const { remote, seen } = await gateway();
       const work = await clone(remote);
       for (let n = 0; n < 5; n++) {
@@ -177,7 +188,13 @@ describe("a runner's git", () => {
   );
 
   test("gets an error when the mirror is full, and can push again once there is room", async () => {
-    mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 20, maxMirrorMb: 3, gitEnvironment: hostGit });
+    mirrors = openMirrors({
+      policy: anyAddress,
+      folder: mirrors.folder,
+      maxRepositoryMb: 20,
+      maxMirrorMb: 3,
+      gitEnvironment: hostGit,
+    });
     const { remote, seen } = await gateway();
     const work = await clone(remote);
     await commit(work, { "big.bin": randomBytes(4_000_000).toString("latin1") });
@@ -196,7 +213,7 @@ describe("a runner's git", () => {
   });
 
   test("cannot push more than the limit of a repository or of a request", async () => {
-    mirrors = openMirrors({ folder: mirrors.folder, maxRepositoryMb: 1, gitEnvironment: hostGit });
+    mirrors = openMirrors({ policy: anyAddress, folder: mirrors.folder, maxRepositoryMb: 1, gitEnvironment: hostGit });
     const { remote } = await gateway();
     const work = await clone(remote);
     await commit(work, { "big.bin": randomBytes(2_500_000).toString("latin1") });

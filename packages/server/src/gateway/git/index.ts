@@ -2,5 +2,6 @@
  * Git without credentials in the runners: the server keeps bare mirrors outside, serves them to
  * runners and forwards branches to the real remotes.
  */
+export type { AddressPolicy, GitHostRule } from "./address-policy.ts";
 export { type Mirrors, openMirrors } from "./mirrors.ts";
 export { createGitServer, type PushScanOptions } from "./git-server.ts";

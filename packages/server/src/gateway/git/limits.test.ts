@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { hostGit, Scratch, waitUntil } from "../testing.ts";
+import { anyAddress, hostGit, Scratch, waitUntil } from "../testing.ts";
 import type { DiffLimits } from "./diff.ts";
 import { toServedEnvironment } from "./environment.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
@@ -31,7 +31,7 @@ async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
     execFileSync("git", ["update-ref", "refs/heads/shadow/task-1", sha], { cwd: source }),
   );
   const folder = join(scratch.path, "mirrors");
-  const mirrors = openMirrors({ folder, maxRepositoryMb: 20, gitEnvironment: hostGit, diffLimits });
+  const mirrors = openMirrors({ policy: anyAddress, folder, maxRepositoryMb: 20, gitEnvironment: hostGit, diffLimits });
   const { repository_id: id } = await mirrors.ensure(source, { shadow_branch: "shadow/task-1" });
   return {
     diff: (signal?: AbortSignal) => mirrors.diff(id, "main", "shadow/task-1", signal),

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { git, hostGit, Scratch } from "../testing.ts";
+import { anyAddress, git, hostGit, Scratch } from "../testing.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 
 let scratch: Scratch;
@@ -8,7 +8,12 @@ let mirrors: Mirrors;
 let id: string;
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit });
+  mirrors = openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 20,
+    gitEnvironment: hostGit,
+  });
   id = (await mirrors.ensure(await scratch.repository("source"))).repository_id;
 });
 afterEach(() => scratch[Symbol.asyncDispose]());

@@ -6,13 +6,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
 import { openMirrors, type Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
 const open = (maxRepositoryMb = 100) =>
-  openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb, gitEnvironment: hostGit });
+  openMirrors({ policy: anyAddress, folder: join(scratch.path, "mirrors"), maxRepositoryMb, gitEnvironment: hostGit });
 beforeEach(async () => {
   scratch = await Scratch.make();
   mirrors = open();
@@ -137,6 +137,7 @@ describe("a mirror of a repository", () => {
     const bin = join(scratch.path, "bin");
     await mkdir(bin);
     mirrors = openMirrors({
+      policy: anyAddress,
       folder: join(scratch.path, "mirrors"),
       maxRepositoryMb: 100,
       gitEnvironment: { PATH: bin },
@@ -195,6 +196,7 @@ describe("a repository that cannot be mirrored is reported with its problem", ()
     await scratch.repository("database");
     await symlink(data, join(scratch.path, "link"));
     const guarded = openMirrors({
+      policy: anyAddress,
       folder: join(data, "mirrors"),
       privateFolder: data,
       maxRepositoryMb: 100,
@@ -222,14 +224,29 @@ describe("a repository that cannot be mirrored is reported with its problem", ()
     await scratch.repository("source");
     await scratch.repository("empty", {});
     const server = await gitServer(scratch, { login: "ada:s3cr et/pw" });
-    const authority = server.replace("http://", "http://ada:s3cr%20et%2Fpw@");
+    const withLogin = (password: string) => {
+      const helper = `!f() { echo username=ada; echo 'password=${password}'; }; f`;
+      const config = { GIT_CONFIG_GLOBAL: join(scratch.path, `gitconfig-${password.length}`) };
+      const folder = join(scratch.path, "mirrors");
+      const opened = openMirrors({
+        policy: anyAddress,
+        folder,
+        maxRepositoryMb: 100,
+        gitEnvironment: { ...hostGit, ...config },
+      });
+      return { opened, write: () => writeFile(config.GIT_CONFIG_GLOBAL, `[credential]\n\thelper = "${helper}"\n`) };
+    };
     expect(await failing(`${server}/source/.git`)).toMatchObject({ code: "repository_auth" });
-    const wrong = await failing(`${server.replace("http://", "http://ada:wrongpass@")}/source/.git`);
-    expect(wrong).toMatchObject({ code: "repository_auth" });
-    expect(JSON.stringify(wrong) + String(wrong) + String((wrong as Error).cause)).not.toContain("wrongpass");
-    expect(await failing(`${authority}/nothing/.git`)).toMatchObject({ code: "repository_missing" });
-    expect(await failing(`${authority}/empty/.git`)).toMatchObject({ code: "repository_empty" });
-    const { repository_id: id, default_branch } = await mirrors.ensure(`${authority}/source/.git`);
+    const wrong = withLogin("wrongpass");
+    await wrong.write();
+    const refused = await failing(`${server}/source/.git`, wrong.opened);
+    expect(refused).toMatchObject({ code: "repository_auth" });
+    expect(JSON.stringify(refused) + String(refused) + String((refused as Error).cause)).not.toContain("wrongpass");
+    const right = withLogin("s3cr et/pw");
+    await right.write();
+    expect(await failing(`${server}/nothing/.git`, right.opened)).toMatchObject({ code: "repository_missing" });
+    expect(await failing(`${server}/empty/.git`, right.opened)).toMatchObject({ code: "repository_empty" });
+    const { repository_id: id, default_branch } = await right.opened.ensure(`${server}/source/.git`);
     expect(default_branch).toBe("main");
     expect(await mirrors.head(id, "main")).toBeDefined();
   });

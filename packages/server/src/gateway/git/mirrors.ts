@@ -2,6 +2,9 @@ import { mkdirSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { type Diff, WharfError } from "@wharf/contract";
+import { AddressFinder, type FindAddresses } from "../hosts/addresses.ts";
+import { type AddressPolicy, requireAllowedAddress } from "./address-policy.ts";
+import { parseAddress } from "./address.ts";
 import { startDeadline } from "./deadline.ts";
 import { defaultDiffLimits, diffBranch, type DiffLimits } from "./diff.ts";
 import { type GitConfig, toServedEnvironment } from "./environment.ts";
@@ -23,6 +26,8 @@ import { createShared } from "./shared-work.ts";
 import { fetchShadowBranch, synchroniseMirror } from "./synchronise-mirror.ts";
 
 export interface EnsureOptions {
+  /** The task's organisation; organisations share no mirror. */
+  readonly organization_id?: string;
   readonly signal?: AbortSignal;
   /** Receives git's own progress, line by line. */
   readonly onProgress?: (line: string) => void;
@@ -33,6 +38,7 @@ export interface EnsureOptions {
 }
 
 export interface ForwardInput {
+  readonly organization_id?: string;
   readonly url: string;
   readonly repository_id: string;
   readonly branch: string;
@@ -46,6 +52,8 @@ export interface ForwardInput {
 export interface Mirrors {
   readonly folder: string;
   readonly maxRepositoryMb: number;
+  /** Throws if tasks may not name this repository. Whether it exists is not checked. */
+  checkAddress(url: string): void;
   /** Creates or updates the mirror. Concurrent calls for one URL share one fetch. */
   ensure(url: string, options?: EnsureOptions): Promise<{ repository_id: string; default_branch: string }>;
   path(repositoryId: string): string;
@@ -87,6 +95,9 @@ export interface MirrorsOptions {
   readonly maxMirrorMb?: number;
   /** The server's own environment, of which git gets only the variables that its logins need. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
+  readonly policy: AddressPolicy;
+  /** Resolves names. @default as this machine does */
+  readonly findAddresses?: FindAddresses;
   readonly networkLimits?: Partial<NetworkLimits>;
   readonly diffLimits?: Partial<DiffLimits>;
   readonly pushLimits?: Partial<PushLimits>;
@@ -96,17 +107,21 @@ const ignoreProgress = () => undefined;
 const isCommitId = (sha: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(sha);
 
 export function openMirrors(options: MirrorsOptions): Mirrors {
-  const { folder, maxRepositoryMb, gitEnvironment = {} } = options;
+  const { folder, maxRepositoryMb, policy, gitEnvironment = {} } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const locks = createLocks();
   const mirrorEnvironment = toServedEnvironment(gitEnvironment);
   const cleanup = removeUnfinishedMirrors(folder);
-  const runRemoteGit = createRemoteGit({ ...defaultNetworkLimits, ...options.networkLimits });
+  const runRemoteGit = createRemoteGit({
+    limits: { ...defaultNetworkLimits, ...options.networkLimits },
+    policy,
+    findAddresses: options.findAddresses ?? new AddressFinder().find,
+  });
   const getHostEnvironment = createHostEnvironment(gitEnvironment);
   const diffLimits = { ...defaultDiffLimits, ...options.diffLimits };
   const use = new MirrorUse();
-  const resolveRemote = async (url: string): Promise<Remote> => {
-    const remote = await parseRemote(url);
+  const resolveRemote = async (url: string, organizationId = ""): Promise<Remote> => {
+    const remote = await parseRemote(url, { policy, organizationId });
     await refuseRemoteInside(options.privateFolder ?? folder, remote);
     return remote;
   };
@@ -153,8 +168,9 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     folder,
     maxRepositoryMb,
     path: getMirrorPath,
-    async ensure(url, { onProgress = ignoreProgress, shadow_branch, timeoutMs, ...caller } = {}) {
-      const remote = await resolveRemote(url);
+    checkAddress: (url) => requireAllowedAddress(parseAddress(url), policy),
+    async ensure(url, { onProgress = ignoreProgress, organization_id, shadow_branch, timeoutMs, ...caller } = {}) {
+      const remote = await resolveRemote(url, organization_id);
       using deadline = startDeadline(caller.signal, timeoutMs, () =>
         createRemoteTimeout(remote, "fetch", timeoutMs ?? 0),
       );
@@ -220,12 +236,12 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
         limits: diffLimits,
         signal,
       }),
-    async forward({ url, repository_id, branch, sha, timeoutMs, ...caller }) {
+    async forward({ url, organization_id, repository_id, branch, sha, timeoutMs, ...caller }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))
         throw new WharfError("push_rejected", { ref, reason: "only branches under shadow/ are forwarded" });
       if (!isCommitId(sha)) throw new WharfError("push_rejected", { ref, reason: `'${sha}' is not a commit` });
-      const remote = await resolveRemote(url);
+      const remote = await resolveRemote(url, organization_id);
       if (remote.id !== repository_id)
         throw new WharfError("push_rejected", {
           ref,

@@ -5,7 +5,8 @@ import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
+import { AddressFinder } from "../hosts/addresses.ts";
+import { anyAddress, git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
 import { toHostEnvironment } from "./environment.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 import { createRemoteGit, type NetworkLimits } from "./remote-git.ts";
@@ -18,7 +19,13 @@ beforeEach(async () => {
 afterEach(() => scratch[Symbol.asyncDispose]());
 
 const open = (networkLimits: Partial<NetworkLimits> = {}): Mirrors =>
-  openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 20, gitEnvironment: hostGit, networkLimits });
+  openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 20,
+    gitEnvironment: hostGit,
+    networkLimits,
+  });
 
 const getError = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -160,8 +167,11 @@ describe("a remote that becomes slow later", () => {
 
 test("a child process of an ended git ends too, even if it ignores SIGTERM", async () => {
   const { port } = await openSilentHost();
-  const stubborn = `sh -c 'trap "" TERM; sleep 600 & wait; sleep 600' ssh-${port}`;
+  // The command reports its settings as ssh does, and otherwise never ends.
+  const script = 'case "$*" in *-G*) exit;; esac; trap "" TERM; sleep 600 & wait; sleep 600';
+  const stubborn = `sh -c '${script}' ssh-${port}`;
   const mirrors = openMirrors({
+    policy: anyAddress,
     folder: join(scratch.path, "mirrors"),
     maxRepositoryMb: 20,
     gitEnvironment: { ...hostGit, GIT_SSH_COMMAND: stubborn },
@@ -226,8 +236,15 @@ describe("transfers with one host", () => {
 
   test("wait for their turn until their limit, and report that they waited", async () => {
     const { port } = await openSilentHost();
-    const remote = await parseRemote(`ssh://git@127.0.0.1:${port}/repository`);
-    const runRemoteGit = createRemoteGit({ listMs: 200, fetchMs: 60_000, pushMs: 60_000 });
+    const remote = await parseRemote(`ssh://git@127.0.0.1:${port}/repository`, {
+      policy: anyAddress,
+      organizationId: "",
+    });
+    const runRemoteGit = createRemoteGit({
+      limits: { listMs: 200, fetchMs: 60_000, pushMs: 60_000 },
+      policy: anyAddress,
+      findAddresses: new AddressFinder().find,
+    });
     const leaving = new AbortController();
     const ask = (phase: "list" | "fetch") =>
       getError(

@@ -128,7 +128,7 @@ function fetchOnce(mirror: string, remote: Remote, options: FetchOptions): Promi
     "--no-recurse-submodules",
     ...(options.prune ? ["--prune"] : []),
   ];
-  const args = [`--git-dir=${mirror}`, "fetch", ...flags, "--", remote.address, ...options.refspecs];
+  const args = ["fetch", ...flags, "--", remote.address, ...options.refspecs];
   const { environment, signal, onProgress, runRemoteGit } = options;
-  return runRemoteGit({ phase: "fetch", remote, args, environment, signal, onLine: onProgress });
+  return runRemoteGit({ phase: "fetch", remote, mirror, args, environment, signal, onLine: onProgress });
 }

@@ -23,6 +23,10 @@ export function selectAddresses(addresses: readonly HostAddress[], allowsPrivate
   });
 }
 
+/** Returns whether the address is this machine, in any notation. */
+export const isLoopback = (address: string): boolean =>
+  ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback";
+
 /** Each lookup takes a thread of the few that also serve the file system. */
 const maxLookups = 2;
 

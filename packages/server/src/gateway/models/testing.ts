@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { GatewayContext, ModelRoute } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
 import { openMirrors } from "../git/index.ts";
-import { hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
+import { anyAddress, hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
 
 export const key = "real-key-0123456789";
 export const call = "v1beta/models/m:generateContent";
@@ -27,7 +27,12 @@ export async function startGateway(
   { api = "gemini", base = "", context = {}, limits = {} }: Setting = {},
 ) {
   const upstream = await scratch.listen((req, res) => void Promise.resolve(model(req, res)).catch(() => res.destroy()));
-  const mirrors = openMirrors({ folder: join(scratch.path, "mirrors"), maxRepositoryMb: 1, gitEnvironment: hostGit });
+  const mirrors = openMirrors({
+    policy: anyAddress,
+    folder: join(scratch.path, "mirrors"),
+    maxRepositoryMb: 1,
+    gitEnvironment: hostGit,
+  });
   const routes = {
     main: { api, base_url: upstream.url + base, key },
     gemini: { api, base_url: upstream.url, key },

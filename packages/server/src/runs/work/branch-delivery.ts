@@ -8,7 +8,7 @@ import { Alarm } from "../shared/alarm.ts";
 import type { RunDeps } from "../shared/deps.ts";
 import { appendPush } from "../state/report-push.ts";
 
-const { pushes, runs, tasks } = schema;
+const { boards, pushes, runs, tasks } = schema;
 type PushRow = typeof pushes.$inferSelect;
 
 const firstRetryMs = 2_000;
@@ -34,6 +34,7 @@ interface Delivery {
   readonly push: PushRow;
   readonly task: TaskRow;
   readonly repositoryId: string | null;
+  readonly organizationId: string;
   /** Time until the next attempt is due, by the database's clock. */
   readonly waitMs: number;
 }
@@ -87,10 +88,12 @@ export class BranchDelivery {
         push: pushes,
         task: tasks,
         repositoryId: runs.repository_id,
+        organizationId: boards.organization_id,
         waitMs: sql<number>`greatest(0, extract(epoch from ${pushes.next_attempt_at} - now()) * 1000)::float8`,
       })
       .from(pushes)
       .innerJoin(tasks, eq(tasks.id, pushes.task_id))
+      .innerJoin(boards, eq(boards.id, tasks.board_id))
       .innerJoin(runs, eq(runs.id, pushes.run_id))
       .where(and(isOpenPush(taskId), eq(pushes.runner_id, tenure.runnerId)));
     this.#openState = row?.push.state;
@@ -137,7 +140,7 @@ export class BranchDelivery {
     }
   }
 
-  async #pushToMirror({ push, task, repositoryId }: Delivery, signal: AbortSignal): Promise<void> {
+  async #pushToMirror({ push, task, repositoryId, organizationId }: Delivery, signal: AbortSignal): Promise<void> {
     const { tenure, findLink } = this.#options;
     const { mirrors, times, db } = this.#deps;
     const link = findLink();
@@ -147,7 +150,7 @@ export class BranchDelivery {
     // After a failover this server's mirror may be missing.
     if (!(await mirrors.exists(repositoryId)))
       await tenure.runStep({ name: "fetch", maxMs: times.clone, signals }, (stepSignal) =>
-        mirrors.ensure(url, { signal: stepSignal }),
+        mirrors.ensure(url, { organization_id: organizationId, signal: stepSignal }),
       );
     await tenure.runStep({ name: "push", maxMs: times.clone, signals }, (stepSignal) =>
       link.client.call(daemonApi.push, { body: { shadow_branch } }, { signal: stepSignal, timeoutMs: times.clone }),
@@ -161,7 +164,7 @@ export class BranchDelivery {
   }
 
   async #pushToRemote(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { push, task, repositoryId } = delivery;
+    const { push, task, repositoryId, organizationId } = delivery;
     const { tenure } = this.#options;
     const { mirrors, times, db } = this.#deps;
     if (!task.repository_url || !repositoryId) throw createUndeliverableError(task);
@@ -175,7 +178,14 @@ export class BranchDelivery {
       return;
     }
     await tenure.runStep({ name: "deliver", maxMs: times.deliver, signals: [signal] }, (stepSignal) =>
-      mirrors.forward({ url, repository_id: repositoryId, branch, sha: push.sha, signal: stepSignal }),
+      mirrors.forward({
+        url,
+        organization_id: organizationId,
+        repository_id: repositoryId,
+        branch,
+        sha: push.sha,
+        signal: stepSignal,
+      }),
     );
     await this.#setResult(delivery, {});
   }

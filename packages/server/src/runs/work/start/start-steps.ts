@@ -8,7 +8,7 @@ import type { RunDeps } from "../../shared/deps.ts";
 import { toDisplayUrl } from "../../state/display-url.ts";
 import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 
-const { runs, tasks } = schema;
+const { boards, runs, tasks } = schema;
 
 /** Author of commits in a workspace, until accounts have names. */
 export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
@@ -59,15 +59,19 @@ export async function cloneWorkspace(
 
 /** Updates the mirror of the task's repository. Returns the mirror's id. */
 export async function fetchMirror(deps: RunDeps, taskId: string, signal: AbortSignal): Promise<string> {
-  const { repository_url, shadow_branch } = await getTask(deps, taskId);
-  const mirror = await deps.mirrors.ensure(repository_url, { signal, shadow_branch });
+  const { repository_url, shadow_branch, organization_id } = await getTask(deps, taskId);
+  const mirror = await deps.mirrors.ensure(repository_url, { organization_id, signal, shadow_branch });
   return mirror.repository_id;
 }
 
 async function getTask(deps: RunDeps, taskId: string) {
-  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, taskId));
-  if (!task?.repository_url) throw new WharfError("task_needs_repository", { task_id: taskId });
-  return { ...task, repository_url: task.repository_url };
+  const [row] = await deps.db
+    .select({ task: tasks, organization_id: boards.organization_id })
+    .from(tasks)
+    .innerJoin(boards, eq(boards.id, tasks.board_id))
+    .where(eq(tasks.id, taskId));
+  if (!row?.task.repository_url) throw new WharfError("task_needs_repository", { task_id: taskId });
+  return { ...row.task, repository_url: row.task.repository_url, organization_id: row.organization_id };
 }
 
 interface AgentSession {
