@@ -77,6 +77,19 @@ describe("a task that is accepted before its branch is delivered", () => {
   });
 });
 
+test("a commit's author comes from the git configuration of the server's user, and its co-author is the agent", async () => {
+  git(folder, "config", "--file", join(folder, ".gitconfig"), "user.name", "Ada Lovelace");
+  git(folder, "config", "--file", join(folder, ".gitconfig"), "user.email", "ada@example.org");
+  const remote = newRemote();
+  const task = await wharf.createTask({ repository_url: remote });
+  await wharf.turn(task, "demo: write a.txt a");
+  await wharf.until(task.id, isPush("pushed"));
+  const format = "--format=%an <%ae> %cn <%ce>%n%(trailers:key=Co-authored-by,valueonly)";
+  expect(git(remote, "log", "-1", format, task.shadow_branch).trim()).toBe(
+    "Ada Lovelace <ada@example.org> Ada Lovelace <ada@example.org>\ndemo (Wharf) <wharf@localhost>",
+  );
+});
+
 describe("remotes that never complete a response", () => {
   let trickling: SlowRemote;
   let silent: SlowRemote;

@@ -10,6 +10,7 @@ interface Setting {
 
 const server = { path: "packages/server/src/config/config.ts", constant: "Environment" };
 const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant: "kubernetesEnvironment" };
+const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -19,10 +20,14 @@ export function formatSettings(): string {
     "# Settings",
     "",
     "The server reads these environment variables. This page is written by `npm run references` from",
-    "`packages/server/src/config/config.ts` and `packages/server/src/config/kubernetes.ts`. Times take the units",
-    "`s`, `m`, `h` and `d`. The command line's own settings are in [Commands](commands.md).",
+    "the files in `packages/server/src/config/`. Times take the units `s`, `m`, `h` and `d`. The command line's own",
+    "settings are in [Commands](commands.md).",
     "",
     ...formatTable(readSettings(server)),
+    "",
+    "## Repositories",
+    "",
+    ...formatTable(readSettings(git)),
     "",
     "## Kubernetes",
     "",

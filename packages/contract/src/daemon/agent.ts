@@ -4,6 +4,7 @@ import { RecordId } from "../bounded-fields.ts";
 import { createEndpoint, Ok } from "../endpoint.ts";
 import { McpServers } from "../mcp-server.ts";
 import { AgentProtocol, PermissionPolicy, TurnState } from "../states.ts";
+import { GitUserEmail, GitUserName } from "./git.ts";
 
 /** The agent in a runner: starting and stopping it, its turns, and how it works. */
 
@@ -51,7 +52,13 @@ export const AgentPrompt = z.object({
   attachments: Attachments.optional(),
   /** A turn ends with `agent_timeout` after this long without any activity from the agent. */
   idle_timeout_s: z.number().positive(),
-  commit: z.object({ message: z.string(), author_name: z.string(), author_email: z.string() }),
+  commit: z.object({
+    message: z.string(),
+    author_name: z.string(),
+    author_email: z.string(),
+    /** The agent, for the commit's trailer. Defaults to Wharf. */
+    co_author: z.object({ name: GitUserName, email: GitUserEmail }).optional(),
+  }),
 });
 export type AgentPrompt = z.infer<typeof AgentPrompt>;
 

@@ -25,10 +25,7 @@ import type { Workspace } from "./workspace.ts";
  *   with the tree the agent left.
  */
 
-export type CommitInput = z.infer<typeof AgentPrompt>["commit"] & {
-  /** The co-author is Wharf by default. */
-  co_author?: { name: string; email: string } | undefined;
-};
+export type CommitInput = z.infer<typeof AgentPrompt>["commit"];
 
 const wharfIdentity = { name: "Wharf", email: "wharf@localhost" };
 

@@ -161,3 +161,13 @@ test("the repositories that tasks may name are a list of hosts and of folders", 
     expect(() => readConfig({ WHARF_GIT_HOSTS: wrong }), wrong).toThrow(/WHARF_GIT_HOSTS/);
   expect(() => readConfig({ WHARF_GIT_LOCAL_PATHS: "git" })).toThrow(/WHARF_GIT_LOCAL_PATHS.*absolute/);
 });
+
+test("the author of commits is a name and an address, without anything that ends them in a commit", () => {
+  expect(readConfig({ WHARF_GIT_AUTHOR: " Ada Lovelace  <ada@example.com>" }).gitAuthor).toEqual({
+    name: "Ada Lovelace",
+    email: "ada@example.com",
+  });
+  expect(readConfig({}).gitAuthor).toBeUndefined();
+  for (const wrong of ["Ada", "<ada@example.com>", "Ada <ada>", "A\nb <ada@example.com>", "Ada <a@b> <c@d>"])
+    expect(() => readConfig({ WHARF_GIT_AUTHOR: wrong }), wrong).toThrow(/WHARF_GIT_AUTHOR/);
+});

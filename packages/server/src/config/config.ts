@@ -5,7 +5,7 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
-import type { AddressPolicy } from "../gateway/index.ts";
+import type { AddressPolicy, GitAuthor } from "../gateway/index.ts";
 import { getErrorMessage } from "../std/errors.ts";
 import { PriceTable, readPriceFile } from "../usage/index.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
@@ -232,6 +232,7 @@ export interface Config {
   readonly stopGraceMs: number;
   readonly gitTimeoutMs: number;
   readonly gitAddresses: AddressPolicy;
+  readonly gitAuthor?: GitAuthor;
   readonly secret?: string;
   readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
@@ -289,6 +290,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     stopGraceMs: e.WHARF_STOP_GRACE,
     gitTimeoutMs: e.WHARF_GIT_TIMEOUT,
     gitAddresses: toAddressPolicy(e),
+    ...(e.WHARF_GIT_AUTHOR && { gitAuthor: e.WHARF_GIT_AUTHOR }),
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),
     backend: getBackendName(e),

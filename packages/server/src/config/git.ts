@@ -1,8 +1,8 @@
 import { isIP } from "node:net";
 import { isAbsolute, resolve } from "node:path";
-import { parseHostName } from "@wharf/contract";
+import { GitUserEmail, GitUserName, parseHostName } from "@wharf/contract";
 import { z } from "zod";
-import type { AddressPolicy, GitHostRule } from "../gateway/index.ts";
+import type { AddressPolicy, GitAuthor, GitHostRule } from "../gateway/index.ts";
 
 /** The settings of the repositories that tasks may name. */
 export const gitEnvironment = {
@@ -18,7 +18,22 @@ export const gitEnvironment = {
    * default `/`, on a server that other machines reach none.
    */
   WHARF_GIT_LOCAL_PATHS: z.string().transform(parseFolders).optional(),
+  /**
+   * The author of commits of people whose account has no e-mail address, as `Name <address>`. By
+   * default the author in the git configuration of the server's user.
+   */
+  WHARF_GIT_AUTHOR: z.string().transform(parseAuthor).optional(),
 };
+
+const authorForm = "an author such as 'Ada Lovelace <ada@example.com>'";
+
+function parseAuthor(text: string, context: z.RefinementCtx): GitAuthor {
+  const [, name, email] = /^\s*([^<>]+?)\s*<([^<>]+)>\s*$/.exec(text) ?? [];
+  const parsed = z.object({ name: GitUserName, email: GitUserEmail }).safeParse({ name, email });
+  if (parsed.success) return parsed.data;
+  context.addIssue(authorForm);
+  return z.NEVER;
+}
 
 interface GitSettings {
   readonly WHARF_HOST: string;

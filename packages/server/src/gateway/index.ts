@@ -5,5 +5,12 @@
  */
 export type { Denial, GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
-export { type AddressPolicy, type GitHostRule, type Mirrors, openMirrors } from "./git/index.ts";
+export {
+  type AddressPolicy,
+  type GitAuthor,
+  type GitHostRule,
+  type Mirrors,
+  openMirrors,
+  readHostAuthor,
+} from "./git/index.ts";
 export type { HostRule } from "./hosts/index.ts";

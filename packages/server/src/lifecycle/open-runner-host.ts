@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { AgentTypes } from "../agent-types/index.ts";
 import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
-import { createGateway, openMirrors } from "../gateway/index.ts";
+import { createGateway, openMirrors, readHostAuthor } from "../gateway/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { openBackend } from "./open-backend.ts";
@@ -25,16 +25,18 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
   const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
   await agentTypes.seed();
+  const gitEnvironment = getDefinedVariables(options.environment);
   const mirrors = guardFromTransactions(
     openMirrors({
       folder: join(config.dataFolder, "mirrors"),
       privateFolder: config.dataFolder,
       maxRepositoryMb: config.maxRepositoryMb,
       policy: config.gitAddresses,
-      gitEnvironment: getDefinedVariables(options.environment),
+      gitEnvironment,
     }),
     "A git mirror",
   );
+  const getServerAuthor = async () => config.gitAuthor ?? (await readHostAuthor(gitEnvironment));
   const modelHealth = new ModelHealth();
   const allowLists = new AllowLists(db, log, config.runnerHosts);
   const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
@@ -50,7 +52,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     hosts: { findRules: (context) => allowLists.findRules(context) },
   });
   parts.defer(() => gateway.close());
-  return { backend, log, routes, agentTypes, mirrors, modelHealth, allowLists, gateway };
+  return { backend, log, routes, agentTypes, mirrors, getServerAuthor, modelHealth, allowLists, gateway };
 }
 
 const getDefinedVariables = (environment: ServerOptions["environment"]): Record<string, string> =>

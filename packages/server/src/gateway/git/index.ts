@@ -3,5 +3,6 @@
  * runners and forwards branches to the real remotes.
  */
 export type { AddressPolicy, GitHostRule } from "./address-policy.ts";
+export { type GitAuthor, readHostAuthor } from "./host-author.ts";
 export { type Mirrors, openMirrors } from "./mirrors.ts";
 export { createGitServer, type PushScanOptions } from "./git-server.ts";

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { AgentTypes, ConfiguredRoutes } from "../../agent-types/index.ts";
 import type { Backend, HostCredential } from "../../backends/index.ts";
 import type { Log } from "../../events/index.ts";
-import type { Gateway, Mirrors, UpstreamFault } from "../../gateway/index.ts";
+import type { Gateway, GitAuthor, Mirrors, UpstreamFault } from "../../gateway/index.ts";
 import type { Keys, Link, Runners, WarmPool } from "../../runners/index.ts";
 import type { Database, Wakeup } from "../../store/index.ts";
 
@@ -67,6 +67,8 @@ export interface RunDeps {
   readonly modelHealth: ModelFaults;
   /** Returns how long a run without a turn keeps a runner of this tier, in ms. */
   readonly idleMs: (tier: string) => number;
+  /** Returns the author of commits of people whose account has no e-mail address. */
+  readonly getServerAuthor: () => Promise<GitAuthor | undefined>;
   /** Whether a person or a program uses the runner's link. */
   readonly isInUse: (runnerId: string) => boolean;
   /** Whether to refuse a runner whose isolation is ineffective. */

@@ -7,11 +7,9 @@ import { lockTask } from "../../../tasks/index.ts";
 import type { RunDeps } from "../../shared/deps.ts";
 import { toDisplayUrl } from "../../state/display-url.ts";
 import { lockLeasedRun, getLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
+import { getAuthor } from "./authorship.ts";
 
 const { boards, runs, tasks } = schema;
-
-/** Author of commits in a workspace, until accounts have names. */
-export const author = { author_name: "Wharf", author_email: "wharf@localhost" };
 
 export interface StartContext {
   readonly link: Link;
@@ -36,7 +34,7 @@ export async function cloneWorkspace(
     remote_path: `/git/${repository_id}.git`,
     shadow_branch,
     ...(task.branch && { base_branch: task.branch }),
-    ...author,
+    ...(await getAuthor(deps, task.created_by)),
   };
   const cloned = await link.client
     .call(daemonApi.clone, { body }, { signal, timeoutMs: deps.times.clone })

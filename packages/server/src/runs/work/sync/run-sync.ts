@@ -11,13 +11,14 @@ import { endRun } from "../../shared/end-run.ts";
 import type { RunWatch } from "../../shared/run-watch.ts";
 import { type RunLease, lockLeasedRun, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 import { setTurnState, getOpenTurn, type TurnRow } from "../../state/transitions.ts";
-import { author, startAgent } from "../start/start-steps.ts";
+import { getAuthor, getCoAuthor } from "../start/authorship.ts";
+import { startAgent } from "../start/start-steps.ts";
 import { getEarlierConversation } from "./conversation.ts";
 import { ModeSync } from "./mode-sync.ts";
 import { PauseSync } from "./pause-sync.ts";
 import { stopIdleRunner } from "./stop-idle-runner.ts";
 
-const { permissions, tasks, turns } = schema;
+const { permissions, runs, tasks, turns } = schema;
 
 /** Length of a commit message's first line, taken from the task's title or prompt. */
 const maxSubjectLength = 72;
@@ -253,7 +254,9 @@ export class RunSync {
   async #sendPrompt(turn: TurnRow, context: string | undefined, signal: AbortSignal): Promise<void> {
     const { times, db } = this.#deps;
     const [stored] = await db.select({ attachments: turns.attachments }).from(turns).where(eq(turns.id, turn.id));
-    const [task] = await db.select({ title: tasks.title }).from(tasks).where(eq(tasks.id, turn.task_id));
+    const [task] = await db.select().from(tasks).where(eq(tasks.id, turn.task_id));
+    const [run] = await db.select({ agent_type: runs.agent_type }).from(runs).where(eq(runs.id, this.#runLease.run_id));
+    const author = await getAuthor(this.#deps, turn.created_by ?? task?.created_by ?? null);
     const subject = (task?.title ?? turn.prompt).split("\n")[0]?.slice(0, maxSubjectLength) ?? "Work on the task";
     const body = {
       run_id: this.#runLease.run_id,
@@ -262,7 +265,7 @@ export class RunSync {
       ...(context !== undefined && { context }),
       ...(stored?.attachments.length && { attachments: stored.attachments }),
       idle_timeout_s: times.turnIdle / 1000,
-      commit: { message: subject, ...author },
+      commit: { message: subject, ...author, co_author: getCoAuthor(run?.agent_type ?? "an agent") },
     };
     await this.#link.client.call(daemonApi.prompt, { body }, { signal });
     this.#options.onDispatched();
