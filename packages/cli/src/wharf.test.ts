@@ -190,4 +190,21 @@ describe("doctor", () => {
     expect(out).toMatch(/^ok +model keys +GEMINI_API_KEY$/m);
     expect(out).not.toContain("sk-very-secret");
   });
+
+  test("checks the logins for git hosts and shows none of them", async () => {
+    const file = join(folder, "git-credentials.json");
+    const credentials = [
+      { host: "github.com", token: { env: "GIT_TOKEN" } },
+      { host: "git.example", token: { env: "MISSING" } },
+    ];
+    await writeFile(file, JSON.stringify({ credentials }), { mode: 0o600 });
+    const environment = { WHARF_GIT_CREDENTIALS: file, GIT_TOKEN: "very-secret" };
+    const broken = await typed(["doctor"], environment);
+    expect(broken.out).toMatch(/^warn +git logins +1 login of 2 cannot be used: git\.example \(token\): .*MISSING$/m);
+    const working = await typed(["doctor"], { ...environment, MISSING: "here" });
+    expect(working.out).toMatch(/^ok +git logins +.*: github\.com \(token\), git\.example \(token\)$/m);
+    expect(broken.out + working.out).not.toContain("very-secret");
+    await writeFile(file, "{");
+    expect((await typed(["doctor"], environment)).out).toMatch(/^FAIL +git logins +.*is not JSON/m);
+  });
 });

@@ -3,6 +3,7 @@ import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
 import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
+import { checkGitLogins } from "./git-credentials.ts";
 import { checkOrphans } from "./orphans.ts";
 import { checkPostgres } from "./postgres.ts";
 import { checkGit, checkNode, checkSandbox } from "./programs.ts";
@@ -12,6 +13,7 @@ export type { Check } from "./check.ts";
 const checks = [
   checkNode,
   checkGit,
+  checkGitLogins,
   checkSandbox,
   checkDocker,
   checkPostgres,

@@ -112,6 +112,10 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   repository_empty: [{ url }],
   repository_auth: [{ url }],
   repository_refused: [{ url, reason: "its host has the address 10.0.0.5, which is in a private network" }],
+  git_credential_refused: [{ url, entry: "github.com/acme (token)" }],
+  git_credential_unusable: [
+    { entry: "github.com (github_app)", reason: "GitHub answers 404 to GET /repos/acme/shop/installation: Not Found" },
+  ],
   repository_too_large: [{ url, limit_mb: 500 }],
   repository_unreachable: [{ url, reason: "Could not resolve host: github.com" }],
   repository_timeout: [

@@ -8,6 +8,8 @@ export interface RepositoryErrors {
   repository_empty: { url: string };
   repository_auth: { url: string };
   repository_refused: { url: string; reason: string };
+  git_credential_refused: { url: string; entry: string };
+  git_credential_unusable: { entry: string; reason: string };
   repository_too_large: { url: string; limit_mb: number };
   repository_unreachable: { url: string; reason: string };
   repository_timeout: { url: string; host: string; phase: RepositoryPhase; after_s: number };
@@ -47,7 +49,8 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
     http: 422,
     grpc: "PERMISSION_DENIED",
     message: ({ url }) => `${url} requires a login that the server does not have.`,
-    next: () => "Give the server's user access with an SSH key or a git credential helper, then prompt the task again.",
+    next: () =>
+      "Name a login in the file of WHARF_GIT_CREDENTIALS, or give the server's user access with an SSH key or a git credential helper, then prompt the task again.",
   },
   repository_refused: {
     http: 422,
@@ -55,6 +58,20 @@ export const repositoryErrors: Catalogue<RepositoryErrors> = {
     message: ({ url, reason }) => `The server does not use ${url}: ${reason}.`,
     next: () =>
       "Use another address, or let the server use it with WHARF_GIT_HOSTS or WHARF_GIT_LOCAL_PATHS (docs/repositories.md).",
+  },
+  git_credential_refused: {
+    http: 422,
+    grpc: "PERMISSION_DENIED",
+    message: ({ url, entry }) => `${url} refused the login of the credential for ${entry}.`,
+    next: () =>
+      "Check that the login is valid and may use the repository, correct it where the file of WHARF_GIT_CREDENTIALS names it, then prompt the task again.",
+  },
+  git_credential_unusable: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ entry, reason }) => `The credential for ${entry} cannot be used: ${reason}.`,
+    next: () =>
+      "Correct its entry in the file of WHARF_GIT_CREDENTIALS, or what the entry names; `wharf doctor` checks every entry. Then prompt the task again.",
   },
   repository_too_large: {
     http: 422,

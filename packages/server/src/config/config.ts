@@ -233,6 +233,8 @@ export interface Config {
   readonly gitTimeoutMs: number;
   readonly gitAddresses: AddressPolicy;
   readonly gitAuthor?: GitAuthor;
+  /** The file that names the logins for git hosts. */
+  readonly gitCredentials?: string;
   readonly secret?: string;
   readonly advertisedUrl?: string;
   readonly backend: z.infer<typeof backends>;
@@ -290,6 +292,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     stopGraceMs: e.WHARF_STOP_GRACE,
     gitTimeoutMs: e.WHARF_GIT_TIMEOUT,
     gitAddresses: toAddressPolicy(e),
+    ...(e.WHARF_GIT_CREDENTIALS && { gitCredentials: resolve(e.WHARF_GIT_CREDENTIALS) }),
     ...(e.WHARF_GIT_AUTHOR && { gitAuthor: e.WHARF_GIT_AUTHOR }),
     ...readSecret(e),
     ...(e.WHARF_ADVERTISED_URL && { advertisedUrl: e.WHARF_ADVERTISED_URL }),

@@ -18,6 +18,8 @@ export const gitEnvironment = {
    * default `/`, on a server that other machines reach none.
    */
   WHARF_GIT_LOCAL_PATHS: z.string().transform(parseFolders).optional(),
+  /** A JSON file that names the login for each git host; docs/repositories.md describes it. */
+  WHARF_GIT_CREDENTIALS: z.string().min(1).optional(),
   /**
    * The author of commits of people whose account has no e-mail address, as `Name <address>`. By
    * default the author in the git configuration of the server's user.

@@ -7,7 +7,10 @@ export type { Denial, GatewayContext, GatewayHooks, UpstreamFault } from "./cont
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export {
   type AddressPolicy,
+  checkGitCredentials,
+  type CredentialReport,
   type GitAuthor,
+  GitCredentials,
   type GitHostRule,
   type Mirrors,
   openMirrors,

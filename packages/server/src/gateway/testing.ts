@@ -105,7 +105,8 @@ export class Scratch implements AsyncDisposable {
 }
 
 interface GitServerOptions {
-  readonly login?: string;
+  /** The accepted login, which may depend on the given one. */
+  readonly login?: string | ((given: string) => string);
   /** Hooks of all repositories. */
   readonly hooks?: string;
 }
@@ -115,9 +116,9 @@ interface GitServerOptions {
  * one is set.
  */
 export async function gitServer(scratch: Scratch, { login, hooks }: GitServerOptions = {}): Promise<string> {
-  const expectedHeader = login === undefined ? undefined : `Basic ${Buffer.from(login).toString("base64")}`;
   const { url } = await scratch.listen((req, res) => {
-    if (expectedHeader !== undefined && req.headers.authorization !== expectedHeader) {
+    const given = Buffer.from((req.headers.authorization ?? "").replace("Basic ", ""), "base64").toString();
+    if (login !== undefined && given !== (typeof login === "string" ? login : login(given))) {
       res.writeHead(401, { "www-authenticate": 'Basic realm="git"' }).end();
       return;
     }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { AgentTypes } from "../agent-types/index.ts";
 import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
-import { createGateway, openMirrors, readHostAuthor } from "../gateway/index.ts";
+import { createGateway, GitCredentials, openMirrors, readHostAuthor } from "../gateway/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { openBackend } from "./open-backend.ts";
@@ -26,12 +26,15 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
   await agentTypes.seed();
   const gitEnvironment = getDefinedVariables(options.environment);
+  const credentials = new GitCredentials({ file: config.gitCredentials, environment: gitEnvironment });
+  await credentials.requireValidFile();
   const mirrors = guardFromTransactions(
     openMirrors({
       folder: join(config.dataFolder, "mirrors"),
       privateFolder: config.dataFolder,
       maxRepositoryMb: config.maxRepositoryMb,
       policy: config.gitAddresses,
+      credentials,
       gitEnvironment,
     }),
     "A git mirror",

@@ -1,6 +1,8 @@
 import { realpath } from "node:fs/promises";
+import { isIP } from "node:net";
 import { isAbsolute, relative, resolve } from "node:path";
 import { WharfError } from "@wharf/contract";
+import { waitUnlessAborted } from "../../std/abort.ts";
 import { type FindAddresses, type HostAddress, isLoopback, selectAddresses } from "../hosts/addresses.ts";
 import type { Address, Endpoint } from "./address.ts";
 
@@ -31,10 +33,15 @@ export type HostPermission = Pick<GitHostRule, "allowsPrivate" | "allowsLoopback
 export const createRefusal = (url: string, reason: string): WharfError =>
   new WharfError("repository_refused", { url, reason });
 
-/** Throws if the policy refuses the address; nothing is resolved yet. */
+/** Throws if the policy refuses the address; no name is resolved yet. */
 export function requireAllowedAddress(address: Address, policy: AddressPolicy): void {
-  if (address.kind === "network") findPermission(address.text, address.endpoint, policy);
-  else if (!policy.localFolders.some((folder) => isInside(folder, resolve(address.path))))
+  if (address.kind === "network") {
+    const { text, endpoint } = address;
+    const permission = findPermission(text, endpoint, policy);
+    const family = isIP(endpoint.name);
+    if (family !== 0)
+      requireAllowedAddresses(text, [{ address: endpoint.name, family: family === 6 ? 6 : 4 }], permission);
+  } else if (!policy.localFolders.some((folder) => isInside(folder, resolve(address.path))))
     throw createRefusal(address.text, "it is a path of the server's machine outside of the allowed folders");
 }
 
@@ -89,18 +96,12 @@ export async function resolveHost(
   name: string,
   { url, findAddresses, signal }: Lookup,
 ): Promise<readonly HostAddress[]> {
-  signal?.throwIfAborted();
-  const end = AbortSignal.any([AbortSignal.timeout(lookupTimeoutMs), ...(signal ? [signal] : [])]);
-  const { promise: ending, reject } = Promise.withResolvers<never>();
-  const onEnd = () => reject(end.reason as Error);
-  end.addEventListener("abort", onEnd, { once: true });
+  const timeout = AbortSignal.timeout(lookupTimeoutMs);
   try {
-    return await Promise.race([findAddresses(name), ending]);
+    return await waitUnlessAborted(findAddresses(name), signal ? AbortSignal.any([timeout, signal]) : timeout);
   } catch (cause) {
     signal?.throwIfAborted();
     throw new WharfError("repository_unreachable", { url, reason: `the name ${name} cannot be resolved` }, { cause });
-  } finally {
-    end.removeEventListener("abort", onEnd);
   }
 }
 

@@ -119,6 +119,13 @@ const unattendedVariables = {
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/**
+ * The options of every ssh command, for a shell. A shared connection would outlive the command that
+ * opened it.
+ */
+export const sshOptions =
+  "-o ControlMaster=no -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
+
 /** The environment of commands that access the real remote, with the host's own logins. */
 export function toHostEnvironment(
   serverEnvironment: Readonly<Record<string, string>>,
@@ -129,15 +136,23 @@ export function toHostEnvironment(
       serverEnvironment[name] === undefined ? [] : [[name, serverEnvironment[name]]],
     ),
   );
-  // A shared connection would outlive the command that opened it.
-  const ssh = `${sshCommand} -o ControlMaster=no -o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=4`;
   return {
     PATH: defaultPath,
     ...passedVariables,
     ...unattendedVariables,
-    GIT_SSH_COMMAND: ssh,
+    GIT_SSH_COMMAND: `${sshCommand} ${sshOptions}`,
     ...toConfigVariables(commonConfig),
   };
+}
+
+/**
+ * The environment of commands that have a login of their own from Wharf: without the configuration
+ * and the logins of the server's user, such as those in `~/.netrc`.
+ */
+export function withoutUserLogins(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const userVariables = ["XDG_CONFIG_HOME", "GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "GH_CONFIG_DIR"];
+  const remaining = Object.entries(environment).filter(([name]) => !userVariables.includes(name));
+  return { ...Object.fromEntries(remaining), HOME: "/nonexistent", GIT_CONFIG_GLOBAL: "/dev/null" };
 }
 
 /**

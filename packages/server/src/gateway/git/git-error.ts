@@ -29,6 +29,10 @@ export function parseGitReason(stderr: string): string {
   );
 }
 
+/** Returns whether the host refused the login, or asked for one. Its own messages do not count. */
+export const isLoginRefused = (output: string): boolean =>
+  output.split("\n").some((line) => !line.startsWith("remote:") && patterns.auth.test(line));
+
 /** Converts git's output about a remote into an error that explains the next step to a person. */
 export function toRemoteError(output: string, remote: Remote, folder: string): WharfError {
   const cause = new Error(output.slice(-2_000));

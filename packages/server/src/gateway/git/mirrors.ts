@@ -5,6 +5,7 @@ import { type Diff, WharfError } from "@wharf/contract";
 import { AddressFinder, type FindAddresses } from "../hosts/addresses.ts";
 import { type AddressPolicy, requireAllowedAddress } from "./address-policy.ts";
 import { parseAddress } from "./address.ts";
+import { GitCredentials } from "./credentials/index.ts";
 import { startDeadline } from "./deadline.ts";
 import { defaultDiffLimits, diffBranch, type DiffLimits } from "./diff.ts";
 import { type GitConfig, toServedEnvironment } from "./environment.ts";
@@ -96,6 +97,8 @@ export interface MirrorsOptions {
   /** The server's own environment, of which git gets only the variables that its logins need. */
   readonly gitEnvironment?: Readonly<Record<string, string>>;
   readonly policy: AddressPolicy;
+  /** Logins for git hosts. @default those of the server's user */
+  readonly credentials?: GitCredentials;
   /** Resolves names. @default as this machine does */
   readonly findAddresses?: FindAddresses;
   readonly networkLimits?: Partial<NetworkLimits>;
@@ -115,6 +118,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
   const runRemoteGit = createRemoteGit({
     limits: { ...defaultNetworkLimits, ...options.networkLimits },
     policy,
+    credentials: options.credentials ?? new GitCredentials({ file: undefined, environment: {} }),
     findAddresses: options.findAddresses ?? new AddressFinder().find,
   });
   const getHostEnvironment = createHostEnvironment(gitEnvironment);

@@ -130,6 +130,16 @@ describe("a remote over HTTP", () => {
     mirrors.checkAddress("https://a.example/a");
   });
 
+  test.each([
+    "https://127.0.0.1/a",
+    "https://2130706433/a",
+    "https://169.254.169.254/a",
+    "ssh://git@[fe80::1]/a",
+    "git@10.0.0.1:a",
+  ])("%s is refused before anything connects", (url) => {
+    expect(() => open({ policy: toPolicy({}) }).checkAddress(url)).toThrow(/its host has the address/);
+  });
+
   test("that git's configuration rewrites is checked under its new address", async () => {
     const { url, requests } = await startListener(() => undefined);
     await writeFile(join(scratch.path, ".gitconfig"), `[url "${url}/"]\n\tinsteadOf = https://git.example/\n`);

@@ -1,4 +1,5 @@
 import type { WharfError } from "@wharf/contract";
+import { waitUnlessAborted } from "../../std/abort.ts";
 import type { FindAddresses } from "../hosts/addresses.ts";
 import {
   type AddressPolicy,
@@ -9,7 +10,15 @@ import {
 } from "./address-policy.ts";
 import { type Endpoint, parseAddress } from "./address.ts";
 import { ConnectionGuard } from "./connection-guard.ts";
-import { addGitConfig } from "./environment.ts";
+import {
+  createSshCommand,
+  describeEntry,
+  getLoginSettings,
+  getLoginVariables,
+  type GitCredentials,
+  type Login,
+} from "./credentials/index.ts";
+import { addGitConfig, sshOptions, withoutUserLogins } from "./environment.ts";
 import type { Remote } from "./remote.ts";
 import { runGit } from "./run-git.ts";
 import { pinSshCommand } from "./ssh-connection.ts";
@@ -19,12 +28,25 @@ type Environment = Readonly<Record<string, string>>;
 /** The environment in which one git command reaches its remote. */
 export interface RemoteConnection extends Disposable {
   readonly environment: Environment;
+  /** The entry with which git logs in, unless it uses the logins of the server's user. */
+  readonly credential?: Credential | undefined;
   /** The reason why the remote was not reached, if Wharf knows it better than git. */
   readonly failure: WharfError | undefined;
 }
 
+/** A chosen entry. */
+export interface Credential {
+  /** The entry's name, for people. */
+  readonly name: string;
+  /** Missing for ssh, whose keys stay with ssh. */
+  readonly login?: Login;
+  /** Forgets a login that the host refused; resolves with whether there is another one. */
+  renew(): Promise<boolean>;
+}
+
 export interface ConnectionOptions {
   readonly policy: AddressPolicy;
+  readonly credentials: GitCredentials;
   readonly findAddresses: FindAddresses;
   /** Arguments before git's command, such as the folder of the mirror. */
   readonly args: readonly string[];
@@ -38,26 +60,29 @@ export interface ConnectionOptions {
  * git configuration may rewrite the address; the policy applies to the result too.
  */
 export async function connectToRemote(remote: Remote, options: ConnectionOptions): Promise<RemoteConnection> {
-  const text = remote.local ? remote.address : await readRewrittenAddress(remote, options);
+  const login = await findLogin(remote, options);
+  const { credential } = login;
+  const text = remote.local ? remote.address : await readRewrittenAddress(remote, { ...options, ...login });
   const address = parseAddress(text);
   requireAllowedAddress(address, options.policy);
-  if (address.kind === "local") return createConnection({ ...options.environment, GIT_ALLOW_PROTOCOL: "file" });
+  if (address.kind === "local") return createConnection({ ...login.environment, GIT_ALLOW_PROTOCOL: "file" });
   const { endpoint } = address;
-  const context = { ...options, url: text, endpoint };
+  const context = { ...options, environment: login.environment, url: text, endpoint };
   if (endpoint.protocol === "ssh") {
-    const command = await pinSshCommand({ ...context, command: options.environment["GIT_SSH_COMMAND"] ?? "ssh" });
-    return createConnection({ ...options.environment, GIT_SSH_COMMAND: command, GIT_ALLOW_PROTOCOL: "ssh" });
+    const command = await pinSshCommand({ ...context, command: login.environment["GIT_SSH_COMMAND"] ?? "ssh" });
+    return createConnection({ ...login.environment, GIT_SSH_COMMAND: command, GIT_ALLOW_PROTOCOL: "ssh" }, credential);
   }
-  const environment: Environment = { ...options.environment, GIT_ALLOW_PROTOCOL: "http:https" };
-  if (await hasOwnProxy(text, endpoint, options)) {
+  const environment: Environment = { ...login.environment, GIT_ALLOW_PROTOCOL: "http:https" };
+  if (await hasOwnProxy(text, endpoint, context)) {
     await checkBehindProxy(context);
-    return createConnection(addGitConfig(environment, [["http.followRedirects", "false"]]));
+    return createConnection(addGitConfig(environment, [["http.followRedirects", "false"]]), credential);
   }
   const guard = await ConnectionGuard.open(context);
   // Git would bypass the guard for hosts that these variables name.
   const { no_proxy: _, NO_PROXY: __, ...guarded } = environment;
   return {
     environment: addGitConfig(guarded, guard.config),
+    credential,
     get failure() {
       return guard.failure;
     },
@@ -65,11 +90,50 @@ export async function connectToRemote(remote: Remote, options: ConnectionOptions
   };
 }
 
-const createConnection = (environment: Environment): RemoteConnection => ({
+const createConnection = (environment: Environment, credential?: Credential): RemoteConnection => ({
   environment,
+  credential,
   failure: undefined,
   [Symbol.dispose]: () => undefined,
 });
+
+interface ChosenLogin {
+  readonly environment: Environment;
+  readonly credential?: Credential;
+}
+
+/**
+ * Returns the environment with the login of the remote's entry, if there is one. The address that
+ * the task names decides; git offers the login to no other host, should the address be rewritten.
+ */
+async function findLogin(remote: Remote, options: ConnectionOptions): Promise<ChosenLogin> {
+  const { credentials, signal } = options;
+  const { endpoint, organizationId } = remote;
+  const address = parseAddress(remote.address);
+  if (!endpoint || address.kind === "local") return { environment: options.environment };
+  const use = { endpoint, path: address.path, organizationId };
+  const entry = await credentials.find(use);
+  if (!entry) return { environment: options.environment };
+  const environment = withoutUserLogins(options.environment);
+  const name = describeEntry(entry);
+  if (entry.ssh) {
+    const command = createSshCommand(entry.ssh, sshOptions);
+    return {
+      environment: { ...environment, GIT_SSH_COMMAND: command },
+      credential: { name, renew: async () => false },
+    };
+  }
+  const login = await waitUnlessAborted(credentials.getLogin(entry, use), signal);
+  const renew = async () => {
+    await credentials.drop(entry, use, login);
+    const next = await waitUnlessAborted(credentials.getLogin(entry, use), signal);
+    return next.password !== login.password;
+  };
+  return {
+    environment: { ...addGitConfig(environment, getLoginSettings(endpoint)), ...getLoginVariables(login) },
+    credential: { name, login, renew },
+  };
+}
 
 /** Returns the address after the `url.….insteadOf` settings of the server's user. */
 async function readRewrittenAddress(remote: Remote, options: ConnectionOptions): Promise<string> {

@@ -1,7 +1,9 @@
 import { type RepositoryPhase, WharfError } from "@wharf/contract";
 import type { FindAddresses } from "../hosts/addresses.ts";
 import type { AddressPolicy } from "./address-policy.ts";
-import { connectToRemote } from "./remote-connection.ts";
+import { type GitCredentials, removeLogin } from "./credentials/index.ts";
+import { isLoginRefused } from "./git-error.ts";
+import { connectToRemote, type Credential } from "./remote-connection.ts";
 import type { Remote } from "./remote.ts";
 import { type GitResult, type GitRunOptions, runGit } from "./run-git.ts";
 import { Slots } from "./slots.ts";
@@ -39,6 +41,7 @@ export interface RemoteCall extends Pick<GitRunOptions, "environment" | "signal"
 export interface RemoteGitOptions {
   readonly limits: NetworkLimits;
   readonly policy: AddressPolicy;
+  readonly credentials: GitCredentials;
   readonly findAddresses: FindAddresses;
 }
 
@@ -48,28 +51,39 @@ export interface RemoteGitOptions {
  */
 export type RunRemoteGit = (call: RemoteCall) => Promise<GitResult>;
 
-export function createRemoteGit({ limits, policy, findAddresses }: RemoteGitOptions): RunRemoteGit {
+export function createRemoteGit({ limits, policy, credentials, findAddresses }: RemoteGitOptions): RunRemoteGit {
   const fetches = new Slots(maxFetchesPerHost);
   const pushes = new Slots(maxPushesPerHost);
   return async ({ phase, remote, mirror, args, ...options }) => {
     const timeoutMs = limits[`${phase}Ms`];
     const createError = (errorPhase: RepositoryPhase) => () => createRemoteTimeout(remote, errorPhase, timeoutMs);
     const folder = mirror === undefined ? [] : [`--git-dir=${mirror}`];
-    const runCommand = async () => {
+    const runOnce = async () => {
       using connection = await connectToRemote(remote, {
         policy,
+        credentials,
         findAddresses,
         args: folder,
         isPush: phase === "push",
         environment: options.environment,
         signal: options.signal,
       });
-      const { environment } = connection;
-      const createTimeoutError = createError(phase);
-      const result = await runGit([...folder, ...args], { ...options, environment, timeoutMs, createTimeoutError });
+      const { environment, credential } = connection;
+      // The host has seen the login, so its messages to people may contain it.
+      const clean = (text: string) => (credential?.login ? removeLogin(text, credential.login) : text);
+      const { onLine } = options;
+      const result = await runGit([...folder, ...args], {
+        ...options,
+        ...(onLine && { onLine: (line) => onLine(clean(line)) }),
+        environment,
+        timeoutMs,
+        createTimeoutError: createError(phase),
+      });
       if (result.code !== 0 && connection.failure) throw connection.failure;
-      return result;
+      const stdout = result.code === 0 ? result.stdout : clean(result.stdout);
+      return { result: { ...result, stdout, stderr: clean(result.stderr) }, credential };
     };
+    const runCommand = () => retryRefusedLogin(runOnce, remote);
     if (remote.host === undefined) return runCommand();
     const slots = phase === "push" ? pushes : fetches;
     const limit = { timeoutMs, createError: createError("wait") };
@@ -77,6 +91,27 @@ export function createRemoteGit({ limits, policy, findAddresses }: RemoteGitOpti
     return await runCommand();
   };
 }
+
+interface Attempt {
+  readonly result: GitResult;
+  readonly credential: Credential | undefined;
+}
+
+/** Tries a refused login once more if there is another one by now. */
+async function retryRefusedLogin(runOnce: () => Promise<Attempt>, remote: Remote): Promise<GitResult> {
+  let attempt = await runOnce();
+  if (isRefused(attempt) && (await attempt.credential?.renew())) attempt = await runOnce();
+  const { result, credential } = attempt;
+  if (!credential || !isRefused(attempt)) return result;
+  throw new WharfError(
+    "git_credential_refused",
+    { url: remote.shown, entry: credential.name },
+    { cause: new Error(result.stderr.slice(-2_000)) },
+  );
+}
+
+const isRefused = ({ result, credential }: Attempt): boolean =>
+  credential !== undefined && result.code !== 0 && isLoginRefused(result.stderr);
 
 export function createRemoteTimeout(remote: Remote, phase: RepositoryPhase, timeoutMs: number): WharfError {
   const host = remote.host ?? "this machine";

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AddressFinder } from "../hosts/addresses.ts";
 import { anyAddress, git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
+import { GitCredentials } from "./credentials/index.ts";
 import { toHostEnvironment } from "./environment.ts";
 import { type Mirrors, openMirrors } from "./index.ts";
 import { createRemoteGit, type NetworkLimits } from "./remote-git.ts";
@@ -243,6 +244,7 @@ describe("transfers with one host", () => {
     const runRemoteGit = createRemoteGit({
       limits: { listMs: 200, fetchMs: 60_000, pushMs: 60_000 },
       policy: anyAddress,
+      credentials: new GitCredentials({ file: undefined, environment: {} }),
       findAddresses: new AddressFinder().find,
     });
     const leaving = new AbortController();

@@ -27,6 +27,7 @@ const retryableCodes: ReadonlySet<string> = new Set([
   "internal",
   "repository_unreachable",
   "repository_timeout",
+  "git_credential_unusable",
   "journal_full",
   "git_failed",
 ]);

@@ -20,6 +20,7 @@ const databaseRetryDelayMs = 500;
 const retryableCodes: ReadonlySet<string> = new Set([
   "repository_unreachable",
   "repository_timeout",
+  "git_credential_unusable",
   "internal",
   "disk_full",
   "runner_unavailable",

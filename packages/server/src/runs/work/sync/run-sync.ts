@@ -254,7 +254,10 @@ export class RunSync {
   async #sendPrompt(turn: TurnRow, context: string | undefined, signal: AbortSignal): Promise<void> {
     const { times, db } = this.#deps;
     const [stored] = await db.select({ attachments: turns.attachments }).from(turns).where(eq(turns.id, turn.id));
-    const [task] = await db.select().from(tasks).where(eq(tasks.id, turn.task_id));
+    const [task] = await db
+      .select({ title: tasks.title, created_by: tasks.created_by })
+      .from(tasks)
+      .where(eq(tasks.id, turn.task_id));
     const [run] = await db.select({ agent_type: runs.agent_type }).from(runs).where(eq(runs.id, this.#runLease.run_id));
     const author = await getAuthor(this.#deps, turn.created_by ?? task?.created_by ?? null);
     const subject = (task?.title ?? turn.prompt).split("\n")[0]?.slice(0, maxSubjectLength) ?? "Work on the task";

@@ -1,0 +1,146 @@
+import { createPrivateKey } from "node:crypto";
+import { access, constants, readFile, stat } from "node:fs/promises";
+import { WharfError } from "@wharf/contract";
+import { toError } from "../../../std/errors.ts";
+import {
+  CredentialEntries,
+  type CredentialEntry,
+  type CredentialUse,
+  describeEntry,
+  selectEntry,
+} from "./credential-entry.ts";
+import { requestInstallationToken } from "./github-app.ts";
+import { type ExpiringLogin, LoginCache } from "./login-cache.ts";
+import { readLoginFromCommand } from "./login-command.ts";
+import type { Login } from "./login.ts";
+import { readSecret } from "./secret-source.ts";
+
+export interface CredentialOptions {
+  /** The file of entries; without it there are none. */
+  readonly file: string | undefined;
+  /** The server's own environment. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** How long a login from a program or a file is used before it is read again. */
+const rereadMs = 60_000;
+
+/**
+ * The logins for git hosts. The file of entries says where each secret is; secrets are read when
+ * they are needed, and stay in this process and in the git commands that use them. The file is read
+ * again for every command, so that a change needs no new start.
+ */
+export class GitCredentials {
+  readonly #options: CredentialOptions;
+  readonly #cache = new LoginCache();
+
+  constructor(options: CredentialOptions) {
+    this.#options = options;
+  }
+
+  /** Throws if the file of entries cannot be read or is invalid. */
+  async requireValidFile(): Promise<void> {
+    await readEntries(this.#options.file);
+  }
+
+  /** Returns the entry for a repository; without one, git uses the logins of the server's user. */
+  async find(use: CredentialUse): Promise<CredentialEntry | undefined> {
+    return selectEntry(await readEntries(this.#options.file), use);
+  }
+
+  async getLogin(entry: CredentialEntry, use: CredentialUse): Promise<Login> {
+    try {
+      return await this.#cache.get(getKey(entry, use), () => this.#requestLogin(entry, use));
+    } catch (error) {
+      throw createUnusableError(entry, error);
+    }
+  }
+
+  /** Forgets a login that the host refused. */
+  drop(entry: CredentialEntry, use: CredentialUse, refused: Login): Promise<void> {
+    return this.#cache.drop(getKey(entry, use), refused);
+  }
+
+  /** Callers share the request, so it has its own deadline and no caller's signal. */
+  async #requestLogin(entry: CredentialEntry, use: CredentialUse): Promise<ExpiringLogin> {
+    const { environment } = this.#options;
+    const renewAt = Date.now() + rereadMs;
+    if (entry.github_app) return requestInstallationToken(entry.github_app, use.path);
+    if (entry.command) return { login: await readLoginFromCommand(entry.command, use, environment), renewAt };
+    if (!entry.token) throw new Error("it has no login");
+    const username = entry.username ?? (entry.host.includes("gitlab") ? "oauth2" : "x-access-token");
+    return { login: { username, password: await readSecret(entry.token, environment) }, renewAt };
+  }
+}
+
+/** Logins of different repositories or entries are different. */
+const getKey = (entry: CredentialEntry, { endpoint, path }: CredentialUse): string =>
+  JSON.stringify([entry, endpoint, entry.token ? "" : path]);
+
+const createUnusableError = (entry: CredentialEntry, cause: unknown): WharfError => {
+  const error = toError(cause);
+  return new WharfError(
+    "git_credential_unusable",
+    { entry: describeEntry(entry), reason: error.message.slice(0, 300) },
+    { cause },
+  );
+};
+
+const createFileError = (reason: string, cause?: unknown): WharfError =>
+  new WharfError("config_invalid", { name: "WHARF_GIT_CREDENTIALS", reason }, { cause });
+
+async function readEntries(file: string | undefined): Promise<readonly CredentialEntry[]> {
+  if (file === undefined) return [];
+  let text: string;
+  try {
+    // Entries name programs that the server starts.
+    if (((await stat(file)).mode & 0o022) !== 0) throw createFileError(`other users may change ${file}; chmod go-w it`);
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof WharfError) throw error;
+    throw createFileError(`${file} cannot be read`, error);
+  }
+  const parsed = CredentialEntries.safeParse(parseJson(file, text));
+  if (parsed.success) return parsed.data.credentials;
+  const issue = parsed.error.issues[0];
+  throw createFileError(`${file}: ${issue?.path.join(".") || "the file"}: ${issue?.message ?? "invalid"}`);
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw createFileError(`${file} is not JSON`);
+  }
+}
+
+/** An entry, and why it cannot be used. */
+export interface CredentialReport {
+  readonly entry: string;
+  readonly problem?: string;
+}
+
+/** Checks whether the secret of each entry can be read, without contacting a git host. */
+export async function checkGitCredentials(options: CredentialOptions): Promise<CredentialReport[]> {
+  const entries = await readEntries(options.file);
+  return Promise.all(
+    entries.map(async (entry) => {
+      const problem = await checkEntry(entry, options).then(
+        () => undefined,
+        (error: unknown) => toError(error).message,
+      );
+      return { entry: describeEntry(entry), ...(problem !== undefined && { problem }) };
+    }),
+  );
+}
+
+async function checkEntry(entry: CredentialEntry, { environment }: CredentialOptions): Promise<void> {
+  if (entry.token) await readSecret(entry.token, environment);
+  if (entry.github_app) createPrivateKey(await readFile(entry.github_app.private_key_file));
+  if (entry.ssh?.key_file) await readFile(entry.ssh.key_file);
+  if (entry.ssh && !entry.ssh.key_file && environment["SSH_AUTH_SOCK"] === undefined)
+    throw new Error("there is no ssh agent: SSH_AUTH_SOCK is not set");
+  if (entry.ssh) await readFile(entry.ssh.known_hosts_file);
+  const program = entry.command?.[0];
+  if (program?.includes("/")) await access(program, constants.X_OK);
+}
