@@ -83,6 +83,26 @@ describe.concurrent("a repository that", () => {
     },
   );
 
+  test("has submodules and files in Git LFS works without them, and nothing contacts their hosts", async () => {
+    await using elsewhere = await startGitServer(folder);
+    const modules = createRepository(join(folder, "modules"), {
+      ".gitmodules": `[submodule "a"]\n\tpath = a\n\turl = ${elsewhere.url}/good/.git\n`,
+      ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+      ".lfsconfig": `[lfs]\n\turl = ${elsewhere.url}/lfs\n`,
+      "a.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+    });
+    git(modules, "update-index", "--add", "--cacheinfo", `160000,${"1".repeat(40)},a`);
+    git(modules, "commit", "--quiet", "--message", "a submodule");
+    const task = await wharf.createTask({ repository_url: modules });
+    await wharf.prompt(task, "demo: write b.txt b");
+    const log = await wharf.until(task.id, isPushed);
+    const notices = log.flatMap(({ data }) => (data.kind === "notice" ? [data.message] : []));
+    expect(notices).toContainEqual(expect.stringContaining("has submodules"));
+    expect(notices).toContainEqual(expect.stringContaining("Git LFS"));
+    expect(elsewhere.requests).toBe(0);
+    expect(git(modules, "ls-tree", task.shadow_branch, "a")).toContain("160000");
+  });
+
   test("lacks the requested branch is reported under the address that the person gave", async () => {
     await harness.expectFailure({
       fields: { branch: "no-such-branch" },

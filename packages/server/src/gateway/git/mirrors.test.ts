@@ -164,6 +164,22 @@ describe("a mirror of a repository", () => {
   });
 });
 
+test("submodules and files in Git LFS are found, wherever the repository says so", async () => {
+  const find = async (name: string, files: Record<string, string>) => {
+    const source = await scratch.repository(name, files);
+    const { repository_id } = await mirrors.ensure(source);
+    return mirrors.findLeftOutParts(repository_id, await git(source, "rev-parse", "HEAD"));
+  };
+  const modules = '[submodule "a"]\n\tpath = a\n\turl = http://127.0.0.1/a\n';
+  const attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
+  expect(await find("plain", { "a.txt": "filter=lfs submodule" })).toEqual([]);
+  expect(await find("modules", { ".gitmodules": modules })).toEqual(["submodules"]);
+  expect(await find("both", { ".gitmodules": modules, "a/b/.gitattributes": attributes })).toEqual([
+    "submodules",
+    "lfs",
+  ]);
+});
+
 describe("a repository that cannot be mirrored is reported with its problem", () => {
   test.each([
     "",

@@ -13,6 +13,7 @@ import { forwardBranch } from "./forward.ts";
 import { createHostEnvironment } from "./host-environment.ts";
 import { removeUnfinishedMirrors } from "./housekeeping.ts";
 import { defaultPushLimits, inspectPush, type PushLimits } from "./inspect-push.ts";
+import { findLeftOutParts, type LeftOutPart } from "./left-out.ts";
 import { createLocks } from "./locks.ts";
 import { MirrorSizes } from "./mirror-size.ts";
 import { MirrorUse } from "./mirror-use.ts";
@@ -62,6 +63,8 @@ export interface Mirrors {
   exists(repositoryId: string): Promise<boolean>;
   /** Returns whether the mirror holds this commit. */
   has(repositoryId: string, sha: string): Promise<boolean>;
+  /** Returns which parts of a commit the server does not fetch. */
+  findLeftOutParts(repositoryId: string, commit: string, signal?: AbortSignal): Promise<LeftOutPart[]>;
   diff(repositoryId: string, base: string, branch: string, signal?: AbortSignal): Promise<Diff>;
   /**
    * Removes tasks' branches, then objects that nothing else needs. While the mirror has writers, a
@@ -204,6 +207,8 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
       const args = [`--git-dir=${getMirrorPath(repositoryId)}`, "cat-file", "-e", `${sha}^{commit}`];
       return (await runGit(args, { environment: mirrorEnvironment })).code === 0;
     },
+    findLeftOutParts: async (repositoryId, commit, signal) =>
+      findLeftOutParts({ mirror: getMirrorPath(repositoryId), commit, environment: mirrorEnvironment, signal }),
     async removeBranches(repositoryId, branches) {
       if (branches.length === 0 || !(await mirrors.exists(repositoryId))) return;
       await removeBranches({ mirror: getMirrorPath(repositoryId), environment: mirrorEnvironment, branches });

@@ -13,6 +13,7 @@ import type { RunnerView, RunWatch } from "../../shared/run-watch.ts";
 import { lockLeasedRun, type RunLease, type RunRow, updateLeasedRun } from "../../state/lease.ts";
 import { setRunStatus } from "../../state/transitions.ts";
 import { logCredentialUse } from "./credentials.ts";
+import { reportLeftOutParts } from "./left-out-notice.ts";
 import { runPhase } from "./phases.ts";
 import { runWithoutSlot } from "./run-without-slot.ts";
 import { getRunnerKind } from "./runner-kind.ts";
@@ -156,6 +157,11 @@ export class RunStart {
       );
     });
     const { shadow_branch, base_branch, base_commit_sha } = cloned;
+    await reportLeftOutParts(this.#deps, runLease, {
+      repositoryId: this.#context.repository_id ?? "",
+      commit: base_commit_sha,
+      signal: AbortSignal.any(signals),
+    });
     const branched = `${shadow_branch} from ${base_branch} at ${base_commit_sha.slice(0, 10)}`;
     await this.#runPhase(run, "branch", async () => cloned, branched);
     await this.#runPhase(run, "agent", () =>
