@@ -24,7 +24,7 @@ import { GitService } from "./git/index.ts";
 import { IsolationCheck } from "./isolation/index.ts";
 import { openJournal } from "./journal/index.ts";
 import { readConfig } from "./read-config.ts";
-import { startRelay } from "./relay/index.ts";
+import { formatRegistries, startRelay, writeRegistryFiles } from "./relay/index.ts";
 import { shutDown } from "./shutdown.ts";
 import { StopBudget } from "./std/stop-budget.ts";
 import { Terminals } from "./terminals/index.ts";
@@ -99,6 +99,10 @@ async function startDaemon(config: DaemonConfig): Promise<(budget: StopBudget) =
   const gatewayUrl = `http://127.0.0.1:${relay.port}`;
   // Commands and terminals inherit the variable.
   process.env["WHARF_GATEWAY"] = gatewayUrl;
+  Object.assign(process.env, formatRegistries(config.registries));
+  await writeRegistryFiles(config.home, gatewayUrl, config.registries).catch((error: unknown) =>
+    reportError("registries", error),
+  );
   /** Records the event under the current run; events without a run are dropped. */
   const recordEvent = async (data: EventData) => {
     const { run_id } = agent.state();

@@ -18,6 +18,7 @@ test("the configuration is read from pieces, with and without the end of the inp
     ...config,
     relay_port: 4100,
     serves_names: false,
+    registries: [],
     stop_grace_ms: 12_000,
     git_timeout_ms: 300_000,
   });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Isolation } from "../states.ts";
+import { RunnerRegistry } from "./registry.ts";
 
 /**
  * How the daemon's end of the wire is created. Each peer proves its identity in the wire's own
@@ -68,6 +69,8 @@ export const DaemonConfig = z.object({
    * web. The backend sets this only where the loopback interface is the runner's alone.
    */
   serves_names: z.boolean().default(false),
+  /** The package registries that the gateway serves. */
+  registries: z.array(RunnerRegistry).default([]),
   /** Larger files are left out of commits. Defaults to 100 MB. */
   max_file_bytes: z.number().int().positive().optional(),
   /**

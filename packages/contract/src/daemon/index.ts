@@ -15,6 +15,7 @@ export * from "./files.ts";
 export * from "./git.ts";
 export * from "./health.ts";
 export * from "./journal.ts";
+export * from "./registry.ts";
 export * from "./search.ts";
 export * from "./terminal-frames.ts";
 export * from "./terminals.ts";

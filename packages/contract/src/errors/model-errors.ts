@@ -13,6 +13,7 @@ export interface ModelErrors {
   model_answer_cut: { route: string };
   egress_denied: { host: string; reason?: string; entry?: string; allows_private?: boolean };
   host_unreachable: { host: string; reason: string };
+  registry_token_unusable: { registry: string; reason: string };
 }
 
 /** Failures of a model route or of the server behind it, and requests that the gateway refuses. */
@@ -85,6 +86,12 @@ export const modelErrors: Catalogue<ModelErrors> = {
       const command = `wharf allow ${entry}${allows_private ? " --private" : ""}`;
       return `A person can allow it: \`${command} --task <task>\` for this task, \`${command}\` for all tasks.`;
     },
+  },
+  registry_token_unusable: {
+    http: 502,
+    grpc: "UNAVAILABLE",
+    message: ({ registry, reason }) => `The server cannot read the token of the registry '${registry}': ${reason}.`,
+    next: ({ registry }) => `Correct the token of '${registry}' in the file of WHARF_REGISTRIES on the server.`,
   },
   host_unreachable: {
     http: 502,

@@ -3,4 +3,5 @@
  * the gateway.
  */
 export { createOutgoingEnvironment } from "./outgoing-environment.ts";
+export { formatRegistries, writeRegistryFiles } from "./registry-environment.ts";
 export { startRelay, type Relay } from "./relay.ts";

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { createRegistryEnvironment, readRegistries } from "./registry-environment.ts";
 
 /** Programs reach these directly: the runner's own loopback. */
 const directHosts = ["127.0.0.1", "localhost"];
@@ -12,7 +13,11 @@ const certificateFiles = [
 
 /** Returns the variables with which programs find their way out: through the relay. */
 export function createOutgoingEnvironment(relayUrl: string): Record<string, string> {
-  return { ...createProxyEnvironment(relayUrl), ...createCertificateEnvironment() };
+  return {
+    ...createProxyEnvironment(relayUrl),
+    ...createCertificateEnvironment(),
+    ...createRegistryEnvironment(relayUrl, readRegistries(process.env)),
+  };
 }
 
 /** Most programs read the common names in one of the two cases; the others have their own names. */

@@ -5,11 +5,12 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
-import type { AddressPolicy, GitAuthor } from "../gateway/index.ts";
+import type { AddressPolicy, GitAuthor, RegistryEntry } from "../gateway/index.ts";
 import { getErrorMessage } from "../std/errors.ts";
 import { PriceTable, readPriceFile } from "../usage/index.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
+import { readRegistries } from "./registries.ts";
 import {
   type AllowedHostSetting,
   list,
@@ -193,6 +194,10 @@ const Environment = z.object({
    */
   WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
   /**
+   * A JSON file that names package registries that need a login; docs/hosts.md describes it.
+   */
+  WHARF_REGISTRIES: z.string().min(1).optional(),
+  /**
    * A JSON file with prices of models, which Wharf uses before the published ones that it knows.
    * [Prices](prices.md) describes it.
    */
@@ -258,6 +263,7 @@ export interface Config {
   readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
   readonly modelTimeoutMs: number;
   readonly prices: PriceTable;
+  readonly registries: readonly RegistryEntry[];
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
 }
@@ -325,6 +331,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
     prices: readPrices(e),
+    registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };
 }

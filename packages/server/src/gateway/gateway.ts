@@ -7,6 +7,7 @@ import { createGitServer, type Mirrors, type PushScanOptions } from "./git/index
 import { HostsProxy, type HostsProxyOptions, sendTunnelError } from "./hosts/index.ts";
 import { createModelProxy, type ModelTimes } from "./models/index.ts";
 import { refuseWithError } from "./refusal.ts";
+import { type Registry, RegistryProxy } from "./registries/index.ts";
 
 export interface GatewayOptions {
   readonly mirrors: Mirrors;
@@ -19,6 +20,9 @@ export interface GatewayOptions {
   /** Without it, pushes are not scanned for secrets. */
   readonly pushScan?: PushScanOptions;
   readonly hosts?: Omit<HostsProxyOptions, "hooks">;
+  readonly registries?: readonly Registry[];
+  /** How long a registry may send nothing. */
+  readonly registrySilenceMs?: number;
   /** Maximum number of concurrent fetches of all runners. */
   readonly maxFetches?: number;
   /** Limit of one fetch or push of a runner. */
@@ -60,6 +64,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const hosts = new HostsProxy({ findRules: async () => [], ...options.hosts, hooks });
 
+  const registries = new RegistryProxy({
+    registries: options.registries ?? [],
+    silenceMs: options.registrySilenceMs,
+    hooks,
+  });
+
   const routeRequest = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const context = await find();
     const url = req.url ?? "";
@@ -67,6 +77,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (!context) return refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
     if (url.startsWith("/models/")) return models.handle(context, req, res);
     if (url.startsWith("/git/")) return await git(context, req, res);
+    if (url.startsWith("/registries/")) return await registries.handle(context, req, res);
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(url)) return await hosts.forward(context, req, res);
     hooks.denied(context, { host, reason: `the gateway does not serve ${req.method} ${url.slice(0, 200)}` });
     refuseWithError({ req, res }, new WharfError("egress_denied", { host }));

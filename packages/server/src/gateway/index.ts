@@ -17,3 +17,4 @@ export {
   readHostAuthor,
 } from "./git/index.ts";
 export type { HostRule } from "./hosts/index.ts";
+export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -16,8 +16,8 @@ export async function openBackend(
   { config, kit }: { config: Config; kit: string },
   { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
 ): Promise<Backend> {
-  const { stopGraceMs, gitTimeoutMs } = config;
-  const daemonSettings = { stopGraceMs, gitTimeoutMs };
+  const { stopGraceMs, gitTimeoutMs, registries } = config;
+  const daemonSettings = { stopGraceMs, gitTimeoutMs, registries };
   if (config.backend === "mock")
     return openMockBackend({
       kit,

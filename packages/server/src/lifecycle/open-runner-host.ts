@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { AgentTypes } from "../agent-types/index.ts";
 import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
-import { createGateway, GitCredentials, openMirrors, readHostAuthor } from "../gateway/index.ts";
+import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAuthor } from "../gateway/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { openBackend } from "./open-backend.ts";
@@ -21,12 +21,13 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const log = new Log(db, { notifications, limits });
   // A plain process sees everything that its owner sees: it gets no real key, nor a way to use one,
   // unless the owner allows it.
-  const routes = backend.can.isolation === "unsafe" && !config.localUnsafe ? {} : config.modelRoutes;
+  const mayUseKeys = backend.can.isolation !== "unsafe" || config.localUnsafe;
+  const routes = mayUseKeys ? config.modelRoutes : {};
   const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
   const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
   await agentTypes.seed();
-  const gitEnvironment = getDefinedVariables(options.environment);
-  const credentials = new GitCredentials({ file: config.gitCredentials, environment: gitEnvironment });
+  const environment = getDefinedVariables(options.environment);
+  const credentials = new GitCredentials({ file: config.gitCredentials, environment });
   await credentials.requireValidFile();
   const mirrors = guardFromTransactions(
     openMirrors({
@@ -35,11 +36,11 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
       maxRepositoryMb: config.maxRepositoryMb,
       policy: config.gitAddresses,
       credentials,
-      gitEnvironment,
+      gitEnvironment: environment,
     }),
     "A git mirror",
   );
-  const getServerAuthor = async () => config.gitAuthor ?? (await readHostAuthor(gitEnvironment));
+  const getServerAuthor = async () => config.gitAuthor ?? (await readHostAuthor(environment));
   const modelHealth = new ModelHealth();
   const allowLists = new AllowLists(db, log, config.runnerHosts);
   const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
@@ -53,6 +54,10 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     modelTimes,
     pushScan: { getMatcher: () => secrets.matcher, findAllowed: (taskId) => findAllowedSecrets(db, taskId) },
     hosts: { findRules: (context) => allowLists.findRules(context) },
+    registries: openRegistries(mayUseKeys ? config.registries : [], {
+      environment,
+      onToken: (name, token) => void secrets.register(name, token),
+    }),
   });
   parts.defer(() => gateway.close());
   return { backend, log, routes, agentTypes, mirrors, getServerAuthor, modelHealth, allowLists, gateway };

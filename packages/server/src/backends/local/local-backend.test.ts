@@ -85,6 +85,7 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
       relay_port: 4100,
       isolation: "sandbox",
       serves_names: expect.any(Boolean),
+      registries: [],
       stop_grace_ms: 20_000,
       git_timeout_ms: 600_000,
     });

@@ -1,4 +1,4 @@
-import { type DaemonConfig, defaultGitTimeoutMs, defaultStopGraceMs } from "@wharf/contract";
+import { type DaemonConfig, defaultGitTimeoutMs, defaultStopGraceMs, type RunnerRegistry } from "@wharf/contract";
 
 /** These server settings apply to every daemon, regardless of its backend. */
 export interface DaemonSettings {
@@ -6,11 +6,18 @@ export interface DaemonSettings {
   readonly stopGraceMs?: number;
   /** Each step of a daemon's git may take this long. */
   readonly gitTimeoutMs?: number;
+  /** The package registries that the gateway serves. */
+  readonly registries?: readonly RunnerRegistry[];
 }
 
 export function getDaemonSettings({
   stopGraceMs = defaultStopGraceMs,
   gitTimeoutMs = defaultGitTimeoutMs,
-}: DaemonSettings): Pick<DaemonConfig, "stop_grace_ms" | "git_timeout_ms"> {
-  return { stop_grace_ms: stopGraceMs, git_timeout_ms: gitTimeoutMs };
+  registries = [],
+}: DaemonSettings): Pick<DaemonConfig, "stop_grace_ms" | "git_timeout_ms" | "registries"> {
+  return {
+    stop_grace_ms: stopGraceMs,
+    git_timeout_ms: gitTimeoutMs,
+    registries: registries.map(({ name, kind }) => ({ name, kind })),
+  };
 }

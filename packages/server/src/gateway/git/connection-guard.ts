@@ -11,8 +11,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { toError } from "../../std/errors.ts";
+import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
 import type { FindAddresses } from "../hosts/addresses.ts";
-import { createForwardHeaders, createReturnHeaders } from "../hosts/headers.ts";
 import { carry, connectTo } from "../hosts/tunnel.ts";
 import {
   type AddressPolicy,

@@ -3,9 +3,9 @@ import type { connect } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks } from "../context.ts";
+import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
 import { refuseWithError } from "../refusal.ts";
 import { AddressFinder, type FindAddresses } from "./addresses.ts";
-import { createForwardHeaders, createReturnHeaders } from "./headers.ts";
 import { decide, formatTarget, type HostDecision, type HostRule, type HostTarget, parseTarget } from "./host-policy.ts";
 import { carry, connectTo, defaultTunnelTimes, readGreeting, type TunnelTimes } from "./tunnel.ts";
 

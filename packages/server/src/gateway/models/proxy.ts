@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { modelRoutes, WharfError } from "@wharf/contract";
 import { SecretMatcher } from "../../redaction/index.ts";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
+import { isClimbingPath } from "../paths.ts";
 import { refuseRequest, refuseWithError } from "../refusal.ts";
 import { isAllowedCall } from "./calls.ts";
 import { ConnectionPools } from "./connections.ts";
@@ -132,10 +133,6 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
 
 const getOwnRoute = (routes: Readonly<Record<string, ModelRoute>>, name: string) =>
   Object.hasOwn(routes, name) ? routes[name] : undefined;
-
-/** Whether a path would leave the route's base URL, in any encoding of its dots. */
-const isClimbingPath = (subpath: string): boolean =>
-  /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\]|%2f|%5c)/i.test(subpath) || subpath.includes("\\");
 
 /** Some agents test the connection with an empty request before their first one. */
 const isConnectionTest = (req: IncomingMessage, subpath: string): boolean =>

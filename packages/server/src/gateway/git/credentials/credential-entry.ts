@@ -1,17 +1,8 @@
 import { posix } from "node:path";
 import { z } from "zod";
+import { absolutePath, command, SecretSource } from "../../secret-source.ts";
 import { getPort } from "../address-policy.ts";
 import type { Endpoint } from "../address.ts";
-
-const absolutePath = z.string().regex(/^\//, "an absolute path");
-const command = z.array(z.string().min(1)).min(1);
-const Source = z.union([
-  z.strictObject({ env: z.string().min(1) }),
-  z.strictObject({ file: absolutePath }),
-  z.strictObject({ command }),
-]);
-/** Where a secret is: the file of entries never contains one. */
-export type SecretSource = z.infer<typeof Source>;
 
 const GithubApp = z.strictObject({
   app_id: z.union([z.number().int().positive(), z.string().min(1)]),
@@ -37,7 +28,7 @@ const Entry = z
     path: z.string().optional(),
     /** The id of the only organisation that may use the entry. */
     organization: z.uuid().optional(),
-    token: Source.optional(),
+    token: SecretSource.optional(),
     /** The user name beside a token. */
     username: z
       .string()

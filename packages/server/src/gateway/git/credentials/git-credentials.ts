@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { access, constants, readFile, stat } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { toError } from "../../../std/errors.ts";
+import { readSecret } from "../../secret-source.ts";
 import {
   CredentialEntries,
   type CredentialEntry,
@@ -13,7 +14,6 @@ import { requestInstallationToken } from "./github-app.ts";
 import { type ExpiringLogin, LoginCache } from "./login-cache.ts";
 import { readLoginFromCommand } from "./login-command.ts";
 import type { Login } from "./login.ts";
-import { readSecret } from "./secret-source.ts";
 
 export interface CredentialOptions {
   /** The file of entries; without it there are none. */

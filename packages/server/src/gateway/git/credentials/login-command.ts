@@ -1,6 +1,6 @@
+import { runProgram } from "../../secret-source.ts";
 import type { CredentialUse } from "./credential-entry.ts";
 import type { Login } from "./login.ts";
-import { runProgram } from "./secret-source.ts";
 
 /** Asks a program for a login, as git asks its credential helpers. */
 export async function readLoginFromCommand(

@@ -1,6 +1,17 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import type { SecretSource } from "./credential-entry.ts";
+import { z } from "zod";
+
+export const absolutePath = z.string().regex(/^\//, "an absolute path");
+export const command = z.array(z.string().min(1)).min(1);
+
+/** Where a secret is. The files that name secrets never contain one. */
+export const SecretSource = z.union([
+  z.strictObject({ env: z.string().min(1) }),
+  z.strictObject({ file: absolutePath }),
+  z.strictObject({ command }),
+]);
+export type SecretSource = z.infer<typeof SecretSource>;
 
 const commandTimeoutMs = 30_000;
 const maxOutputBytes = 64 * 1024;

@@ -1,0 +1,214 @@
+import { execFile } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import type { IncomingMessage, RequestListener } from "node:http";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openMirrors } from "../git/index.ts";
+import { anyAddress, hostGit, listeningGateway, Scratch } from "../testing.ts";
+import { AddressRewriter } from "./address-rewriter.ts";
+import { openRegistries } from "./open-registries.ts";
+import { RegistryFile } from "./registry-entry.ts";
+
+const run = promisify(execFile);
+const authorization = "Bearer registry-secret-1";
+
+let scratch: Scratch;
+beforeEach(async () => {
+  scratch = await Scratch.make();
+});
+afterEach(() => scratch[Symbol.asyncDispose]());
+
+/** Starts a registry and a gateway that serves it as `company`. */
+async function start(createListener: (getUrl: () => string) => RequestListener, silenceMs?: number) {
+  const requests: { url: string; authorization: string | undefined }[] = [];
+  const state = { url: "" };
+  const listener = createListener(() => state.url);
+  const registry = await scratch.listen((req, res) => {
+    requests.push({ url: req.url ?? "", authorization: req.headers.authorization });
+    if (req.headers.authorization === authorization) listener(req, res);
+    else res.writeHead(401, { "www-authenticate": "Bearer" }).end();
+  });
+  state.url = `${registry.url}/npm/`;
+  const company = {
+    name: "company",
+    kind: "npm",
+    url: state.url,
+    getAuthorization: async () => authorization,
+  } as const;
+  const gateway = await listeningGateway(scratch, {
+    mirrors: openMirrors({
+      policy: anyAddress,
+      folder: `${scratch.path}/mirrors`,
+      maxRepositoryMb: 1,
+      gitEnvironment: hostGit,
+    }),
+    limits: { registries: [company], ...(silenceMs !== undefined && { registrySilenceMs: silenceMs }) },
+  });
+  return { ...gateway, requests, registryUrl: state.url, base: `${gateway.url}/registries/company/` };
+}
+
+const realRegistry = async () =>
+  (await run("npm", ["config", "get", "registry"], { cwd: scratch.path })).stdout.trim().replace(/\/?$/, "/");
+
+test(
+  "npm installs a package from a registry that needs a credential, which it never sees",
+  { timeout: 120_000 },
+  async () => {
+    const real = await realRegistry();
+    const forward = async (req: IncomingMessage, getUrl: () => string) => {
+      const answer = await fetch(`${real}${(req.url ?? "").slice("/npm/".length)}`);
+      const body = Buffer.from(await answer.arrayBuffer());
+      const type = answer.headers.get("content-type") ?? "";
+      return { type, body: /json/.test(type) ? Buffer.from(body.toString().replaceAll(real, getUrl())) : body };
+    };
+    const { base, requests, seen } = await start((getUrl) => (req, res) => {
+      forward(req, getUrl).then(
+        ({ type, body }) => res.writeHead(200, { "content-type": type, "content-length": body.length }).end(body),
+        () => res.writeHead(502).end(),
+      );
+    });
+    const folder = join(scratch.path, "project");
+    await mkdir(folder);
+    await writeFile(join(folder, "package.json"), "{}");
+    await run(
+      "npm",
+      ["install", "--no-audit", "--no-fund", "--cache", join(scratch.path, "cache"), "is-number@7.0.0"],
+      {
+        cwd: folder,
+        env: {
+          PATH: process.env["PATH"],
+          HOME: scratch.path,
+          npm_config_registry: base,
+          npm_config_update_notifier: "false",
+        },
+      },
+    );
+    await run(process.execPath, ["-e", "process.exit(require('is-number')(42) ? 0 : 1)"], { cwd: folder });
+    expect(requests.map(({ url }) => url)).toEqual(["/npm/is-number", "/npm/is-number/-/is-number-7.0.0.tgz"]);
+    expect(seen.hosts.map(({ name }) => name)).toEqual(["127.0.0.1", "127.0.0.1"]);
+  },
+);
+
+describe("a request", () => {
+  test("carries the registry's credential in place of the program's own, and no cookie", async () => {
+    const { base } = await start(() => (req, res) => {
+      res.writeHead(200, { "set-cookie": "session=1" }).end(JSON.stringify(req.headers));
+    });
+    const answer = await fetch(`${base}@scope%2fname?write=true`, {
+      headers: { authorization: "Bearer mine", cookie: "a=b" },
+    });
+    expect(answer.headers.get("set-cookie")).toBeNull();
+    const headers = await answer.json();
+    expect(headers).toMatchObject({ authorization });
+    expect(headers).not.toHaveProperty("cookie");
+  });
+
+  test.each([
+    ["another method", "x", "PUT", "publish"],
+    ["a path that leaves the registry", "..%2fadmin", "GET", "leaves the registry"],
+    ["a path with encoded dots", "%2e%2e/admin", "GET", "leaves the registry"],
+    ["a registry that does not exist", "../other/x", "GET", "no registry|does not serve"],
+  ])("with %s is refused and reported", async (_what, path, method, reason) => {
+    const { url, requests, seen } = await start(() => (_req, res) => void res.end("reached"));
+    const target = new URL(url);
+    const { request } = await import("node:http");
+    const raw = path.startsWith("../") ? `/registries/${path.slice(3)}` : `/registries/company/${path}`;
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      request({ host: target.hostname, port: target.port, path: raw, method }, resolve).on("error", reject).end();
+    });
+    expect(answer.statusCode).toBe(403);
+    expect(await text(answer)).toMatch(new RegExp(reason));
+    expect(seen.denied).toHaveLength(1);
+    expect(requests).toEqual([]);
+  });
+});
+
+describe("an answer", () => {
+  test("has the runner's addresses in place of the registry's, in texts and redirects", async () => {
+    const { base, registryUrl } = await start((getUrl) => (req, res) => {
+      if (req.url === "/npm/moved") return void res.writeHead(302, { location: "/npm/here" }).end();
+      if (req.url === "/npm/away") return void res.writeHead(302, { location: "https://files.example/x" }).end();
+      if (req.url === "/npm/file")
+        return void res.writeHead(200, { "content-type": "application/octet-stream" }).end(getUrl());
+      const body = `{"a":"${getUrl()}x","b":"${getUrl().replaceAll("/", "\\/")}y"}`;
+      res.writeHead(200, { "content-type": "application/json", "content-length": body.length });
+      res.write(body.slice(0, 12));
+      setTimeout(() => res.end(body.slice(12)), 20);
+    });
+    const escaped = base.replaceAll("/", "\\/");
+    expect(await (await fetch(`${base}metadata`)).text()).toBe(`{"a":"${base}x","b":"${escaped}y"}`);
+    const follow = { redirect: "manual" } as const;
+    expect((await fetch(`${base}moved`, follow)).headers.get("location")).toBe(`${base}here`);
+    expect((await fetch(`${base}away`, follow)).headers.get("location")).toBe("https://files.example/x");
+    expect(await (await fetch(`${base}file`)).text()).toBe(registryUrl);
+  });
+
+  test("that ends before its length, or never comes, is an error", async () => {
+    const { base } = await start(
+      () => (req, res) => {
+        if (req.url === "/npm/silent") return;
+        res.writeHead(200, { "content-length": 10 });
+        res.write("five!");
+        setTimeout(() => res.destroy(), 20);
+      },
+      200,
+    );
+    await expect(fetch(`${base}cut`).then((answer) => answer.text())).rejects.toThrow();
+    const answer = await fetch(`${base}silent`);
+    expect([answer.status, await answer.text()]).toEqual([502, expect.stringContaining("sent nothing")]);
+  });
+});
+
+test("addresses are rewritten wherever a text is split", async () => {
+  const from = "https://npm.example/a/";
+  const to = "http://127.0.0.1:4100/registries/company/";
+  const part = fc.oneof(
+    fc.constantFrom(from, from.slice(0, -1), "https://", "https:\\/\\/npm.example\\/a\\/"),
+    fc.string(),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(part), fc.array(fc.nat(40)), async (parts, cuts) => {
+      const whole = Buffer.from(parts.join(""));
+      const rewriter = new AddressRewriter(from, to);
+      let at = 0;
+      for (const cut of cuts) rewriter.write(whole.subarray(at, (at += cut)));
+      rewriter.end(whole.subarray(at));
+      const escape = (address: string) => address.replaceAll("/", "\\/");
+      expect(await text(rewriter)).toBe(parts.join("").replaceAll(from, to).replaceAll(escape(from), escape(to)));
+    }),
+  );
+});
+
+describe("the file of registries", () => {
+  const entry = { name: "company", kind: "npm", url: "https://npm.example/a", token: { env: "NPM_TOKEN" } };
+  const parse = (...registries: object[]) => RegistryFile.safeParse({ registries });
+
+  test("names where each token is, which is read when it is needed and again after a change", async () => {
+    const { registries = [] } = parse(entry, { ...entry, name: "crates", kind: "cargo", username: "ci" }).data ?? {};
+    const environment: Record<string, string> = {};
+    const tokens: string[] = [];
+    const options = { environment, onToken: (name: string, token: string) => void tokens.push(`${name}: ${token}`) };
+    const [npm, cargo] = openRegistries(registries, options);
+    expect(npm).toMatchObject({ name: "company", kind: "npm", url: "https://npm.example/a/" });
+    await expect(npm?.getAuthorization()).rejects.toMatchObject({ code: "registry_token_unusable" });
+    environment["NPM_TOKEN"] = "t1";
+    expect(await npm?.getAuthorization()).toBe("Bearer t1");
+    expect(await cargo?.getAuthorization()).toBe(`Basic ${Buffer.from("ci:t1").toString("base64")}`);
+    expect(tokens).toEqual(["token of the registry company: t1", "token of the registry crates: t1"]);
+  });
+
+  test.each([
+    ["a token in the file", [{ ...entry, token: "secret" }]],
+    ["an address with a login", [{ ...entry, url: "https://user:secret@npm.example" }]],
+    ["another protocol", [{ ...entry, url: "file:///etc" }]],
+    ["a name that is a path", [{ ...entry, name: "../x" }]],
+    ["two of a name", [entry, { ...entry, kind: "pypi" }]],
+    ["two of a kind", [entry, { ...entry, name: "other" }]],
+    ["an unknown field", [{ ...entry, scope: "@a" }]],
+  ])("is refused with %s", (_what, registries) => {
+    expect(parse(...registries).success).toBe(false);
+  });
+});

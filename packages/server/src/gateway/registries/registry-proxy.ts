@@ -1,0 +1,140 @@
+import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest, type ServerResponse } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { pipeline, type Transform } from "node:stream";
+import { WharfError } from "@wharf/contract";
+import type { GatewayContext, GatewayHooks } from "../context.ts";
+import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
+import { isClimbingPath } from "../paths.ts";
+import { refuseWithError } from "../refusal.ts";
+import { AddressRewriter } from "./address-rewriter.ts";
+import type { Registry } from "./registry.ts";
+
+export interface RegistryProxyOptions {
+  readonly registries: readonly Registry[];
+  readonly hooks: Pick<GatewayHooks, "denied" | "hostUse">;
+  /** How long a registry may send nothing. */
+  readonly silenceMs?: number | undefined;
+}
+
+const defaultSilenceMs = 60_000;
+/** Limit on the open requests of one runner: package managers open up to 100 at once. */
+const maxPerRunner = 256;
+/** Answers that may contain addresses of the registry. */
+const textTypes = /^(?:application\/(?:[\w.-]+\+)?(?:json|xml)|text\/)/i;
+/** The address at which the runner's programs reach the relay. */
+const relayHost = /^(?:127\.0\.0\.1|localhost):\d{1,5}$/;
+
+/**
+ * Serves `/registries/<name>/<path>`: forwards the request to the registry with the registry's
+ * credential. Runners can read packages and publish nothing.
+ */
+export class RegistryProxy {
+  readonly #registries: ReadonlyMap<string, Registry>;
+  readonly #options: RegistryProxyOptions;
+  readonly #openCounts = new Map<string, number>();
+
+  constructor(options: RegistryProxyOptions) {
+    this.#options = options;
+    this.#registries = new Map(options.registries.map((registry) => [registry.name, registry]));
+  }
+
+  async handle(context: GatewayContext, req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const [, name = "", path = ""] = /^\/registries\/([a-z0-9-]{1,32})\/([^#]*)$/.exec(req.url ?? "") ?? [];
+    const registry = this.#registries.get(name);
+    const refuse = (reason: string) => {
+      const host = `registries/${name}`;
+      this.#options.hooks.denied(context, { host, reason });
+      refuseWithError({ req, res }, new WharfError("egress_denied", { host, reason }));
+    };
+    if (!registry) return refuse("the server has no registry of that name");
+    if (isClimbingPath(`/${path.split("?")[0]}`)) return refuse("the path leaves the registry");
+    if (req.method !== "GET" && req.method !== "HEAD") return refuse("a runner may read packages and not publish any");
+    if (!relayHost.test(req.headers.host ?? "")) return refuse("the request is not for the relay");
+    const count = this.#openCounts.get(context.runner_id) ?? 0;
+    if (count >= maxPerRunner)
+      return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
+    this.#openCounts.set(context.runner_id, count + 1);
+    res.once("close", () => {
+      const remaining = (this.#openCounts.get(context.runner_id) ?? 1) - 1;
+      if (remaining > 0) this.#openCounts.set(context.runner_id, remaining);
+      else this.#openCounts.delete(context.runner_id);
+    });
+    const authorization = await registry.getAuthorization();
+    if (!res.destroyed) this.#forward({ context, registry, path, authorization }, req, res);
+  }
+
+  #forward(
+    { context, registry, path, authorization }: RegistryRequest,
+    req: IncomingMessage,
+    res: ServerResponse,
+  ): void {
+    const startedAt = performance.now();
+    const url = new URL(`${registry.url}${path}`);
+    const host = url.hostname;
+    const headers: OutgoingHttpHeaders = {
+      ...createForwardHeaders(req, url.host),
+      authorization,
+      // The answer must be readable to rewrite the addresses in it.
+      "accept-encoding": "identity",
+    };
+    for (const name of ["cookie", "proxy-authorization", "npm-otp"]) delete headers[name];
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const request = send(url, { method: req.method, headers });
+    const silenceMs = this.#options.silenceMs ?? defaultSilenceMs;
+    request.setTimeout(silenceMs, () => request.destroy(new Error(`it sent nothing for ${silenceMs / 1000} s`)));
+    request.once("error", (error) =>
+      refuseWithError({ req, res }, new WharfError("host_unreachable", { host, reason: error.message })),
+    );
+    let bytesIn = 0;
+    request.once("response", (response) => {
+      const runnerUrl = `http://${req.headers.host}/registries/${registry.name}/`;
+      const rewriter = isRewritten(response) ? new AddressRewriter(registry.url, runnerUrl) : undefined;
+      res.writeHead(response.statusCode ?? 502, createRunnerHeaders(response, { url, registry, runnerUrl, rewriter }));
+      response.on("data", (chunk: Buffer) => (bytesIn += chunk.length));
+      // A response that breaks off destroys the runner's, so that it never looks complete.
+      pipeline([response, ...(rewriter ? [rewriter] : []), res], () => request.destroy());
+    });
+    res.once("close", () => {
+      request.destroy();
+      this.#options.hooks.hostUse?.(context, {
+        name: host,
+        port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
+        bytes_in: bytesIn,
+        bytes_out: 0,
+        duration_ms: Math.round(performance.now() - startedAt),
+      });
+    });
+    req.resume();
+    request.end();
+  }
+}
+
+interface RegistryRequest {
+  readonly context: GatewayContext;
+  readonly registry: Registry;
+  readonly path: string;
+  readonly authorization: string;
+}
+
+/** A compressed answer that the registry sends in spite of the request is passed on as it is. */
+const isRewritten = ({ headers }: IncomingMessage): boolean =>
+  textTypes.test(headers["content-type"] ?? "") && (headers["content-encoding"] ?? "identity") === "identity";
+
+interface AnswerOptions {
+  readonly url: URL;
+  readonly registry: Registry;
+  readonly runnerUrl: string;
+  readonly rewriter: Transform | undefined;
+}
+
+function createRunnerHeaders(response: IncomingMessage, options: AnswerOptions): OutgoingHttpHeaders {
+  const { url, registry, runnerUrl, rewriter } = options;
+  const headers = createReturnHeaders(response);
+  for (const name of ["set-cookie", "www-authenticate", ...(rewriter ? ["content-length"] : [])]) delete headers[name];
+  const { location } = response.headers;
+  if (location === undefined || !URL.canParse(location, url.href)) return headers;
+  // A redirect to another host takes the runner's own way out, without the credential.
+  const target = new URL(location, url).href;
+  const isOwn = target.startsWith(registry.url);
+  return { ...headers, location: isOwn ? `${runnerUrl}${target.slice(registry.url.length)}` : target };
+}
