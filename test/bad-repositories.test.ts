@@ -1,21 +1,31 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FailureHarness } from "./support/failure-harness.ts";
 import { type GitServer, startGitServer } from "./support/git-server.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { isPushed, type ServerHarness } from "./support/server-harness.ts";
+import { createScratchFolder, isPushed, type ServerHarness } from "./support/server-harness.ts";
 
 /** Bad repositories cause a clear error, and other tasks work as before. */
 let gitServer: GitServer;
 let harness: FailureHarness;
 let wharf: ServerHarness;
 let folder: string;
+/** The folder of the server's settings. */
+let settings: string;
 
 beforeAll(async () => {
-  harness = await FailureHarness.start({ WHARF_GIT_HOSTS: "127.0.0.1+loopback+http" });
+  settings = createScratchFolder();
+  const credentials = join(settings, "git-credentials.json");
+  const entry = { host: "127.0.0.1", path: "/team", token: { env: "TEAM_TOKEN" }, username: "ada" };
+  writeFileSync(credentials, JSON.stringify({ credentials: [entry] }), { mode: 0o600 });
+  harness = await FailureHarness.start({
+    WHARF_GIT_HOSTS: "127.0.0.1+loopback+http",
+    WHARF_GIT_CREDENTIALS: credentials,
+    TEAM_TOKEN: "right",
+  });
   wharf = harness.wharf;
   folder = harness.folder;
   gitServer = await startGitServer(folder, "ada:right");
@@ -23,6 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await harness?.[Symbol.asyncDispose]();
   await gitServer?.[Symbol.asyncDispose]();
+  rmSync(settings, { recursive: true, force: true });
 });
 
 describe.concurrent("a repository that", () => {
@@ -72,6 +83,17 @@ describe.concurrent("a repository that", () => {
     const log = await wharf.until(task.id, isPushed);
     expect(log.find(isPushed)?.data).toMatchObject({ status: "pushed" });
     expect(JSON.stringify(log)).not.toMatch(/ada|password=right/);
+  });
+
+  test("needs a password works with the server's entry for it, which its runner does not get", async () => {
+    const team = createRepository(join(folder, "team/shop"));
+    git(team, "config", "http.receivepack", "true");
+    const task = await wharf.createTask({ repository_url: `${gitServer.url}/team/shop/.git` });
+    await wharf.prompt(task, "demo: run env; echo environment shown\ndemo: write a.txt let in");
+    const log = await wharf.until(task.id, isPushed);
+    expect(git(team, "show", `${task.shadow_branch}:a.txt`)).toBe("let in");
+    expect(JSON.stringify(log)).toContain("PATH=");
+    expect(JSON.stringify(log)).not.toMatch(/TEAM_TOKEN|WHARF_GIT_PASSWORD/);
   });
 
   test.each(["https://ada:right@localhost/r.git", "https://ghp_token@localhost/r.git"])(

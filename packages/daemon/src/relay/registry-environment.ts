@@ -30,6 +30,8 @@ function createVariables({ name, kind }: RunnerRegistry, url: string): Record<st
       return {
         // npm and bun
         npm_config_registry: `${url}/`,
+        // A lock file with addresses of the relay would be of no use elsewhere.
+        npm_config_omit_lockfile_registry_resolved: "true",
         // pnpm from version 12 on
         PNPM_CONFIG_REGISTRY: `${url}/`,
         // yarn 1

@@ -106,6 +106,12 @@ describe("a request", () => {
     expect(headers).not.toHaveProperty("cookie");
   });
 
+  test("for an audit may have a body", async () => {
+    const { base } = await start(() => (req, res) => void req.pipe(res));
+    const answer = await fetch(`${base}-/npm/v1/security/advisories/bulk`, { method: "POST", body: '{"a":["1.0.0"]}' });
+    expect(await answer.text()).toBe('{"a":["1.0.0"]}');
+  });
+
   test.each([
     ["another method", "x", "PUT", "publish"],
     ["a path that leaves the registry", "..%2fadmin", "GET", "leaves the registry"],

@@ -48,7 +48,7 @@ export class RegistryProxy {
     };
     if (!registry) return refuse("the server has no registry of that name");
     if (isClimbingPath(`/${path.split("?")[0]}`)) return refuse("the path leaves the registry");
-    if (req.method !== "GET" && req.method !== "HEAD") return refuse("a runner may read packages and not publish any");
+    if (!isReading(registry, req.method ?? "", path)) return refuse("a runner may read packages and not publish any");
     if (!relayHost.test(req.headers.host ?? "")) return refuse("the request is not for the relay");
     const count = this.#openCounts.get(context.runner_id) ?? 0;
     if (count >= maxPerRunner)
@@ -86,6 +86,7 @@ export class RegistryProxy {
       refuseWithError({ req, res }, new WharfError("host_unreachable", { host, reason: error.message })),
     );
     let bytesIn = 0;
+    let bytesOut = 0;
     request.once("response", (response) => {
       const runnerUrl = `http://${req.headers.host}/registries/${registry.name}/`;
       const rewriter = isRewritten(response) ? new AddressRewriter(registry.url, runnerUrl) : undefined;
@@ -100,14 +101,20 @@ export class RegistryProxy {
         name: host,
         port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
         bytes_in: bytesIn,
-        bytes_out: 0,
+        bytes_out: bytesOut,
         duration_ms: Math.round(performance.now() - startedAt),
       });
     });
-    req.resume();
-    request.end();
+    req.on("data", (chunk: Buffer) => (bytesOut += chunk.length));
+    pipeline(req, request, () => undefined);
   }
 }
+
+/** An audit by npm sends the names of packages, and changes nothing. */
+const isReading = ({ kind }: Registry, method: string, path: string): boolean =>
+  method === "GET" ||
+  method === "HEAD" ||
+  (method === "POST" && kind === "npm" && path.startsWith("-/npm/v1/security/"));
 
 interface RegistryRequest {
   readonly context: GatewayContext;
