@@ -23,7 +23,7 @@ export interface RawResponse {
   /**
    * The caller must read the body to its end or destroy it. A truncated answer ends with an error.
    */
-  readonly body: IncomingMessage;
+  readonly body: Readable;
 }
 
 interface Caller {
@@ -171,7 +171,7 @@ export class Exchange implements Disposable {
  * Reads the body of an answer as text. A body of more than `maxBytes` is destroyed, and its sender
  * broke the protocol.
  */
-export function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
+export function readText(response: Readable, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const rejectTruncated = () => reject(new Error("the answer was cut"));
     if (response.destroyed) return rejectTruncated();

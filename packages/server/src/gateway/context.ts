@@ -118,6 +118,8 @@ export interface GatewayHooks {
   denied(context: GatewayContext, what: Denial): void;
   /** Called at the end of each connection to a host of an allow-list. */
   hostUse?(context: GatewayContext, use: HostUse): void;
+  /** Called when a known secret was removed from what a runner sent. */
+  redacted?(context: GatewayContext, use: { readonly secret: string; readonly where: "events" | "answers" }): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;
   /**
    * Called when a run asks a model for an answer. Requests that count tokens or list models are not

@@ -11,7 +11,7 @@ export type RunnerServices = Awaited<ReturnType<typeof createRunners>>;
 export async function createRunners({ options, logger, parts }: ServerSetup, storage: Storage, host: RunnerHost) {
   const { config } = options;
   const { db, background, serverId, keys, owner, wakeup } = storage;
-  const { backend, gateway, agentTypes } = host;
+  const { backend, gateway, redaction, agentTypes } = host;
   const runners = new Runners(db);
   const sharedPlace = await backend.locate?.();
   const place = `${backend.name}:${sharedPlace ?? serverId}`;
@@ -24,6 +24,7 @@ export async function createRunners({ options, logger, parts }: ServerSetup, sto
     runners,
     keys,
     gateway,
+    redaction,
     logger,
     leases,
     version: options.version,
@@ -37,6 +38,7 @@ export async function createRunners({ options, logger, parts }: ServerSetup, sto
     runners,
     keys,
     gateway,
+    redaction,
     leases,
     pool,
     sleep: (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal),

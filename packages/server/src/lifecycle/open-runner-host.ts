@@ -3,6 +3,7 @@ import { AgentTypes } from "../agent-types/index.ts";
 import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
 import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAuthor } from "../gateway/index.ts";
+import type { RunnerRedaction } from "../runners/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { openBackend } from "./open-backend.ts";
@@ -60,7 +61,8 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     }),
   });
   parts.defer(() => gateway.close());
-  return { backend, log, routes, agentTypes, mirrors, getServerAuthor, modelHealth, allowLists, gateway };
+  const redaction: RunnerRedaction = { secrets, onRedacted: (context, use) => hooks.redacted(context, use) };
+  return { redaction, backend, log, routes, agentTypes, mirrors, getServerAuthor, modelHealth, allowLists, gateway };
 }
 
 const getDefinedVariables = (environment: ServerOptions["environment"]): Record<string, string> =>

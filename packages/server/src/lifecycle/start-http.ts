@@ -19,7 +19,7 @@ interface HttpSources {
 
 /** Serves the API; returns the HTTP server and its URL. */
 export async function startHttp(setup: ServerSetup, { storage, host, services }: HttpSources) {
-  const { options, logger, parts, stop } = setup;
+  const { options, logger, secrets, parts, stop } = setup;
   const { config, version } = options;
   const { db, keys, owner, secret, token } = storage;
   const { backend, log, mirrors, agentTypes, allowLists } = host;
@@ -49,6 +49,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       standaloneRunners,
       runnerLinks,
       keys,
+      secrets,
       pool,
       orphans,
       peers: new Peers({ token: peerToken, findHolder: (runnerId) => servers.findHolder(runnerId) }),

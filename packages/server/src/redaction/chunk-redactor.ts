@@ -40,6 +40,11 @@ export class ChunkRedactor {
     return passed;
   }
 
+  /** Number of bytes that wait for what follows them. */
+  get heldCount(): number {
+    return this.#openBytes.length - this.#shownCount;
+  }
+
   /** Returns the held bytes. Call it at the end. */
   end(): Buffer {
     const { getMatcher, onMatch } = this.#options;

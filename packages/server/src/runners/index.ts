@@ -12,6 +12,7 @@ export {
   toArray,
 } from "./leases/index.ts";
 export { type Link, openLink } from "./connections/link.ts";
+export type { RunnerRedaction } from "./connections/redacted-client.ts";
 export { openLeasedLink } from "./connections/open-leased-link.ts";
 export {
   setJournalCursor,

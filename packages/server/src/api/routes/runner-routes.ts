@@ -13,6 +13,7 @@ import {
 } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Principal } from "../../access/index.ts";
+import type { KnownSecrets } from "../../redaction/index.ts";
 import {
   type StandaloneRunners,
   type Keys,
@@ -31,6 +32,7 @@ export interface RunnerModules {
   readonly standaloneRunners: StandaloneRunners;
   readonly keys: Keys;
   readonly runnerLinks: RunnerLinks;
+  readonly secrets: KnownSecrets;
   readonly orphans: Pick<Orphans, "list" | "removeAll">;
   readonly commands: Pick<RunCommands, "startRunner">;
   /** The other servers, if the installation may have several. */

@@ -13,6 +13,7 @@ import { readNdjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import type { Principal } from "../../access/index.ts";
+import type { KnownSecrets } from "../../redaction/index.ts";
 import type { RunnerUse } from "../../runners/index.ts";
 import { parseJson } from "../../std/json.ts";
 import { refuseFailure } from "../http/pass-through.ts";
@@ -51,7 +52,7 @@ export async function openTerminalStream(
     const terminalId =
       name === "new" ? await createTerminal(use, addEnvironment(modules, runner, { environment: {} }), query) : name;
     return {
-      start: (ws) => void serveTerminal(ws, { use, terminal_id: terminalId, query }),
+      start: (ws) => void serveTerminal(ws, { use, terminal_id: terminalId, query, secrets: modules.secrets }),
       async [Symbol.asyncDispose]() {
         using _held = use;
         if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id: terminalId } });
@@ -78,9 +79,14 @@ async function createTerminal(
  */
 async function serveTerminal(
   ws: WebSocket,
-  { use, terminal_id, query }: { use: RunnerUse; terminal_id: string; query: TerminalStreamQuery },
+  {
+    use,
+    terminal_id,
+    query,
+    secrets,
+  }: { use: RunnerUse; terminal_id: string; query: TerminalStreamQuery; secrets: KnownSecrets },
 ): Promise<void> {
-  using socket = new TerminalSocket(ws);
+  using socket = new TerminalSocket(ws, secrets);
   using _held = use;
   const typing = new PassThrough();
   pipeTyping(ws, typing);

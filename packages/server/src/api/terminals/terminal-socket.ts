@@ -1,5 +1,6 @@
 import { RemoteError, type TerminalControl, type TerminalEvent, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
+import { ChunkRedactor, type KnownSecrets } from "../../redaction/index.ts";
 
 /** A viewer with this many unsent bytes gets no more until it has read. */
 const maxUnsentBytes = 1 << 20;
@@ -27,8 +28,11 @@ export class TerminalSocket implements Disposable {
   #offsetTimer: NodeJS.Timeout | undefined;
   #end: { code: number; reason: string } = { code: closeCodes.done, reason: "the terminal ended" };
 
-  constructor(ws: WebSocket) {
+  readonly #redactor: ChunkRedactor;
+
+  constructor(ws: WebSocket, secrets: KnownSecrets) {
     this.#ws = ws;
+    this.#redactor = new ChunkRedactor({ getMatcher: () => secrets.matcher, isLive: true });
     ws.on("pong", () => (this.#isAlive = true));
     ws.on("error", () => ws.terminate());
     ws.on("close", () => this.#controller.abort(new Error("the viewer left")));
@@ -49,8 +53,8 @@ export class TerminalSocket implements Disposable {
     switch (event.type) {
       case "stdout":
       case "stderr":
-        await this.#send(Buffer.from(event.data));
-        return this.#setOffset(event.next, event.next - event.offset);
+        await this.#send(this.#redactor.redact(Buffer.from(event.data)));
+        return this.#setOffset(event.next - this.#redactor.heldCount, event.next - event.offset);
       case "command":
         // The start of a command is for the history; the program itself writes its output.
         return this.#setOffset(event.next, 0);
@@ -72,6 +76,7 @@ export class TerminalSocket implements Disposable {
 
   /** Sends the reason of the end, after everything before it has been sent. */
   async close(): Promise<void> {
+    await this.#send(this.#redactor.end());
     this.#sendOffset();
     await this.#send("", true);
     this.#ws.close(this.#end.code, this.#end.reason);

@@ -12,6 +12,7 @@ import {
 import type { Backend } from "../../backends/index.ts";
 import type { FindContext, Gateway } from "../../gateway/index.ts";
 import { guardFromTransactions } from "../../store/index.ts";
+import { createRedactedClient, type RunnerRedaction } from "./redacted-client.ts";
 
 /**
  * A live connection to a runner: carries requests to its daemon, and the runner's own requests to
@@ -31,6 +32,7 @@ export interface LinkOptions {
   /** Answers the requests that come out of this runner. */
   readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
   readonly context: FindContext;
+  readonly redaction?: RunnerRedaction | undefined;
 }
 
 /**
@@ -41,7 +43,7 @@ const maxLineBytes = 2 * 1024 * 1024;
 
 /** Dials, authenticates both sides, and starts the multiplexer. */
 export async function openLink(options: LinkOptions, signal: AbortSignal): Promise<Link> {
-  const { backend, runner_id, epoch, key } = options;
+  const { backend, runner_id, epoch, key, context, redaction } = options;
   const duplex = await backend.dial(runner_id, signal);
   try {
     await acceptWire(duplex, { key, runnerId: runner_id, epoch, signal });
@@ -53,8 +55,12 @@ export async function openLink(options: LinkOptions, signal: AbortSignal): Promi
   const server = createGatewayServer(options);
   const mux = new Mux(duplex, { side: "server", onStream: (stream) => serveHttp(stream, server) });
   void mux.closed.then((end) => closedController.abort(toWireError(runner_id, end)));
+  const client = createWireClient(mux, { runnerId: runner_id, maxLineBytes });
   return {
-    client: guardFromTransactions(createWireClient(mux, { runnerId: runner_id, maxLineBytes }), "A runner's wire"),
+    client: guardFromTransactions(
+      redaction ? createRedactedClient(client, redaction, context) : client,
+      "A runner's wire",
+    ),
     signal: closedController.signal,
     async [Symbol.asyncDispose]() {
       mux.destroy(new Error("the server closed the wire"));

@@ -6,6 +6,7 @@ import type { Database } from "../../store/index.ts";
 import type { Keys } from "../keys.ts";
 import { raiseEpoch, type Tenure } from "../leases/index.ts";
 import { type Link, openLink } from "./link.ts";
+import type { RunnerRedaction } from "./redacted-client.ts";
 import { requireProtocol } from "./require-protocol.ts";
 
 export interface LeasedLinkOptions {
@@ -13,6 +14,7 @@ export interface LeasedLinkOptions {
   readonly backend: Backend;
   readonly keys: Keys;
   readonly gateway: Pick<Gateway, "handle" | "handleConnect">;
+  readonly redaction?: RunnerRedaction | undefined;
 }
 
 /**
@@ -21,14 +23,14 @@ export interface LeasedLinkOptions {
  * and the lease raises its epoch to match.
  */
 export async function openLeasedLink(
-  { db, backend, keys, gateway }: LeasedLinkOptions,
+  { db, backend, keys, gateway, redaction }: LeasedLinkOptions,
   { tenure, context }: { tenure: Tenure; context: FindContext },
   signal: AbortSignal,
 ): Promise<Link> {
   const tryOpen = async () => {
     const { runner_id, epoch } = tenure.lease;
     const link = await openLink(
-      { backend, runner_id, epoch, key: keys.getWireKey(runner_id), gateway, context },
+      { backend, runner_id, epoch, key: keys.getWireKey(runner_id), gateway, context, redaction },
       signal,
     );
     try {

@@ -4,6 +4,7 @@ import type { Log } from "../../events/index.ts";
 import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { ModelHealth } from "./model-health.ts";
+import { RecentRuns } from "./recent-runs.ts";
 
 /**
  * Delay before the gateway's events are written together, so that no answer of a model waits for
@@ -38,8 +39,9 @@ export function createGatewayHooks({
   logger,
   modelHealth,
   recordDenial,
-}: GatewayHooksOptions): GatewayHooks & AsyncDisposable {
+}: GatewayHooksOptions): Required<Pick<GatewayHooks, "redacted">> & GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
+  const redacted = new RecentRuns<Set<string>>(() => new Set());
   const pendingByTask = new Map<string, LogEntry[]>();
   const writers = new Map<string, Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
@@ -97,6 +99,15 @@ export function createGatewayHooks({
           saveDenial(context.task_id, { entry, allows_private, reason });
       } else if (outcome === "close")
         enqueueEvent(context, { kind: "notice", message: "Further denials of this run are not listed." });
+    },
+    redacted(context, { secret, where }) {
+      const known = redacted.get(context.run_id);
+      if (known.has(`${where} ${secret}`)) return;
+      known.add(`${where} ${secret}`);
+      const source = where === "events" ? "the agent's output" : "what people read from the runner";
+      const message = `Wharf removed a secret from ${source}: ${secret}.`;
+      enqueueEvent(context, { kind: "notice", message });
+      logger.warn({ run_id: context.run_id, task_id: context.task_id, secret, where }, "removed a secret");
     },
     modelRequest(context, use) {
       const wallSeconds = use.duration_ms / 1000;
