@@ -157,7 +157,7 @@ describe("wharf run with a model that fails", () => {
     expect(screen).toContain(
       `The model's server at ${url} does not respond (connection refused). Check GEMINI_BASE_URL.`,
     );
-    expect(screen).toContain("→ Check GEMINI_BASE_URL in the server's environment and that the server can reach");
+    expect(screen).toContain("→ Check GEMINI_BASE_URL, and that the server can reach");
     expect([code, state]).toEqual([1, "FAILED"]);
   });
 });

@@ -1,4 +1,4 @@
-/** The available model routes. Each has a key and an address among the server's settings. */
+/** The model routes with a key and an address among the server's settings. */
 export const modelRoutes: readonly string[] = ["gemini", "anthropic", "openai"];
 
 /** Returns the name of the setting that holds a route's key. */

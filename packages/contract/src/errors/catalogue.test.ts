@@ -99,7 +99,12 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     },
   ],
   model_route_missing: [{ route: "gemini" }],
-  model_route_unknown: [{ route: "mistral" }],
+  model_denied: [
+    { route: "anthropic", model: "claude-opus-4", allowed: ["claude-haiku-*", "claude-sonnet-*"] },
+    { route: "openai", allowed: ["gpt-5"] },
+  ],
+  model_key_unreadable: [{ route: "anthropic", reason: "its file does not exist" }],
+  model_route_unknown: [{ route: "mistral", existing: ["gemini", "anthropic", "openai"] }],
   model_route_denied: [{ route: "gemini", own: "anthropic" }, { route: "gemini" }],
   model_call_denied: [{ route: "gemini", call: "POST /v1beta/files" }],
   model_request_invalid: [{ reason: "'model' is not the name of a model" }],

@@ -1,12 +1,14 @@
-import { getKeySetting, modelRoutes } from "../model-routes.ts";
+import { getKeySetting } from "../model-routes.ts";
 import type { Catalogue } from "./catalogue-entry.ts";
 
 export interface ModelErrors {
   agent_model_failed: { reason: string; next: string };
   model_route_missing: { route: string };
-  model_route_unknown: { route: string };
+  model_key_unreadable: { route: string; reason: string };
+  model_route_unknown: { route: string; existing: readonly string[] };
   model_route_denied: { route: string; own?: string | undefined };
   model_call_denied: { route: string; call: string };
+  model_denied: { route: string; model?: string | undefined; allowed: readonly string[] };
   model_request_invalid: { reason: string };
   model_request_encoded: { encoding: string };
   model_unreachable: { route: string; reason: string };
@@ -28,13 +30,21 @@ export const modelErrors: Catalogue<ModelErrors> = {
     http: 403,
     grpc: "FAILED_PRECONDITION",
     message: ({ route }) => `The server has no key for the model route '${route}'.`,
-    next: ({ route }) => `Set ${getKeySetting(route)} in the server's environment and restart the server.`,
+    next: ({ route }) =>
+      `Set ${getKeySetting(route)} in the server's environment, or give the route an upstream in the file that WHARF_ROUTES names. Then restart the server.`,
+  },
+  model_key_unreadable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: ({ route, reason }) => `The server cannot read its key for the model route '${route}': ${reason}.`,
+    next: () =>
+      "Run `wharf doctor` on the server's machine: it names the source of each key. Wharf reads the key again with the next request.",
   },
   model_route_unknown: {
     http: 403,
     grpc: "FAILED_PRECONDITION",
     message: ({ route }) => `There is no model route '${route}'.`,
-    next: () => `Use one of the existing routes: ${modelRoutes.join(", ")}.`,
+    next: ({ existing }) => `Use one of the existing routes: ${existing.join(", ")}.`,
   },
   model_route_denied: {
     http: 403,
@@ -49,6 +59,14 @@ export const modelErrors: Catalogue<ModelErrors> = {
     message: ({ route, call }) => `A run may not call ${call} on the model route '${route}'.`,
     next: () =>
       "A run may generate, count tokens, embed, and list models. Files, batches and stored answers belong to the provider's account; use them outside the run.",
+  },
+  model_denied: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ route, model, allowed }) =>
+      `A run may not use ${model === undefined ? "a request without a model" : `the model '${model}'`} on the model route '${route}'. Allowed: ${allowed.join(", ")}.`,
+    next: () =>
+      "Choose an allowed model, or add this one to `models` of the route in the file that WHARF_ROUTES names.",
   },
   model_request_invalid: {
     http: 400,

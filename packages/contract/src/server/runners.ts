@@ -63,7 +63,8 @@ const ImageName = z
   .string()
   .max(500)
   .regex(/^[a-zA-Z0-9][\w./:@-]*$/, "an image's name, such as wharf-python:latest");
-const RouteName = z
+/** The name of a model route. */
+export const RouteName = z
   .string()
   .max(100)
   .regex(/^[a-z0-9][a-z0-9._-]*$/, "a model route, such as gemini, anthropic or openai");

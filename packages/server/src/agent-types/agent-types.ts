@@ -234,7 +234,10 @@ export class AgentTypes {
     if (!route)
       return "the server has no model key: set GEMINI_API_KEY, ANTHROPIC_API_KEY or OPENAI_API_KEY in its environment";
     if (Object.hasOwn(this.#context.routes, route)) return undefined;
-    if (!modelRoutes.includes(route)) return `there is no model route '${route}', only ${modelRoutes.join(", ")}`;
+    if (!modelRoutes.includes(route)) {
+      const existing = [...new Set([...modelRoutes, ...Object.keys(this.#context.routes)])];
+      return `there is no model route '${route}', only ${existing.join(", ")}`;
+    }
     return `the server has no key for the model route '${route}': set ${getKeySetting(route)} in its environment`;
   }
 }

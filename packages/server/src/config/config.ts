@@ -5,11 +5,12 @@ import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
-import type { AddressPolicy, GitAuthor, RegistryEntry } from "../gateway/index.ts";
+import type { AddressPolicy, GitAuthor, ModelRoute, RegistryEntry } from "../gateway/index.ts";
 import { getErrorMessage } from "../std/errors.ts";
 import { PriceTable, readPriceFile } from "../usage/index.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
+import { createRoute, readModelRoutes } from "./model-routes.ts";
 import { readRegistries } from "./registries.ts";
 import {
   type AllowedHostSetting,
@@ -189,6 +190,11 @@ const Environment = z.object({
    */
   OPENAI_BASE_URL: z.url().default("https://api.openai.com"),
   /**
+   * A JSON file of model routes with several servers, weights, and keys from files or commands. Its
+   * routes replace those of the settings above that have the same name.
+   */
+  WHARF_ROUTES: z.string().min(1).optional(),
+  /**
    * How long a model may take to begin its response. After a minute without a byte the task's log
    * reports the delay.
    */
@@ -204,12 +210,6 @@ const Environment = z.object({
   WHARF_PRICES: z.string().min(1).optional(),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
-
-export interface ModelRouteConfig {
-  readonly api: "gemini" | "anthropic" | "openai";
-  readonly base_url: string;
-  readonly key: string;
-}
 
 export interface DockerConfig {
   readonly host?: string;
@@ -260,7 +260,7 @@ export interface Config {
   readonly maxTaskLogMb: number;
   readonly maxRunLogMb: number;
   readonly logLevel: string;
-  readonly modelRoutes: Readonly<Record<string, ModelRouteConfig>>;
+  readonly modelRoutes: Readonly<Record<string, ModelRoute>>;
   readonly modelTimeoutMs: number;
   readonly prices: PriceTable;
   readonly registries: readonly RegistryEntry[];
@@ -319,15 +319,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
     modelRoutes: {
-      ...(e.GEMINI_API_KEY && {
-        gemini: { api: "gemini" as const, base_url: e.GEMINI_BASE_URL, key: e.GEMINI_API_KEY },
-      }),
-      ...(e.ANTHROPIC_API_KEY && {
-        anthropic: { api: "anthropic" as const, base_url: e.ANTHROPIC_BASE_URL, key: e.ANTHROPIC_API_KEY },
-      }),
-      ...(e.OPENAI_API_KEY && {
-        openai: { api: "openai" as const, base_url: e.OPENAI_BASE_URL, key: e.OPENAI_API_KEY },
-      }),
+      ...createRoute("gemini", { key: e.GEMINI_API_KEY, baseUrl: e.GEMINI_BASE_URL }),
+      ...createRoute("anthropic", { key: e.ANTHROPIC_API_KEY, baseUrl: e.ANTHROPIC_BASE_URL }),
+      ...createRoute("openai", { key: e.OPENAI_API_KEY, baseUrl: e.OPENAI_BASE_URL }),
+      ...(e.WHARF_ROUTES && readModelRoutes({ path: resolve(e.WHARF_ROUTES), environment })),
     },
     modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
     prices: readPrices(e),

@@ -1,4 +1,5 @@
 import type { TokenUsage } from "../usage/index.ts";
+import type { KeyConfig } from "./models/keys/index.ts";
 
 /**
  * The sender of a request. The wire maps a request to a runner; the caller looks up the other
@@ -38,6 +39,8 @@ export interface ModelCall {
 
 export interface ModelUsage {
   readonly route: string;
+  /** The origin of the last server that was asked, if any was. */
+  readonly upstream?: string;
   /** Missing if the request could not be read. */
   readonly call?: ModelCall;
   /** Missing if the model's server did no work that a provider charges for. */
@@ -72,12 +75,16 @@ export interface UpstreamFault {
   readonly note?: string;
   /** The next step for a person after the agent failed because of this fault. */
   readonly next: string;
+  /** When the provider's limit resets, if its answer says so: a later prompt can succeed. */
+  readonly reset_at?: string;
 }
 
 /** Observes the outcome of one request for an answer. */
 export interface AnswerWatch {
   /** Called when the model's server has sent nothing for a while. The request continues. */
   slow(fault: UpstreamFault): void;
+  /** Called when another upstream is asked because of a fault. The request continues. */
+  switched(fault: UpstreamFault): void;
   /**
    * Called once, before the runner can see the end. If `answered` is false and there is no fault,
    * the runner itself ended the request.
@@ -128,10 +135,26 @@ export interface GatewayHooks {
   watchAnswer?(context: GatewayContext): AnswerWatch;
 }
 
+/** One server of a route, with its key. */
+export interface ModelUpstream {
+  /** May end with a version such as `/v1`. */
+  readonly baseUrl: string;
+  /** The setting that holds the address, as people know it. */
+  readonly setting: string;
+  /** Its share of the runs. An upstream of weight 0 is asked only if the others fail. */
+  readonly weight: number;
+  readonly key: KeyConfig;
+  /** The only organisations that use it. If there are none, those without their own upstream do. */
+  readonly organizations: readonly string[];
+  /** How long it may take to begin an answer before another upstream is asked. */
+  readonly timeoutMs?: number;
+}
+
 export interface ModelRoute {
   readonly api: "gemini" | "anthropic" | "openai";
-  readonly base_url: string;
-  readonly key: string;
+  /** Patterns of the models that runs may use. If missing, they may use all. */
+  readonly models?: readonly string[];
+  readonly upstreams: readonly ModelUpstream[];
 }
 
 export interface GatewayLogger {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGateway, openMirrors } from "./index.ts";
+import { createUpstream } from "./models/testing.ts";
 import { anyAddress, hostGit, listeningGateway, Scratch } from "./testing.ts";
 
 let scratch: Scratch;
@@ -47,7 +48,7 @@ test("a request without a known run is refused, also when the lookup fails", asy
   const told: object[] = [];
   const gateway = createGateway({
     mirrors: mirrors(),
-    routes: { main: { api: "gemini", base_url: "http://127.0.0.1:1", key: "k" } },
+    routes: { main: { api: "gemini", upstreams: [createUpstream("http://127.0.0.1:1")] } },
     hooks: {
       pushed: async () => undefined,
       denied: (_context, what) => void told.push(what),

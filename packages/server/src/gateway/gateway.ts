@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly log?: GatewayLogger;
   readonly maxModelBodyBytes?: number;
   readonly modelTimes?: Partial<ModelTimes>;
+  /** Called with each new key of a model's server. */
+  readonly onModelKey?: (name: string, key: string) => void;
   readonly maxPushBytes?: number;
   /** Without it, pushes are not scanned for secrets. */
   readonly pushScan?: PushScanOptions;
@@ -52,6 +54,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     hooks,
     maxBodyBytes: options.maxModelBodyBytes ?? maxModelBodyBytes,
     times: options.modelTimes,
+    onKey: options.onModelKey,
   });
   const git = createGitServer({
     mirrors,

@@ -3,7 +3,7 @@
  * sandboxes. The gateway serves each run the mirror of its repository and its model route, adds the
  * keys outside the sandbox, and refuses and reports everything else.
  */
-export type { Denial, GatewayContext, GatewayHooks, UpstreamFault } from "./context.ts";
+export type { Denial, GatewayContext, GatewayHooks, ModelRoute, ModelUpstream, UpstreamFault } from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export {
   type AddressPolicy,
@@ -16,5 +16,6 @@ export {
   openMirrors,
   readHostAuthor,
 } from "./git/index.ts";
+export type { KeyConfig as ModelKey } from "./models/index.ts";
 export type { HostRule } from "./hosts/index.ts";
 export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -151,6 +151,8 @@ export interface Seen {
   /** Outcomes of requests for an answer. */
   readonly outcomes: { answered: boolean; fault?: UpstreamFault }[];
   readonly slow: UpstreamFault[];
+  /** Faults because of which another upstream was asked. */
+  readonly switched: UpstreamFault[];
   readonly hosts: HostUse[];
 }
 
@@ -171,7 +173,7 @@ export async function listeningGateway(
     limits?: Partial<GatewayOptions>;
   },
 ): Promise<{ url: string; seen: Seen; server: Server }> {
-  const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [], hosts: [] };
+  const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [], switched: [], hosts: [] };
   const gateway = createGateway({
     mirrors: options.mirrors,
     routes: options.routes ?? {},
@@ -183,6 +185,7 @@ export async function listeningGateway(
       hostUse: (_context, use) => void seen.hosts.push(use),
       watchAnswer: () => ({
         slow: (fault) => void seen.slow.push(fault),
+        switched: (fault) => void seen.switched.push(fault),
         end: (outcome) => void seen.outcomes.push(outcome),
       }),
     },

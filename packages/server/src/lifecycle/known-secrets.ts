@@ -4,7 +4,8 @@ import { KnownSecrets } from "../redaction/index.ts";
 /** Returns the secrets in the settings, by the setting's name. */
 export function createKnownSecrets({ databaseUrl, modelRoutes, secret }: Config): KnownSecrets {
   const secrets = new KnownSecrets();
-  for (const [route, { key }] of Object.entries(modelRoutes)) secrets.register(`${route.toUpperCase()}_API_KEY`, key);
+  for (const { key } of Object.values(modelRoutes).flatMap(({ upstreams }) => upstreams))
+    if (key.kind === "environment") secrets.register(key.name, key.value);
   if (secret !== undefined) secrets.register("WHARF_SECRET", secret);
   const password = databaseUrl === undefined ? "" : getPassword(databaseUrl);
   if (password !== "") secrets.register("password of DATABASE_URL", password);

@@ -28,7 +28,8 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
   await agentTypes.seed();
   const environment = getDefinedVariables(options.environment);
-  const credentials = new GitCredentials({ file: config.gitCredentials, environment });
+  const registerSecret = (name: string, value: string) => void secrets.register(name, value);
+  const credentials = new GitCredentials({ file: config.gitCredentials, environment, onPassword: registerSecret });
   await credentials.requireValidFile();
   const mirrors = guardFromTransactions(
     openMirrors({
@@ -53,11 +54,12 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     hooks,
     log: logger,
     modelTimes,
+    onModelKey: registerSecret,
     pushScan: { getMatcher: () => secrets.matcher, findAllowed: (taskId) => findAllowedSecrets(db, taskId) },
     hosts: { findRules: (context) => allowLists.findRules(context) },
     registries: openRegistries(mayUseKeys ? config.registries : [], {
       environment,
-      onToken: (name, token) => void secrets.register(name, token),
+      onToken: registerSecret,
     }),
   });
   parts.defer(() => gateway.close());

@@ -52,13 +52,18 @@ export class AnswerCheck {
     return stream.test(this.#head) && this.#sawEvent;
   }
 
+  /** The beginning of the answer. */
+  get head(): string {
+    return Buffer.from(this.#head, "latin1").toString();
+  }
+
   get hasErrorEvent(): boolean {
     return stream.test(this.#head) && errorEvent.test(this.#head);
   }
 
   /** The message of an error, if the error has a known format. */
   get words(): string | undefined {
-    const head = Buffer.from(this.#head, "latin1").toString();
+    const { head } = this;
     const relevantText = this.hasErrorEvent ? head.slice(Math.max(0, head.search(errorEvent))) : head;
     const text = this.hasErrorEvent ? (/data: ?(\{.*)/.exec(relevantText)?.[1] ?? "") : relevantText;
     try {

@@ -38,7 +38,7 @@ export function removeCredentials(query: string): string {
 }
 
 /** Returns the real key in the header that its API reads. */
-export function createKeyHeader({ api, key }: ModelRoute): Record<string, string> {
+export function createKeyHeader(api: ModelRoute["api"], key: string): Record<string, string> {
   if (api === "gemini") return { "x-goog-api-key": key };
   if (api === "anthropic") return { "x-api-key": key };
   return { authorization: `Bearer ${key}` };

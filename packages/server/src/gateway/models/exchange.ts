@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
-import { pipeline } from "node:stream";
+import type { IncomingMessage } from "node:http";
+import { pipeline, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
-import { SecretFilter, type SecretMatcher } from "../../redaction/index.ts";
+import { SecretFilter } from "../../redaction/index.ts";
 import type { TokenUsage } from "../../usage/index.ts";
 import type { AnswerWatch, GatewayContext, GatewayHooks, ModelCall, ModelRoute, UpstreamFault } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
 import { AnswerCheck } from "./answer-check.ts";
+import type { RunConnections } from "./connections.ts";
 import { createApiError, createKeyHeader } from "./credentials.ts";
 import { createDecoder } from "./decoder.ts";
 import { getFraming } from "./framing.ts";
@@ -22,12 +22,16 @@ import {
   createBrokenAnswerFault,
   createCutFault,
   createGarbageFault,
-  createNoAnswerFault,
   createSilenceFault,
   createSlowFault,
   getStatusFault,
-  type Upstream,
 } from "./upstream-faults.ts";
+import { AnswerSearch, type FoundAnswer, NoAnswer } from "./upstreams/answer-search.ts";
+import { Attempt } from "./upstreams/attempt.ts";
+import { isAllowedModel } from "./upstreams/model-patterns.ts";
+import { getResetTime } from "./upstreams/reset-time.ts";
+import type { RouteUpstreams } from "./upstreams/route-upstreams.ts";
+import type { Upstream } from "./upstreams/upstream.ts";
 
 const emptyBody = Buffer.alloc(0);
 
@@ -36,11 +40,11 @@ export interface ExchangeOptions {
   /** Name of the route. */
   readonly name: string;
   readonly route: ModelRoute;
-  readonly secret: SecretMatcher;
-  /** The path of the call, without the path of the route's base URL. */
+  readonly upstreams: RouteUpstreams;
+  /** The path of the call, without the path of an upstream's base URL. */
   readonly path: string;
-  readonly url: URL;
-  readonly agent: HttpAgent;
+  readonly query: string;
+  readonly connections: RunConnections;
   readonly bodyMemory: BodyMemory;
   readonly maxBodyBytes: number;
   readonly times: ModelTimes;
@@ -48,11 +52,11 @@ export interface ExchangeOptions {
 }
 
 /**
- * One request to a model's server and its answer.
+ * One request to a model and its answer.
  *
- *   reading ── the whole body ─► sending ── the answer's head ─► relaying ── its end ─► over
- *      └ refused ─► over            │  └ no connection, or silence ─► refused ────────► over
- *                                   └ a kept connection was dead ─► sending, on a new one
+ *   reading ── the body is complete ─► searching ── an answer ─► relaying ── its end ─► over
+ *      │                                   └─────── no answer ─► refused ─────────────► over
+ *      └ the body is refused ─► over
  *
  * The exchange reports its outcome twice: to the answer's watch, before the runner can see the end,
  * and as model usage when the runner's side has closed. A runner that disconnects ends the request,
@@ -71,15 +75,11 @@ export class Exchange {
   #meter: AnswerMeter | undefined;
   /** The body, until an answer begins. */
   #content: Buffer = emptyBody;
-  #request: ClientRequest | undefined;
+  #search: AnswerSearch | undefined;
   #answer: IncomingMessage | undefined;
-  /** Whether the model's server may have begun to work on the request. */
-  #isSent = false;
   #bytesOut = 0;
   #isOver = false;
   #answered: boolean | undefined;
-  /** How long the model's server had sent nothing when the request was ended. */
-  #silentMs: number | undefined;
 
   constructor(options: ExchangeOptions, gatewayRequest: GatewayRequest) {
     const { context, maxBodyBytes, bodyMemory } = options;
@@ -94,10 +94,10 @@ export class Exchange {
   run(): void {
     this.#gatewayRequest.res.once("close", () => this.#close());
     this.#readCall()
-      .then((call) => this.#send(call))
+      .then((call) => this.#findAnswer(call))
       .catch((error: unknown) => {
         // The runner broke off.
-        if (!(error instanceof WharfError)) this.#isOver = true;
+        if (!(error instanceof WharfError || error instanceof NoAnswer)) this.#isOver = true;
         this.#fail(error);
       });
   }
@@ -122,19 +122,61 @@ export class Exchange {
     }
   }
 
-  #send(call: ModelCall): void {
+  async #findAnswer(call: ModelCall): Promise<void> {
     if (this.#isOver) return;
-    const { context, hooks, route, times } = this.#options;
+    const { context, hooks, name, route, times, upstreams } = this.#options;
     this.#call = call;
+    this.#requireAllowedModel(call);
     if (call.kind === "answer" || call.kind === "embedding")
       this.#meter = new AnswerMeter({ api: route.api, call, bytes: this.#content.length });
     if (call.kind === "answer") this.#watch = hooks.watchAnswer?.(context);
     this.#slowTimer = setTimeout(() => this.#reportSlow(), times.slow).unref();
-    this.#request = this.#openRequest(false);
+    this.#search = new AnswerSearch({
+      route: { name, api: route.api },
+      upstreams,
+      runId: context.run_id,
+      organizationId: context.organization_id,
+      call,
+      maxMs: times.firstByte,
+      createAttempt: (upstream, request) => this.#createAttempt(upstream, request),
+      onSwitch: (fault) => this.#watch?.switched(fault),
+    });
+    const found = await this.#search.run();
+    if (this.#isOver) return found.attempt.end();
+    this.#answer = found.response;
+    this.#releaseBody();
+    this.#relayAnswer(found);
   }
 
-  get #upstream(): Upstream {
-    return { route: this.#options.name, origin: this.#options.url.origin };
+  #requireAllowedModel(call: ModelCall): void {
+    const { context, hooks, name, route } = this.#options;
+    if ((call.kind !== "answer" && call.kind !== "embedding") || isAllowedModel(route.models, call.model)) return;
+    const model = call.model?.slice(0, 200);
+    hooks.denied(context, {
+      host: `models/${name}`,
+      reason: `a run may not use ${model === undefined ? "a request without a model" : `the model ${model}`}`,
+    });
+    throw new WharfError("model_denied", { route: name, model, allowed: route.models ?? [] });
+  }
+
+  #createAttempt(upstream: Upstream, { key, firstByteMs }: { key: string; firstByteMs: number }): Attempt {
+    const { route, path, query, times, connections } = this.#options;
+    const { req } = this.#gatewayRequest;
+    const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
+    const url = upstream.getUrl(path, query);
+    return new Attempt({
+      upstream,
+      url,
+      method,
+      headers: {
+        ...createRequestHeaders(req.headers, createKeyHeader(route.api, key)),
+        ...getFraming(method, this.#content),
+        "x-wharf-request-id": this.#requestId,
+      },
+      content: this.#content,
+      agent: connections.getAgent(url.protocol),
+      times: { ...times, firstByte: firstByteMs },
+    });
   }
 
   get #isSuccess(): boolean {
@@ -142,81 +184,53 @@ export class Exchange {
     return status >= 200 && status < 300;
   }
 
-  #openRequest(isFresh: boolean): ClientRequest {
-    const { url, route, agent, times } = this.#options;
-    const { req } = this.#gatewayRequest;
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const method = req.method === "POST" || req.method === "HEAD" ? req.method : "GET";
-    const headers = {
-      ...createRequestHeaders(req.headers, createKeyHeader(route)),
-      ...getFraming(method, this.#content),
-      "x-wharf-request-id": this.#requestId,
-    };
-    // A retry after a dead kept connection uses a new connection.
-    const request = send(url, { method, headers, agent: isFresh ? false : agent });
-    limitConnectTime(request, times.connect);
-    request.setTimeout(times.firstByte, () => {
-      this.#silentMs = this.#answer ? times.silence : times.firstByte;
-      request.destroy(new Error(`no data for ${this.#silentMs / 1000} s`));
-    });
-    request.once("response", (response) => {
-      this.#answer = response;
-      this.#releaseBody();
-      request.setTimeout(times.silence);
-      this.#relayAnswer(response);
-    });
-    request.on("error", (error) => {
-      if (this.#isOver || this.#answer || request !== this.#request) return;
-      const isDead = request.reusedSocket && !isFresh && this.#silentMs === undefined;
-      if (!isDead) return this.#fail(error);
-      this.#request = this.#openRequest(true);
-    });
-    request.once("finish", () => (this.#isSent = true));
-    request.end(method === "POST" ? this.#content : undefined);
-    return request;
-  }
-
-  #relayAnswer(response: IncomingMessage): void {
-    const { name, secret } = this.#options;
+  #relayAnswer({ attempt, response, head }: FoundAnswer): void {
+    const { name } = this.#options;
     const { res } = this.#gatewayRequest;
+    const { upstream } = attempt;
     const decoder = createDecoder(response.headers);
     if (decoder === "unknown") {
       const reason = "it responded in an encoding that was not requested";
-      this.#reportOutcome({ answered: false, fault: createGarbageFault(this.#upstream) });
+      this.#reportOutcome({ answered: false, fault: createGarbageFault(upstream) });
       return this.#fail(new WharfError("model_unreachable", { route: name, reason }));
     }
     const status = response.statusCode ?? 502;
+    const { matcher } = upstream.key;
     res.writeHead(status, {
-      ...createResponseHeaders(response.headers, secret),
+      ...createResponseHeaders(response.headers, matcher),
       // Some clients retry for minutes with an invalid key.
       ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
     });
     res.flushHeaders();
     const meter = this.#isSuccess ? this.#meter : undefined;
     if (meter) (decoder ?? response).on("data", (chunk: Buffer) => meter.add(chunk));
-    const filter = new SecretFilter({ getMatcher: () => secret });
+    const filter = new SecretFilter({ getMatcher: () => matcher });
     filter.on("data", (chunk: Buffer) => {
       this.#bytesOut += chunk.length;
       this.#restartSlowTimer();
       this.#check.add(chunk);
     });
-    filter.once("end", () => this.#judgeAnswer(response));
+    filter.once("end", () => this.#judgeAnswer(attempt, response));
     // An answer that breaks off destroys the response: it is reset, never ended as if it were
     // complete.
-    const onBroken = () => this.#reportBreak(response);
+    const onBroken = () => this.#reportBreak(attempt, response);
     response.once("error", onBroken);
     decoder?.once("error", onBroken);
-    pipeline([response, ...(decoder ? [decoder] : []), filter, res], (error) => {
-      if (error) this.#request?.destroy();
+    const source =
+      head.length > 0 || response.errored ? Readable.from(joinAnswer(head, response), { objectMode: false }) : response;
+    source.once("error", onBroken);
+    pipeline([source, ...(decoder ? [decoder] : []), filter, res], (error) => {
+      if (error) attempt.end();
     });
   }
 
   /** Called when the whole answer has arrived. */
-  #judgeAnswer(response: IncomingMessage): void {
+  #judgeAnswer({ upstream }: Attempt, response: IncomingMessage): void {
     const { words, hasErrorEvent, isAnswer } = this.#check;
     const fault =
-      this.#getStatusFault(response) ??
-      (hasErrorEvent ? createBrokenAnswerFault(words) : isAnswer ? undefined : createGarbageFault(this.#upstream));
+      this.#getStatusFault(upstream, response) ??
+      (hasErrorEvent ? createBrokenAnswerFault(words) : isAnswer ? undefined : createGarbageFault(upstream));
+    this.#reportToUpstreams(upstream, fault);
     this.#reportOutcome(fault ? { answered: false, fault } : { answered: true });
   }
 
@@ -224,38 +238,40 @@ export class Exchange {
    * Unless the runner left, the model's server broke off or sent content that cannot be
    * decompressed.
    */
-  #reportBreak(response: IncomingMessage): void {
+  #reportBreak({ upstream, silentMs }: Attempt, response: IncomingMessage): void {
     if (this.#isOver) return;
-    const broken = response.complete ? createGarbageFault(this.#upstream) : createCutFault();
-    this.#reportOutcome({
-      answered: false,
-      fault: this.#getStatusFault(response) ?? this.#getSilenceFault() ?? broken,
-    });
+    const silence = silentMs === undefined ? undefined : createSilenceFault(silentMs / 1000);
+    const broken = response.complete ? createGarbageFault(upstream) : createCutFault();
+    const fault = this.#getStatusFault(upstream, response) ?? silence ?? broken;
+    this.#reportToUpstreams(upstream, fault);
+    this.#reportOutcome({ answered: false, fault });
   }
 
-  #getStatusFault({ statusCode: status = 502, headers }: IncomingMessage): UpstreamFault | undefined {
-    return getStatusFault(this.#upstream, { status, retryAfter: headers["retry-after"], words: this.#check.words });
+  #reportToUpstreams(upstream: Upstream, fault: UpstreamFault | undefined): void {
+    const { upstreams } = this.#options;
+    if (fault) upstreams.reportFault(upstream, fault, this.#call?.model);
+    else upstreams.reportAnswer(upstream, this.#call?.model);
   }
 
-  #getSilenceFault(): UpstreamFault | undefined {
-    return this.#silentMs === undefined ? undefined : createSilenceFault(this.#silentMs / 1000);
+  #getStatusFault(
+    upstream: Upstream,
+    { statusCode: status = 502, headers }: IncomingMessage,
+  ): UpstreamFault | undefined {
+    const { head, words } = this.#check;
+    return getStatusFault(upstream, { status, resetMs: getResetTime({ headers, body: head }), words });
   }
 
   #fail(thrown: unknown): void {
-    const { name, route, secret } = this.#options;
+    const { name, route } = this.#options;
     const { req, res } = this.#gatewayRequest;
-    const reason = thrown instanceof Error ? secret.redactText(thrown.message) : "unknown";
-    if (!this.#isOver && !(thrown instanceof WharfError)) {
-      const fault = this.#getSilenceFault() ?? createNoAnswerFault(this.#upstream, thrown, reason);
-      this.#reportOutcome({ answered: false, fault });
-    }
+    if (!this.#isOver && thrown instanceof NoAnswer) this.#reportOutcome({ answered: false, fault: thrown.fault });
     this.#isOver = true;
-    this.#request?.destroy();
+    this.#search?.end();
     if (res.headersSent || res.destroyed) {
       res.destroy();
       return;
     }
-    const error = thrown instanceof WharfError ? thrown : new WharfError("model_unreachable", { route: name, reason });
+    const error = toRefusal(thrown, name);
     refuseWithError({ req, res }, error, { error: createApiError(route.api, error.status, error.message).error });
   }
 
@@ -283,7 +299,7 @@ export class Exchange {
 
   /** Providers charge for what they did until the runner left, but not for an error. */
   #getTokens(): TokenUsage | undefined {
-    const isCharged = this.#answer ? this.#isSuccess : this.#isSent && !this.#isOver;
+    const isCharged = this.#answer ? this.#isSuccess : this.#search?.attempt?.isSent === true && !this.#isOver;
     if (!isCharged) return undefined;
     return this.#meter?.getUsage({ isEnded: this.#answer?.complete === true });
   }
@@ -298,9 +314,10 @@ export class Exchange {
     const complete = this.#answer?.complete === true && res.writableFinished;
     // Some clients disconnect after the last event, before the connection signals the end.
     this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
-    if (!complete) this.#request?.destroy();
+    if (!complete) this.#search?.end();
     hooks.modelRequest(context, {
       route: name,
+      ...(this.#search?.attempt && { upstream: this.#search.attempt.upstream.origin }),
       ...(this.#call && { call: this.#call }),
       ...(tokens && { tokens }),
       status: res.headersSent ? res.statusCode : 0,
@@ -314,11 +331,12 @@ export class Exchange {
   }
 }
 
-function limitConnectTime(request: ClientRequest, limitMs: number): void {
-  request.once("socket", (socket) => {
-    if (!socket.connecting) return;
-    const timer = setTimeout(() => request.destroy(new Error(`no connection within ${limitMs / 1000} s`)), limitMs);
-    const stopTimer = () => clearTimeout(timer);
-    socket.once("connect", stopTimer).once("close", stopTimer);
-  });
+async function* joinAnswer(head: Buffer, response: IncomingMessage): AsyncGenerator<Buffer> {
+  yield head;
+  yield* response;
+}
+
+function toRefusal(thrown: unknown, route: string): WharfError {
+  if (thrown instanceof NoAnswer) return thrown.error;
+  return thrown instanceof WharfError ? thrown : new WharfError("model_unreachable", { route, reason: "unknown" });
 }

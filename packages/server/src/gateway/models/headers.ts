@@ -75,7 +75,7 @@ export function createRequestHeaders(
 /** Returns the headers for the runner. The gateway never passes on trailers. */
 export function createResponseHeaders(
   incomingHeaders: IncomingHttpHeaders,
-  secret: SecretMatcher,
+  matcher: SecretMatcher,
 ): OutgoingHttpHeaders {
   const named = getConnectionHeaderNames(incomingHeaders);
   const encoded = isEncoded(incomingHeaders);
@@ -83,8 +83,8 @@ export function createResponseHeaders(
     !neverReturned.has(name) &&
     !named.has(name) &&
     !(encoded && name === "content-length") &&
-    secret.redactText(name) === name;
-  const hideSecret = (value: string) => secret.redactText(value);
+    matcher.redactText(name) === name;
+  const hideSecret = (value: string) => matcher.redactText(value);
   return Object.fromEntries(
     Object.entries(incomingHeaders)
       .filter(([name]) => isKept(name))

@@ -11,12 +11,16 @@ import { Exchange } from "./exchange.ts";
 import { hasBody } from "./framing.ts";
 import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
 import { BodyMemory } from "./request/body-memory.ts";
+import { RouteUpstreams } from "./upstreams/route-upstreams.ts";
+import type { OnKey } from "./upstreams/upstream-key.ts";
 
 export interface ModelProxyOptions {
   readonly routes: Readonly<Record<string, ModelRoute>>;
   readonly hooks: GatewayHooks;
   readonly maxBodyBytes: number;
   readonly times?: Partial<ModelTimes> | undefined;
+  /** Called with each new key that was read, which must not leave the server. */
+  readonly onKey?: OnKey | undefined;
 }
 
 /** Maximum number of open requests of one runner. */
@@ -27,12 +31,12 @@ interface ModelTarget {
   readonly route: ModelRoute;
   /** The path after the route's name. */
   readonly path: string;
-  readonly url: URL;
+  readonly query: string;
 }
 
 /**
- * Forwards `/models/<route>/<rest>` to `<base_url>/<rest>`, with the real key, and streams the
- * answer back.
+ * Forwards `/models/<route>/<rest>` to `<base_url>/<rest>` of one of the route's upstreams, with
+ * the real key, and streams the answer back.
  */
 export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: ModelProxyOptions): {
   handle(context: GatewayContext, req: IncomingMessage, res: ServerResponse): void;
@@ -42,13 +46,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
   const pools = new ConnectionPools();
   const bodyMemory = new BodyMemory();
   const busy = new Map<string, number>();
-  const secrets = new Map<string, SecretMatcher>();
-
-  const getSecret = (name: string, key: string): SecretMatcher => {
-    const secret = secrets.get(name) ?? new SecretMatcher([{ name, value: key }]);
-    secrets.set(name, secret);
-    return secret;
-  };
+  const upstreamsByRoute = new Map(
+    Object.entries(routes).map(([name, route]) => [name, new RouteUpstreams(name, route, options.onKey)]),
+  );
 
   const findTarget = (context: GatewayContext, req: IncomingMessage, res: ServerResponse): ModelTarget | undefined => {
     const match = /^\/models\/([A-Za-z0-9._-]+)(\/[^?#]*)?(?:\?([^#]*))?$/.exec(req.url ?? "");
@@ -83,7 +83,8 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       return undefined;
     }
     if (routeProblem) return denyRequest(routeProblem.reason, routeProblem.error);
-    if (!route) return undefined;
+    if (!route || upstreamsByRoute.get(name)?.serves(context.organization_id) !== true)
+      return denyRequest("the server has no key for it", new WharfError("model_route_missing", { route: name }));
     const method = req.method ?? "";
     if (!isAllowedCall(route.api, method, subpath)) {
       const call = `${method} ${subpath.slice(0, 200)}`;
@@ -95,7 +96,7 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       refuseWithError({ req, res }, error, { error: createApiError(api, error.status, error.message).error });
       return undefined;
     }
-    return { name, route, path: subpath, url: getTargetUrl(route.base_url, subpath, removeCredentials(query)) };
+    return { name, route, path: subpath, query: removeCredentials(query) };
   };
 
   return {
@@ -104,8 +105,9 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       if (running >= maxPerRunner)
         return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
       const target = findTarget(context, req, res);
-      if (!target) return;
-      const { name, route, path, url } = target;
+      const upstreams = target && upstreamsByRoute.get(target.name);
+      if (!upstreams) return;
+      const { route } = target;
       if (Number(req.headers["content-length"] ?? 0) > maxBodyBytes) {
         const error = new WharfError("body_too_large", { limit_bytes: maxBodyBytes });
         return refuseWithError({ req, res }, error, {
@@ -120,10 +122,8 @@ export function createModelProxy({ routes, hooks, maxBodyBytes, ...options }: Mo
       });
       const connections = pools.open(context.run_id);
       res.once("close", () => connections[Symbol.dispose]());
-      const secret = getSecret(name, route.key);
-      const agent = connections.getAgent(url.protocol);
       new Exchange(
-        { context, name, route, secret, path, url, agent, maxBodyBytes, bodyMemory, times, hooks },
+        { context, ...target, upstreams, connections, maxBodyBytes, bodyMemory, times, hooks },
         { req, res },
       ).run();
     },
@@ -144,27 +144,16 @@ function getRouteProblem(
   name: string,
   ownRoute: string | undefined,
 ): { reason: string; error: WharfError } | undefined {
-  if (!modelRoutes.includes(name) && !Object.hasOwn(routes, name))
-    return { reason: "there is no such model route", error: new WharfError("model_route_unknown", { route: name }) };
+  const existing = [...new Set([...modelRoutes, ...Object.keys(routes)])];
+  if (!existing.includes(name))
+    return {
+      reason: "there is no such model route",
+      error: new WharfError("model_route_unknown", { route: name, existing }),
+    };
   if (name !== ownRoute)
     return {
       reason: "this run may not use that model route",
       error: new WharfError("model_route_denied", { route: name, own: ownRoute }),
     };
-  if (!getOwnRoute(routes, name)?.key)
-    return { reason: "the server has no key for it", error: new WharfError("model_route_missing", { route: name }) };
   return undefined;
-}
-
-/**
- * A version at the end of a base URL, as the SDKs of the OpenAI API expect it, replaces the version
- * of the request.
- */
-function getTargetUrl(base: string, subpath: string, query: string): URL {
-  const url = new URL(base);
-  const folder = url.pathname.replace(/\/+$/, "");
-  const path = /\/v\d+(?:(?:alpha|beta)\d*)?$/.test(folder)
-    ? subpath.replace(/^\/v\d+(?:(?:alpha|beta)\d*)?\//, "/")
-    : subpath;
-  return new URL(`${url.origin}${folder}${path}${query === "" ? "" : `?${query}`}`);
 }

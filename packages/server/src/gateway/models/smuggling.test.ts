@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Scratch, somebody, waitUntil } from "../testing.ts";
 import { ConnectionPools } from "./connections.ts";
 import { createModelProxy } from "./proxy.ts";
+import { createUpstream } from "./testing.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -16,7 +17,7 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 /** Opens one proxy in front of one model server, with a port for each run. */
 function openProxy(upstream: string): (run: string) => Promise<string> {
   const proxy = createModelProxy({
-    routes: { main: { api: "gemini", base_url: upstream, key: "real-key-0123456789" } },
+    routes: { main: { api: "gemini", upstreams: [createUpstream(upstream)] } },
     hooks: { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined },
     maxBodyBytes: 1 << 20,
   });

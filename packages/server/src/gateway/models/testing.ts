@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
 import { join } from "node:path";
-import type { GatewayContext, ModelRoute } from "../context.ts";
+import type { GatewayContext, ModelRoute, ModelUpstream } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
 import { openMirrors } from "../git/index.ts";
 import { anyAddress, hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
@@ -33,11 +33,12 @@ export async function startGateway(
     maxRepositoryMb: 1,
     gitEnvironment: hostGit,
   });
+  const route = { api, upstreams: [createUpstream(upstream.url)] };
   const routes = {
-    main: { api, base_url: upstream.url + base, key },
-    gemini: { api, base_url: upstream.url, key },
-    other: { api, base_url: upstream.url, key },
-    keyless: { api, base_url: upstream.url, key: "" },
+    main: { api, upstreams: [createUpstream(upstream.url + base)] },
+    gemini: route,
+    other: route,
+    keyless: { api, upstreams: [] },
   };
   const gateway = await listeningGateway(scratch, {
     mirrors,
@@ -47,6 +48,16 @@ export async function startGateway(
   });
   return { ...gateway, upstream };
 }
+
+/** Returns an upstream whose key is in the environment. */
+export const createUpstream = (baseUrl: string, values: Partial<ModelUpstream> = {}): ModelUpstream => ({
+  baseUrl,
+  setting: "GEMINI_BASE_URL",
+  weight: 1,
+  key: { kind: "environment", name: "GEMINI_API_KEY", value: key },
+  organizations: [],
+  ...values,
+});
 
 /** Returns a request's body of a certain size. */
 export const createBody = (bytes: number): string => JSON.stringify({ text: "x".repeat(bytes - '{"text":""}'.length) });

@@ -1,6 +1,7 @@
-import { getAddressSetting, getKeySetting, toOneLine } from "@wharf/contract";
+import { toOneLine } from "@wharf/contract";
 import { getErrorCode } from "../../std/errors.ts";
 import type { UpstreamFault } from "../context.ts";
+import type { KeyDescription } from "./keys/index.ts";
 
 /** Maximum length of a quoted message of a provider. */
 const maxWordBytes = 300;
@@ -8,55 +9,58 @@ const maxWordBytes = 300;
 const maxWaitSeconds = 24 * 3600;
 
 /** A model's server as a person knows it: by its settings and its address. */
-export interface Upstream {
-  readonly route: string;
+export interface UpstreamNames {
   readonly origin: string;
+  /** The setting that holds the address. */
+  readonly setting: string;
+  readonly keyDescription: KeyDescription;
 }
 
-const formatKeyAdvice = ({ route }: Upstream) =>
-  `Correct ${getKeySetting(route)} in the server's environment and start it again.`;
-const formatAddressAdvice = ({ route }: Upstream) =>
-  `Check ${getAddressSetting(route)} in the server's environment and that the server can reach that address.`;
-const formatAddressNote = ({ route }: Upstream) => `Check ${getAddressSetting(route)}.`;
+const formatAddressAdvice = ({ setting }: UpstreamNames) =>
+  `Check ${setting}, and that the server can reach that address.`;
+const formatAddressNote = ({ setting }: UpstreamNames) => `Check ${setting}.`;
 const noteRetries = "Agents retry automatically.";
 const tryLater = "The provider has to solve this. Prompt the task again later, or use another agent.";
 
 interface AnswerStatus {
   readonly status: number;
-  readonly retryAfter?: string | undefined;
+  /** When the provider's limit resets, in ms since the epoch. */
+  readonly resetMs?: number | undefined;
   /** The reason that the answer contains. */
   readonly words?: string | undefined;
 }
 
 /** Explains an unsuccessful answer; returns undefined for a successful one. */
 export function getStatusFault(
-  upstream: Upstream,
-  { status, retryAfter, words }: AnswerStatus,
+  upstream: UpstreamNames,
+  { status, resetMs, words }: AnswerStatus,
 ): UpstreamFault | undefined {
   if (status >= 200 && status < 300) return undefined;
   const quotedReason = formatQuote(words);
   const answers = `The model's server returned ${status}`;
-  const setting = getKeySetting(upstream.route);
+  const { name: key, advice: keyAdvice } = upstream.keyDescription;
+  const reset = resetMs !== undefined && { reset_at: new Date(resetMs).toISOString() };
   if (status === 401 || (status === 400 && isAboutKey(words)))
-    return { kind: "key", message: `${answers}: it rejects ${setting}.`, next: formatKeyAdvice(upstream) };
+    return { kind: "key", message: `${answers}: it rejects ${key}.`, next: keyAdvice };
   if (status === 403)
     return {
       kind: "forbidden",
-      message: `${answers}: ${setting} may not do this${quotedReason}.`,
-      next: `Check with the provider what ${setting} may use, and correct it in the server's environment.`,
+      message: `${answers}: ${key} may not do this${quotedReason}.`,
+      next: `Check with the provider what ${key} may use. ${keyAdvice}`,
     };
   if (status === 429) {
-    const wait = parseWait(retryAfter);
+    const wait = getWaitSeconds(resetMs);
     const waitAdvice = wait === undefined ? "" : `; it asks to wait ${wait} s`;
     return {
       kind: "limited",
       message: `${answers} (too many requests)${quotedReason}${waitAdvice}.`,
       note: noteRetries,
       next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
+      ...reset,
     };
   }
   if (status >= 500)
-    return { kind: "failing", message: `${answers}${quotedReason}.`, note: noteRetries, next: tryLater };
+    return { kind: "failing", message: `${answers}${quotedReason}.`, note: noteRetries, next: tryLater, ...reset };
   if (status < 400)
     return {
       kind: "moved",
@@ -85,9 +89,9 @@ const formatQuote = (words: string | undefined): string =>
 /** Gemini answers 400 to an invalid key. */
 const isAboutKey = (words = ""): boolean => /api.?key/i.test(words) && /valid|expired|incorrect/i.test(words);
 
-function parseWait(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const seconds = /^\d+$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - Date.now()) / 1000);
+function getWaitSeconds(resetMs: number | undefined): number | undefined {
+  if (resetMs === undefined) return undefined;
+  const seconds = Math.ceil((resetMs - Date.now()) / 1000);
   return seconds > 0 && seconds <= maxWaitSeconds ? seconds : undefined;
 }
 
@@ -104,7 +108,7 @@ const connectionWords: Readonly<Record<string, string>> = {
 };
 
 /** Creates the fault for a request without an answer. `reason` holds no secret. */
-export function createNoAnswerFault(upstream: Upstream, error: unknown, reason: string): UpstreamFault {
+export function createNoAnswerFault(upstream: UpstreamNames, error: unknown, reason: string): UpstreamFault {
   const code = getErrorCode(error) ?? "";
   const words = connectionWords[code] ?? toOneLine(reason, maxWordBytes);
   return {
@@ -124,7 +128,7 @@ export const createSlowFault = (seconds: number): UpstreamFault => ({
 
 export const createSilenceFault = (seconds: number): UpstreamFault => ({
   kind: "silent",
-  message: `The model's server sent nothing for ${seconds} s, so Wharf ended the request.`,
+  message: `The model's server sent nothing for ${Math.round(seconds * 10) / 10} s, so Wharf ended the request.`,
   next: tryLater,
 });
 
@@ -142,9 +146,22 @@ export const createBrokenAnswerFault = (words: string | undefined): UpstreamFaul
   next: tryLater,
 });
 
-export const createGarbageFault = (upstream: Upstream): UpstreamFault => ({
+export const createGarbageFault = (upstream: UpstreamNames): UpstreamFault => ({
   kind: "garbage",
   message: `The server at ${upstream.origin} does not respond like a model's server.`,
   note: formatAddressNote(upstream),
   next: formatAddressAdvice(upstream),
+});
+
+/** Creates the fault for a key that cannot be read. `error` is a sentence without the key. */
+export const createKeyFault = ({ origin, keyDescription }: UpstreamNames, error: string): UpstreamFault => ({
+  kind: "key",
+  message: `${error} It is ${keyDescription.name}, for the model's server at ${origin}.`,
+  next: keyDescription.advice,
+});
+
+/** Describes that another upstream is asked because of a fault. */
+export const toSwitchFault = (fault: UpstreamFault, from: UpstreamNames, to: UpstreamNames): UpstreamFault => ({
+  ...fault,
+  note: `Wharf asks ${to.origin} instead of ${from.origin}.`,
 });

@@ -123,6 +123,7 @@ export function createGatewayHooks({
       modelHealth.beginRequest(context.run_id);
       return {
         slow: (fault) => logModelNotice(context, modelHealth.getFaultNotice(context.run_id, fault)),
+        switched: (fault) => logModelNotice(context, modelHealth.getSwitchNotice(context.run_id, fault)),
         end: (outcome) => logModelNotice(context, modelHealth.endRequest(context.run_id, outcome)),
       };
     },

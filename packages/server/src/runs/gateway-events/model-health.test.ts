@@ -24,6 +24,20 @@ describe("the notices about a model's server", () => {
     expect(ask(health, "a run that leaves", { answered: false })).toBeUndefined();
   });
 
+  test("report once that another upstream is asked, and no recovery when it responds", () => {
+    const health = new ModelHealth();
+    const switched = { ...fault("limited"), note: "Wharf asks b instead of a." };
+    const lines = Array.from({ length: 20 }, () => {
+      health.beginRequest("run");
+      return [health.getSwitchNotice("run", switched), health.endRequest("run", { answered: true })];
+    });
+    expect(lines.flat().filter(Boolean)).toEqual(["It is limited. Wharf asks b instead of a."]);
+    expect(health.getSwitchNotice("run", { ...switched, note: "Wharf asks c instead of b." })).toMatch(
+      /c instead of b/,
+    );
+    expect(health.getFault("run")).toBeUndefined();
+  });
+
   test("repeat a fault after a while, up to a limit per run", () => {
     vi.useFakeTimers();
     try {

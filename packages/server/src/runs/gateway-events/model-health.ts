@@ -53,13 +53,26 @@ export class ModelHealth {
   }
 
   /** Returns a notice of a fault for a person, unless the fault was shown recently. */
-  getFaultNotice(runId: string, { kind, message, note }: UpstreamFault): string | undefined {
+  getFaultNotice(runId: string, fault: UpstreamFault): string | undefined {
+    const notice = this.#takeNotice(runId, fault, fault.kind);
+    if (notice !== undefined) this.#runs.get(runId).isShownFailing = true;
+    return notice;
+  }
+
+  /**
+   * Returns a notice that another upstream is asked because of a fault. The request may still
+   * succeed, so its success is no recovery that a person has to know of.
+   */
+  getSwitchNotice(runId: string, fault: UpstreamFault): string | undefined {
+    return this.#takeNotice(runId, fault, `${fault.kind}: ${fault.note}`);
+  }
+
+  #takeNotice(runId: string, { message, note }: UpstreamFault, subject: string): string | undefined {
     const run = this.#runs.get(runId);
     const nowMs = Date.now();
-    if (run.lines >= maxLinesPerRun || nowMs - (run.shownAt.get(kind) ?? Number.NEGATIVE_INFINITY) < quietPeriodMs)
+    if (run.lines >= maxLinesPerRun || nowMs - (run.shownAt.get(subject) ?? Number.NEGATIVE_INFINITY) < quietPeriodMs)
       return undefined;
-    run.shownAt.set(kind, nowMs);
-    run.isShownFailing = true;
+    run.shownAt.set(subject, nowMs);
     run.lines++;
     return note ? `${message} ${note}` : message;
   }

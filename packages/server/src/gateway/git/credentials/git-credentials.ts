@@ -20,6 +20,8 @@ export interface CredentialOptions {
   readonly file: string | undefined;
   /** The server's own environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Called with each password or token that was read, which must not leave the server. */
+  readonly onPassword?: (name: string, password: string) => void;
 }
 
 /** How long a login from a program or a file is used before it is read again. */
@@ -50,7 +52,11 @@ export class GitCredentials {
 
   async getLogin(entry: CredentialEntry, use: CredentialUse): Promise<Login> {
     try {
-      return await this.#cache.get(getKey(entry, use), () => this.#requestLogin(entry, use));
+      return await this.#cache.get(getKey(entry, use), async () => {
+        const requested = await this.#requestLogin(entry, use);
+        this.#options.onPassword?.(`login for ${describeEntry(entry)}`, requested.login.password);
+        return requested;
+      });
     } catch (error) {
       throw createUnusableError(entry, error);
     }
