@@ -207,4 +207,26 @@ describe("doctor", () => {
     await writeFile(file, "{");
     expect((await typed(["doctor"], environment)).out).toMatch(/^FAIL +git logins +.*is not JSON/m);
   });
+
+  test("reads the keys of a file of model routes, and says which cannot be read and why", async () => {
+    const file = join(folder, "routes.json");
+    const writeRoutes = (...keys: readonly object[]) => {
+      const upstreams = keys.map((key, index) => ({ base_url: `https://${index}.example/v1`, key }));
+      return writeFile(file, JSON.stringify({ routes: { local: { api: "openai", upstreams } } }));
+    };
+    const environment = { WHARF_ROUTES: file, FIRST_KEY: "sk-very-secret" };
+    await writeRoutes({ env: "FIRST_KEY" }, { command: ["echo", "sk-very-secret"] });
+    const { out } = await typed(["doctor"], environment);
+    expect(out).toMatch(/^ok +model keys +local: https:\/\/0\.example with FIRST_KEY; .*the key that `echo` prints$/m);
+    await writeRoutes({ env: "FIRST_KEY" }, { file: "missing" });
+    const { out: partly } = await typed(["doctor"], environment);
+    expect(partly).toMatch(/^warn +model keys +.*route 'local': its file does not exist\. It is the key in .*missing/m);
+    await writeRoutes({ command: ["false"] });
+    const { out: failing } = await typed(["doctor"], environment);
+    expect(failing).toMatch(/^FAIL +model keys +.*its command ended with code 1\. It is the key that `false` prints/im);
+    await writeFile(file, "sk-very-secret");
+    const { out: broken } = await typed(["doctor"], environment);
+    expect(broken).toMatch(/^FAIL +model keys +WHARF_ROUTES is not valid: .*routes\.json: it is not valid JSON/im);
+    for (const text of [out, partly, failing, broken]) expect(text).not.toContain("sk-very-secret");
+  });
 });

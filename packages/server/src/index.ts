@@ -2,6 +2,7 @@
 export { describeDocker, describeSandbox } from "./backends/index.ts";
 export { checkGitCredentials, type CredentialReport } from "./gateway/index.ts";
 export { type Config, readConfig } from "./config/index.ts";
+export { describeModelRoutes, type UpstreamDescription } from "./gateway/index.ts";
 export type { ServerOptions } from "./lifecycle/server-options.ts";
 export { type RunningServer, startServer } from "./main.ts";
 export { stopLeftoverRunners } from "./lifecycle/take-down.ts";

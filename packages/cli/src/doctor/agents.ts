@@ -1,20 +1,6 @@
 import { api } from "@wharf/contract";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
-const keys = ["GEMINI_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"] as const;
-
-/** Reports only the names: keys are secret. */
-export async function checkModelKeys({ settings }: DoctorContext): Promise<Check> {
-  const presentKeys = keys.filter((key) => settings.environment[key]);
-  if (presentKeys.length > 0) return { name: "model keys", status: "ok", text: presentKeys.join(", ") };
-  return {
-    name: "model keys",
-    status: "warn",
-    text: "none is set: only the demo agent and agents with their own login work",
-    next: `Set one of ${keys.join(", ")} in the environment of \`wharf up\`.`,
-  };
-}
-
 /**
  * Maps the agents that come with Wharf to their programs, and to the npm packages that contain
  * them.

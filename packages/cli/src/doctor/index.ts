@@ -1,9 +1,10 @@
 /** The doctor checks what this machine can do for Wharf, and how to install what is missing. */
-import { checkAgents, checkModelKeys, checkServer } from "./agents.ts";
+import { checkAgents, checkServer } from "./agents.ts";
 import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
 import { checkGitLogins } from "./git-credentials.ts";
+import { checkModelKeys } from "./model-keys.ts";
 import { checkOrphans } from "./orphans.ts";
 import { checkPostgres } from "./postgres.ts";
 import { checkGit, checkNode, checkSandbox } from "./programs.ts";

@@ -16,6 +16,6 @@ export {
   openMirrors,
   readHostAuthor,
 } from "./git/index.ts";
-export type { KeyConfig as ModelKey } from "./models/index.ts";
+export { describeModelRoutes, type KeyConfig as ModelKey, type UpstreamDescription } from "./models/index.ts";
 export type { HostRule } from "./hosts/index.ts";
 export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -2,6 +2,7 @@
  * Requests to models: the gateway checks the run's token, adds the real key, and never returns that
  * key to the runner.
  */
+export { describeModelRoutes, type UpstreamDescription } from "./describe-routes.ts";
 export type { KeyConfig } from "./keys/index.ts";
 export { createModelProxy } from "./proxy.ts";
 export type { ModelTimes } from "./model-times.ts";

@@ -1,0 +1,32 @@
+import { WharfError } from "@wharf/contract";
+import type { ModelRoute } from "../context.ts";
+import { createKeySource, describeKey } from "./keys/index.ts";
+
+export interface UpstreamDescription {
+  readonly route: string;
+  readonly origin: string;
+  /** Names the source of the key. */
+  readonly key: string;
+  /** Why the key cannot be read, and the next step. */
+  readonly problem?: { readonly message: string; readonly next: string };
+}
+
+/** Reads each key once, as the gateway would, and describes the result without the keys. */
+export function describeModelRoutes(routes: Readonly<Record<string, ModelRoute>>): Promise<UpstreamDescription[]> {
+  const upstreams = Object.entries(routes).flatMap(([route, { upstreams }]) =>
+    upstreams.map((upstream) => ({ route, upstream })),
+  );
+  return Promise.all(
+    upstreams.map(async ({ route, upstream: { baseUrl, key } }) => {
+      const { name, advice } = describeKey(key);
+      const description = { route, origin: new URL(baseUrl).origin, key: name };
+      try {
+        await createKeySource(key, route).get();
+        return description;
+      } catch (error) {
+        if (!(error instanceof WharfError)) throw error;
+        return { ...description, problem: { message: error.message, next: advice } };
+      }
+    }),
+  );
+}
