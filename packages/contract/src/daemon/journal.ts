@@ -100,7 +100,9 @@ const RunnerEventData = z.discriminatedUnion("kind", [
     message: ShortText,
   }),
   eventKinds.denied.omit({ source: true }).extend({ host: z.string().max(1_024), reason: ShortText }),
-  eventKinds.failure.omit({ source: true }).extend({ code: Word, message: ShortText, next: ShortText.optional() }),
+  eventKinds.failure
+    .omit({ source: true, reset_at: true })
+    .extend({ code: Word, message: ShortText, next: ShortText.optional() }),
   eventKinds.notice.omit({ source: true }).extend({ message: LongText }),
   eventKinds.agent_info.extend({ update: Word }),
   eventKinds.fs_change.extend({ changes: z.array(change).max(1_000) }),

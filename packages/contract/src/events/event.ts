@@ -156,6 +156,8 @@ export const eventKinds = {
     code: z.string(),
     message: z.string(),
     next: z.string().optional(),
+    /** When the limit of a model's provider resets: from then on another prompt can succeed. */
+    reset_at: z.iso.datetime().optional(),
     source,
   }),
   notice: z.object({ kind: z.literal("notice"), message: z.string(), source }),

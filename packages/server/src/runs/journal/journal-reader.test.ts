@@ -204,7 +204,15 @@ describe("a record of a runner's journal", () => {
     const lines = [
       { ...createRecord(s, 1, { kind: "notice", message: "isolation is enforced again" }) },
       { ...createRecord(s, 2, { kind: "denied", host: "evil.example", reason: "no" }) },
-      { ...createRecord(s, 3, { kind: "failure", code: "agent_exited", message: "it\nended", next: evil }) },
+      {
+        ...createRecord(s, 3, {
+          kind: "failure",
+          code: "agent_exited",
+          message: "it\nended",
+          next: evil,
+          reset_at: "2026-11-23T12:05:00Z",
+        }),
+      },
       { ...createRecord(s, 4, { kind: "failure", code: "unauthenticated", message: "log in", next: evil }) },
     ];
     const forged = { ...createRecord(s, 5, { kind: "notice", message: "mine" }) };

@@ -104,7 +104,13 @@ export class JournalReader {
     if (data.kind !== "failure") return data;
     const code = toRunnerCode(data.code);
     const fault = isOfAgent(code) ? this.#faults.getFault(this.#lease.run_id) : undefined;
-    return { ...data, code, next: fault?.next ?? getRunnerNextStep(code), source: "runner" };
+    return {
+      ...data,
+      code,
+      next: fault?.next ?? getRunnerNextStep(code),
+      ...(fault?.reset_at !== undefined && { reset_at: fault.reset_at }),
+      source: "runner",
+    };
   }
 
   async #storeRecords(records: readonly JournalRecord[]): Promise<void> {

@@ -18,6 +18,7 @@ describe("a turn in which the agent's model failed", () => {
     kind: "limited",
     message: "The model's server returned 429 (too many requests).",
     next: "Wait.",
+    reset_at: "2026-11-23T12:05:00.000Z",
   } as const;
   const ended = (s: RunJournal, seq: number, stop_reason = "end_turn") =>
     createRecord(s, seq, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason });
@@ -54,7 +55,9 @@ describe("a turn in which the agent's model failed", () => {
     const reason = "No model answered in this turn. The model's server returned 429 (too many requests).";
     expect(task).toMatchObject({ state: "FAILED" });
     expect(run).toMatchObject({ desired: "STOP", stop_status: "FAILED", error_code: "agent_model_failed" });
-    expect(data).toContainEqual({ kind: "failure", code: "agent_model_failed", message: reason, next: "Wait." });
+    const { reset_at } = fault;
+    const failure = { kind: "failure", code: "agent_model_failed", message: reason, next: "Wait.", reset_at };
+    expect(data).toContainEqual(failure);
     expect(data).toContainEqual({ kind: "turn", turn_id: s.turnId, status: "ended", stop_reason: "error", reason });
     expect(data.findIndex(({ kind }) => kind === "failure")).toBeLessThan(
       data.findIndex((one) => one.kind === "turn" && one.status === "ended"),

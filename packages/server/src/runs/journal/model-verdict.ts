@@ -31,9 +31,15 @@ export async function getTurnVerdict(
   if (!fault || (await wasAnswered(tx, context, turn))) return { record, precedingEvents: [] };
   const failure = new WharfError("agent_model_failed", { reason: fault.message, next: fault.next });
   const { code, message, next } = failure;
+  const { reset_at } = fault;
   return {
     record: { ...record, data: { ...data, stop_reason: "error", reason: message } },
-    precedingEvents: [{ run_id: context.run_id, data: { kind: "failure", code, message, next } }],
+    precedingEvents: [
+      {
+        run_id: context.run_id,
+        data: { kind: "failure", code, message, next, ...(reset_at !== undefined && { reset_at }) },
+      },
+    ],
   };
 }
 
