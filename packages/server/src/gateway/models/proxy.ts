@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { modelRoutes, WharfError } from "@wharf/contract";
-import { SecretMatcher } from "../../redaction/index.ts";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseRequest, refuseWithError } from "../refusal.ts";
