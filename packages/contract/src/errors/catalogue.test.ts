@@ -111,6 +111,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   model_request_encoded: [{ encoding: "gzip" }],
   model_unreachable: [{ route: "gemini", reason: "connection refused" }],
   model_answer_cut: [{ route: "gemini" }],
+  ledger_unavailable: [{}],
   host_unreachable: [{ host: "registry.npmjs.org", reason: "the name does not exist" }],
   registry_token_unusable: [{ registry: "packages", reason: "the variable NPM_TOKEN is empty" }],
   egress_denied: [{ host: "registry.npmjs.org" }],

@@ -13,6 +13,7 @@ export interface ModelErrors {
   model_request_encoded: { encoding: string };
   model_unreachable: { route: string; reason: string };
   model_answer_cut: { route: string };
+  ledger_unavailable: Record<never, never>;
   egress_denied: { host: string; reason?: string; entry?: string; allows_private?: boolean };
   host_unreachable: { host: string; reason: string };
   registry_token_unusable: { registry: string; reason: string };
@@ -92,6 +93,13 @@ export const modelErrors: Catalogue<ModelErrors> = {
     grpc: "UNAVAILABLE",
     message: ({ route }) => `The model route '${route}' cut its answer short; the agent discarded that answer.`,
     next: () => "Prompt the task again: the conversation continues from the state before that answer.",
+  },
+  ledger_unavailable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: () =>
+      "Wharf did not send this model request: it could not record it, because its database does not answer.",
+    next: () => "Agents try again. If the problem remains, check the database and the server's log.",
   },
   egress_denied: {
     http: 403,

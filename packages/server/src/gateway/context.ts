@@ -1,4 +1,4 @@
-import type { TokenUsage } from "../usage/index.ts";
+import type { ModelRequest, Reservation, TokenUsage } from "../usage/index.ts";
 import type { KeyConfig } from "./models/keys/index.ts";
 
 /**
@@ -128,6 +128,11 @@ export interface GatewayHooks {
   /** Called when a known secret was removed from what a runner sent. */
   redacted?(context: GatewayContext, use: { readonly secret: string; readonly where: "events" | "answers" }): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;
+  /**
+   * Called before a request for an answer or an embedding is forwarded. If the promise rejects, the
+   * request is refused.
+   */
+  reserveRequest?(context: GatewayContext, request: ModelRequest): Promise<Reservation>;
   /**
    * Called when a run asks a model for an answer. Requests that count tokens or list models are not
    * watched.

@@ -8,7 +8,15 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import type { GatewayContext, HostUse, ModelRoute, ModelUsage, PushedRef, UpstreamFault } from "./context.ts";
+import type {
+  GatewayContext,
+  GatewayHooks,
+  HostUse,
+  ModelRoute,
+  ModelUsage,
+  PushedRef,
+  UpstreamFault,
+} from "./context.ts";
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { toServedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
@@ -171,6 +179,7 @@ export async function listeningGateway(
     context?: Partial<GatewayContext>;
     routes?: Record<string, ModelRoute>;
     limits?: Partial<GatewayOptions>;
+    reserveRequest?: NonNullable<GatewayHooks["reserveRequest"]>;
   },
 ): Promise<{ url: string; seen: Seen; server: Server }> {
   const seen: Seen = { pushed: [], denied: [], used: [], outcomes: [], slow: [], switched: [], hosts: [] };
@@ -183,6 +192,7 @@ export async function listeningGateway(
       denied: (_context, what) => void seen.denied.push(what),
       modelRequest: (_context, use) => void seen.used.push(use),
       hostUse: (_context, use) => void seen.hosts.push(use),
+      ...(options.reserveRequest && { reserveRequest: options.reserveRequest }),
       watchAnswer: () => ({
         slow: (fault) => void seen.slow.push(fault),
         switched: (fault) => void seen.switched.push(fault),

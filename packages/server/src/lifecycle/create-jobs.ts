@@ -1,5 +1,6 @@
 import { Orphans } from "../runners/index.ts";
 import { Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
+import { AbandonedRequests } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
@@ -13,7 +14,7 @@ interface JobSources {
 
 /** Creates the loops that remove what is no longer needed. One server at a time leads each. */
 export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held }: JobSources) {
-  const { background, wakeup } = storage;
+  const { background, ledgerPool, wakeup } = storage;
   const { backend, mirrors } = host;
   const { runners, servers, place } = held;
   const orphans = new Orphans({
@@ -36,7 +37,8 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
     keepMs: config.keepRunnersMs,
     onDestroyNeeded: () => wakeup.poke(),
   });
-  const maintenance = new Maintenance([removal, new Pruning(background), oldRunners], {
+  const jobs = [removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
+  const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,
     lead: (work) => servers.runAsLeader("maintenance", work),

@@ -6,6 +6,7 @@ import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAut
 import type { RunnerRedaction } from "../runners/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
+import { Ledger, PriceTable } from "../usage/index.ts";
 import { openBackend } from "./open-backend.ts";
 import type { Storage } from "./open-storage.ts";
 import type { ServerOptions, ServerSetup } from "./server-options.ts";
@@ -15,7 +16,7 @@ export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
 /** Opens the backend, and everything that its runners reach: the git mirrors and the gateway. */
 export async function openRunnerHost({ options, logger, parts, secrets }: ServerSetup, storage: Storage) {
   const { config } = options;
-  const { db, keys, installation, notifications } = storage;
+  const { db, keys, installation, ledgerPool, notifications, serverId } = storage;
   const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
   parts.defer(() => backend.close());
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
@@ -46,7 +47,9 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const modelHealth = new ModelHealth();
   const allowLists = new AllowLists(db, log, config.runnerHosts);
   const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
-  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial }));
+  const ledger = parts.use(new Ledger({ db: ledgerPool, serverId, logger, prices: new PriceTable() }));
+  await ledger.settleFormer();
+  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger }));
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({
     mirrors,

@@ -32,7 +32,7 @@ export async function openStorage(setup: ServerSetup) {
   secrets.register("WHARF_SECRET", secret);
   secrets.register("WHARF_TOKEN", token);
   const serverId = getStoredValue(await ensureStoredSecret(config.dataFolder, "instance"));
-  const { db, background, connection } = await openMigratedDatabase(setup);
+  const { db, background, ledgerPool, connection } = await openMigratedDatabase(setup);
   const notifications = parts.use(
     new Notifications({
       connection,
@@ -46,6 +46,7 @@ export async function openStorage(setup: ServerSetup) {
     keys: createKeys(secret),
     db,
     background,
+    ledgerPool,
     notifications,
     wakeup: new Wakeup(notifications),
     owner: await ensureOwner(db),

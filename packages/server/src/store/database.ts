@@ -15,11 +15,14 @@ export interface DatabaseConnections {
    */
   readonly background: Database;
   readonly pool: pg.Pool;
+  /** The same database for the ledger, whose statements no request or loop may delay. */
+  readonly ledgerPool: pg.Pool;
   close(): Promise<void>;
 }
 
 const maxConnections = 16;
 const maxBackgroundConnections = 4;
+const maxLedgerConnections = 4;
 
 /**
  * Timeouts after which PostgreSQL, and so its callers, abort a statement, a wait for a lock or a
@@ -41,12 +44,14 @@ const limits = {
 export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): DatabaseConnections {
   const pool = openPool({ max: maxConnections, ...limits, ...connection }, onError);
   const reserved = openPool({ ...limits, ...connection, max: maxBackgroundConnections }, onError);
+  const ledgerPool = openPool({ ...limits, ...connection, max: maxLedgerConnections }, onError);
   return {
     db: openDrizzle(pool),
     background: openDrizzle(reserved),
     pool,
+    ledgerPool,
     async close() {
-      await Promise.all([pool.end(), reserved.end()]);
+      await Promise.all([pool.end(), reserved.end(), ledgerPool.end()]);
     },
   };
 }

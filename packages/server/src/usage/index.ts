@@ -1,4 +1,7 @@
-/** What requests to models use, and the prices of models. */
+/** What requests to models use, and what that costs. */
+export { AbandonedRequests } from "./ledger/abandoned-requests.ts";
+export { Ledger } from "./ledger/ledger.ts";
+export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-request.ts";
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
 export type { TokenUsage } from "./token-usage.ts";

@@ -7,6 +7,7 @@ import type { TokenUsage } from "../../usage/index.ts";
 import type { AnswerWatch, GatewayContext, GatewayHooks, ModelCall, ModelRoute, UpstreamFault } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
 import { AnswerCheck } from "./answer-check.ts";
+import { AnswerEnd } from "./answer-end.ts";
 import type { RunConnections } from "./connections.ts";
 import { createApiError, createKeyHeader } from "./credentials.ts";
 import { createDecoder } from "./decoder.ts";
@@ -14,6 +15,7 @@ import { getFraming } from "./framing.ts";
 import { createRequestHeaders, createResponseHeaders } from "./headers.ts";
 import { AnswerMeter } from "./metering/answer-meter.ts";
 import type { ModelTimes } from "./model-times.ts";
+import { RequestRecord } from "./request-record.ts";
 import type { BodyMemory } from "./request/body-memory.ts";
 import { CallReader } from "./request/call-reader.ts";
 import { createInvalidRequestError } from "./request/model-call.ts";
@@ -73,6 +75,7 @@ export class Exchange {
   #slowTimer: NodeJS.Timeout | undefined;
   #call: ModelCall | undefined;
   #meter: AnswerMeter | undefined;
+  #record: RequestRecord | undefined;
   /** The body, until an answer begins. */
   #content: Buffer = emptyBody;
   #search: AnswerSearch | undefined;
@@ -94,6 +97,7 @@ export class Exchange {
   run(): void {
     this.#gatewayRequest.res.once("close", () => this.#close());
     this.#readCall()
+      .then((call) => this.#reserve(call))
       .then((call) => this.#findAnswer(call))
       .catch((error: unknown) => {
         // The runner broke off.
@@ -122,11 +126,35 @@ export class Exchange {
     }
   }
 
+  /** Nothing is forwarded before the request is recorded. */
+  async #reserve(call: ModelCall): Promise<ModelCall> {
+    const { name, route } = this.#options;
+    this.#call = call;
+    this.#requireAllowedModel(call);
+    if (this.#isOver) return call;
+    this.#record = await RequestRecord.create(this.#options, call, {
+      requestId: this.#requestId,
+      route: name,
+      api: route.api,
+      bodyBytes: this.#content.length,
+    });
+    // The runner left meanwhile, before there was a record to complete.
+    if (this.#isOver) this.#completeRecord(undefined).catch(() => undefined);
+    return call;
+  }
+
+  /** The record logs why it could not be completed. */
+  async #completeRecord(tokens: TokenUsage | undefined): Promise<void> {
+    await this.#record?.complete({
+      status: this.#answer?.statusCode ?? 0,
+      upstream: this.#search?.attempt?.upstream.origin,
+      usage: tokens,
+    });
+  }
+
   async #findAnswer(call: ModelCall): Promise<void> {
     if (this.#isOver) return;
     const { context, hooks, name, route, times, upstreams } = this.#options;
-    this.#call = call;
-    this.#requireAllowedModel(call);
     if (call.kind === "answer" || call.kind === "embedding")
       this.#meter = new AnswerMeter({ api: route.api, call, bytes: this.#content.length });
     if (call.kind === "answer") this.#watch = hooks.watchAnswer?.(context);
@@ -219,8 +247,18 @@ export class Exchange {
     const source =
       head.length > 0 || response.errored ? Readable.from(joinAnswer(head, response), { objectMode: false }) : response;
     source.once("error", onBroken);
-    pipeline([source, ...(decoder ? [decoder] : []), filter, res], (error) => {
+    const end = this.#record && this.#createEnd(response);
+    pipeline([source, ...(decoder ? [decoder] : []), filter, ...(end ? [end] : []), res], (error) => {
       if (error) attempt.end();
+    });
+  }
+
+  /** The runner sees the end of the answer when it is in the record. */
+  #createEnd({ headers }: IncomingMessage): AnswerEnd {
+    return new AnswerEnd({
+      api: this.#options.route.api,
+      isStream: headers["content-type"]?.startsWith("text/event-stream") === true,
+      beforeEnd: () => this.#completeRecord(this.#getTokens()),
     });
   }
 
@@ -315,6 +353,7 @@ export class Exchange {
     // Some clients disconnect after the last event, before the connection signals the end.
     this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });
     if (!complete) this.#search?.end();
+    this.#completeRecord(tokens).catch(() => undefined);
     hooks.modelRequest(context, {
       route: name,
       ...(this.#search?.attempt && { upstream: this.#search.attempt.upstream.origin }),

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
 import { join } from "node:path";
-import type { GatewayContext, ModelRoute, ModelUpstream } from "../context.ts";
+import type { GatewayContext, GatewayHooks, ModelRoute, ModelUpstream } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
 import { openMirrors } from "../git/index.ts";
 import { anyAddress, hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
@@ -18,13 +18,14 @@ export interface Setting {
   readonly base?: string;
   readonly context?: Partial<GatewayContext>;
   readonly limits?: Partial<GatewayOptions>;
+  readonly reserveRequest?: NonNullable<GatewayHooks["reserveRequest"]>;
 }
 
 /** Starts a gateway with routes to a model's server; the run may use `main`. */
 export async function startGateway(
   scratch: Scratch,
   model: Model,
-  { api = "gemini", base = "", context = {}, limits = {} }: Setting = {},
+  { api = "gemini", base = "", context = {}, limits = {}, reserveRequest }: Setting = {},
 ) {
   const upstream = await scratch.listen((req, res) => void Promise.resolve(model(req, res)).catch(() => res.destroy()));
   const mirrors = openMirrors({
@@ -44,6 +45,7 @@ export async function startGateway(
     mirrors,
     routes,
     limits,
+    ...(reserveRequest && { reserveRequest }),
     context: { model_route: "main", ...context },
   });
   return { ...gateway, upstream };

@@ -2,6 +2,7 @@ import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
 import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
+import type { Ledger } from "../../usage/index.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { ModelHealth } from "./model-health.ts";
 import { RecentRuns } from "./recent-runs.ts";
@@ -26,6 +27,7 @@ export interface GatewayHooksOptions {
   readonly log: Log;
   readonly logger: Logger;
   readonly modelHealth: ModelHealth;
+  readonly ledger?: Pick<Ledger, "reserve">;
   /** Remembers a host that a person may allow. */
   readonly recordDenial: (taskId: string, denial: AllowableDenial) => Promise<void>;
 }
@@ -38,6 +40,7 @@ export function createGatewayHooks({
   log,
   logger,
   modelHealth,
+  ledger,
   recordDenial,
 }: GatewayHooksOptions): Required<Pick<GatewayHooks, "redacted">> & GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
@@ -119,6 +122,7 @@ export function createGatewayHooks({
         raw: use,
       });
     },
+    ...(ledger && { reserveRequest: (context, request) => ledger.reserve(context, request) }),
     watchAnswer(context) {
       modelHealth.beginRequest(context.run_id);
       return {

@@ -6,4 +6,5 @@ export * from "./runners.ts";
 export * from "./runs.ts";
 export * from "./pushes.ts";
 export * from "./log.ts";
+export * from "./usage.ts";
 export * from "./servers.ts";
