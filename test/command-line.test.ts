@@ -145,6 +145,11 @@ describe("exit codes", () => {
     );
   });
 
+  test("of the usage of models", async () => {
+    expect(await run("usage")).toMatchObject({ code: 0, out: "No requests to models.\n" });
+    expect(await run("usage", ["--csv", "--json"])).toMatchObject({ code: 2, out: "" });
+  });
+
   test("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
     const created = await run("runner create", ["--json"]);
     const { id } = parse(created);

@@ -12,6 +12,7 @@ import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
+import { addUsage } from "./commands/usage.ts";
 import { addExamples } from "./help/examples.ts";
 import { exitCodeHelp } from "./help/exit-codes.ts";
 
@@ -73,6 +74,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addRunner(program, register);
   addAgentTypes(program, register);
   addAllow(program, register);
+  addUsage(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

@@ -13,5 +13,7 @@ export async function showTask(
     getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
-  terminal.out(settings.json ? toJsonLine({ task, turns, agents }) : formatTask({ task, turns, agents }, look));
+  const { total: usage } = await client.call(api.getUsage, { query: { task_id: task.id } });
+  const shown = { task, turns, agents, usage };
+  terminal.out(settings.json ? toJsonLine(shown) : formatTask(shown, look));
 }

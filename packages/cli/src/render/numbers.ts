@@ -28,3 +28,13 @@ export function formatAge(timestamp: string, nowMs = Date.now()): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
   return formatCount(Math.floor(seconds / 86_400), "day") + " ago";
 }
+
+/** Formats a number with a comma before each group of three digits. */
+export const formatInteger = (value: number): string => Math.round(value).toLocaleString("en-US");
+
+const cents = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+const twoDigits = { minimumSignificantDigits: 2, maximumSignificantDigits: 2 };
+
+/** Formats an amount of money; of less than ten cents, the first two digits that are not zero. */
+export const formatDollars = (amount: number): string =>
+  `$${amount.toLocaleString("en-US", amount === 0 || amount >= 0.1 ? cents : twoDigits)}`;

@@ -1,9 +1,10 @@
-import type { Run, Task, TaskState, TaskSummary, Turn } from "@wharf/contract";
+import type { Run, Task, TaskState, TaskSummary, Turn, UsageSums } from "@wharf/contract";
 import { formatIsolationLevel } from "./isolation.ts";
 import { formatAge } from "./numbers.ts";
 import { toSafeText, toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, maxCellLength, formatTable } from "./table.ts";
+import { formatUsageLine } from "./usage.ts";
 
 const stateColours: Readonly<Record<TaskState, keyof Style>> = {
   TODO: "dim",
@@ -29,11 +30,12 @@ export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle)
 }
 
 export function formatTask(
-  { task, turns, agents }: { task: Task; turns: readonly Turn[]; agents: readonly Run[] },
+  shown: { task: Task; turns: readonly Turn[]; agents: readonly Run[]; usage: UsageSums },
   look: TableStyle,
 ): string {
   const { style } = look;
-  const [run] = agents;
+  const { task, turns, usage } = shown;
+  const [run] = shown.agents;
   const fields = formatFields(
     [
       ["task", task.id],
@@ -46,6 +48,7 @@ export function formatTask(
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
+      ["usage", formatUsageLine(usage)],
       ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
       ["changed", `${toSingleLine(task.updated_at)} (${formatAge(task.updated_at)})`],
     ],

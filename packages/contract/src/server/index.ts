@@ -10,6 +10,7 @@ import { runsApi } from "./runs.ts";
 import { systemApi } from "./system.ts";
 import { tasksApi } from "./tasks.ts";
 import { turnsApi } from "./turns.ts";
+import { usageApi } from "./usage.ts";
 
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
@@ -26,6 +27,8 @@ export * from "./streams.ts";
 export * from "./system.ts";
 export * from "./tasks.ts";
 export * from "./turns.ts";
+export * from "./usage-csv.ts";
+export * from "./usage.ts";
 
 /** The server's REST routes for tasks, runs and the server itself. */
 export const api = {
@@ -37,6 +40,7 @@ export const api = {
   ...allowedHostsApi,
   ...orchestratorApi,
   ...systemApi,
+  ...usageApi,
 } as const;
 
 /** The server's REST routes for runners and what is in them. */

@@ -5,6 +5,7 @@ import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { Boards, Tasks } from "../tasks/index.ts";
+import { UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -45,6 +46,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       agentTypes,
       allowLists,
       mirrors,
+      usage: new UsageReports(db),
       scheduler,
       standaloneRunners,
       runnerLinks,

@@ -4,4 +4,5 @@ export { Ledger } from "./ledger/ledger.ts";
 export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-request.ts";
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
+export { UsageReports } from "./report/usage-reports.ts";
 export type { TokenUsage } from "./token-usage.ts";

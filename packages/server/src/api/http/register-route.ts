@@ -70,6 +70,8 @@ export function registerRoute<E extends Endpoint>(
       } as EndpointCall<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
       const result = await handler(call, reply);
+      // The handler of a stream has sent it.
+      if (response === "stream") return reply;
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

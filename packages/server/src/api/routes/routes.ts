@@ -1,4 +1,4 @@
-import { api, type Attachments, hostPresets, type TaskState, WharfError } from "@wharf/contract";
+import { api, type Attachments, formatUsageCsv, hostPresets, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { Principal } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
@@ -8,6 +8,7 @@ import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
+import type { UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -23,6 +24,7 @@ export interface ApiModules extends RunnerModules {
   readonly agentTypes: AgentTypes;
   readonly allowLists: AllowLists;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
+  readonly usage: UsageReports;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -50,6 +52,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);
+  serveUsage(app, modules);
   serveOrchestrator(app, modules);
   serveSystem(app, modules);
 }
@@ -238,6 +241,17 @@ function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModul
   registerRoute(app, api.listDeniedHosts, async ({ principal, query }) => ({
     denied_hosts: await allowLists.listDenied(principal, query),
   }));
+}
+
+function serveUsage(app: FastifyInstance, { usage }: ApiModules): void {
+  registerRoute(app, api.getUsage, ({ principal, query }) => usage.read(principal.organization_id, query));
+  registerRoute(app, api.getUsageCsv, async ({ principal, query }, reply) => {
+    const report = await usage.read(principal.organization_id, query);
+    void reply
+      .type(api.getUsageCsv.responseType)
+      .header("content-disposition", 'attachment; filename="usage.csv"')
+      .send(formatUsageCsv(report));
+  });
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {

@@ -1,0 +1,71 @@
+import { api, formatUsageCsv, UsageGroup, UsageQuery } from "@wharf/contract";
+import type { Command } from "commander";
+import { z } from "zod";
+import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
+import { addExamples } from "../help/examples.ts";
+import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
+import { formatUsage } from "../render/usage.ts";
+
+const dateForm = "a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z";
+/** A date is its midnight in UTC, as the days of a report are. */
+const time = z
+  .string()
+  .transform((text) => (z.iso.date().safeParse(text).success ? `${text}T00:00:00Z` : text))
+  .refine((text) => UsageQuery.shape.from.safeParse(text).success, dateForm)
+  .optional();
+
+const Options = z.object({
+  by: UsageGroup.optional(),
+  task: z.string().optional(),
+  board: z.uuid("a full id (a UUID)").optional(),
+  user: z.uuid("a full id (a UUID)").optional(),
+  run: z.uuid("a full id (a UUID)").optional(),
+  agent: UsageQuery.shape.agent_type,
+  route: UsageQuery.shape.route,
+  model: UsageQuery.shape.model,
+  from: time,
+  to: time,
+  limit: createIntegerSchema({ min: 1, max: 10_000 }),
+  csv: z.boolean().default(false),
+});
+type Options = z.infer<typeof Options>;
+
+export function addUsage(program: Command, register: RegisterCommand): void {
+  const command = program
+    .command("usage")
+    .addOption(createChoiceOption("--by <what>", "what each row stands for (default: model)", UsageGroup.options))
+    .option("--task <task>", "only usage of this task")
+    .option("--board <board>", "only usage of this board's tasks")
+    .option("--user <user>", "only usage that this user caused")
+    .option("--run <run>", "only usage of this run")
+    .option("--agent <name>", "only usage of this agent")
+    .option("--route <name>", "only usage of this model route")
+    .option("--model <name>", "only usage of this model")
+    .option("--from <time>", "usage of this day or time and later (UTC)")
+    .option("--to <time>", "usage before this day or time (UTC)")
+    .option("-l, --limit <n>", "maximum number of rows", "1000")
+    .option("--csv", "print CSV for spreadsheets")
+    .summary("Show what tasks used of models, and its cost")
+    .description("Show what tasks used of models, and its cost. Every request is counted, also of failed runs.");
+  const lines = [
+    "wharf usage",
+    "wharf usage --by day --from 2026-01-01",
+    "wharf usage --by model --task 8c942c99",
+    "wharf usage --by task --csv",
+  ];
+  register(addExamples(command, lines), Options, showUsage);
+}
+
+async function showUsage(cli: Cli, { options }: CommandLineInput<Options>): Promise<void> {
+  const { client, settings, terminal, look } = cli;
+  if (options.csv && settings.json) throw createUsageError("give --csv or --json, not both");
+  const { by = "model", task, board, user, run, agent, csv: _csv, ...filters } = options;
+  const isFullId = UsageQuery.shape.task_id.safeParse(task).success;
+  const found = task === undefined || isFullId ? undefined : client.call(api.getTask, { params: { task_id: task } });
+  const taskId = found === undefined ? task : (await found).id;
+  const ids = { task_id: taskId, board_id: board, user_id: user, run_id: run, agent_type: agent };
+  const report = await client.call(api.getUsage, { query: { ...filters, ...ids, group_by: by } });
+  if (settings.json) return terminal.out(toJsonLine(report));
+  terminal.out(options.csv ? formatUsageCsv(report) : formatUsage(report, look));
+}

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { formatUsageCsv } from "./usage-csv.ts";
+
+const sums = {
+  requests: 1,
+  failed_requests: 0,
+  estimated_requests: 0,
+  implausible_requests: 0,
+  unpriced_requests: 0,
+  input_tokens: 2,
+  cached_tokens: 3,
+  cache_write_tokens: 4,
+  output_tokens: 5,
+  thinking_tokens: 6,
+  cost_usd: 0.25,
+  duration_ms: 7,
+};
+const header =
+  "requests,failed_requests,estimated_requests,implausible_requests,unpriced_requests,input_tokens,cached_tokens,cache_write_tokens,output_tokens,thinking_tokens,cost_usd,duration_ms";
+const cells = "1,0,0,0,0,2,3,4,5,6,0.25,7";
+
+test("a report without rows is its total", () => {
+  expect(formatUsageCsv({ rows: [], truncated: false, total: sums })).toBe(`${header}\r\n${cells}\r\n`);
+});
+
+test("no cell is a formula or leaves its place", () => {
+  const names = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", 'a "b", c', "a\r\nb", "plain"];
+  const rows = [...names.map((name, i) => ({ key: `${i}`, name, ...sums })), { key: null, ...sums }];
+  const csv = formatUsageCsv({ group_by: "task", rows, truncated: false, total: sums });
+  const shown = [
+    `"'=HYPERLINK(1)"`,
+    `"'+1"`,
+    `"'-1"`,
+    `"'@x"`,
+    `"'\t=1"`,
+    `"'\r=1"`,
+    `"'\n=1"`,
+    '"a ""b"", c"',
+    '"a\r\nb"',
+    "plain",
+  ];
+  const lines = shown.map((name, i) => `${i},${name},${cells}\r\n`);
+  expect(csv).toBe(`task,name,${header}\r\n${lines.join("")},,${cells}\r\n`);
+});

@@ -1,0 +1,68 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { api, UsageReport } from "@wharf/contract";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ModelServer, startGemini } from "./support/models/index.ts";
+import { createRepository } from "./support/repository.ts";
+import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+
+/** Counts what a task's agent asks of a model, and shows it to people and programs. */
+let folder: string;
+let wharf: ServerHarness;
+let model: ModelServer;
+
+beforeAll(async () => {
+  folder = createScratchFolder();
+  model = await startGemini({ key: "real-key", script: () => ({ text: "one two three" }) });
+  wharf = new ServerHarness(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url });
+  await wharf.start();
+});
+afterAll(async () => {
+  await wharf[Symbol.asyncDispose]();
+  await model.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const readUsage = async (...args: string[]) =>
+  UsageReport.parse(JSON.parse((await wharf.cli("usage", "--json", ...args)).stdout));
+
+test("what a task used is counted by turn, also after a crash of the server, and shown", async () => {
+  const type = {
+    name: "asking",
+    command: ["wharf-demo-agent"],
+    model_route: "gemini",
+    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
+  };
+  await wharf.client.call(api.createAgentType, { body: type });
+  const repository_url = createRepository(join(folder, "repository"));
+  const task = await wharf.createTask({ repository_url, agent_type: type.name, title: "ask a model" });
+  await wharf.turn(task, "demo: model first\ndemo: model second");
+  await wharf.kill();
+  await wharf.start();
+  await wharf.turn(task, "demo: model third");
+
+  const { total } = await readUsage("--task", task.id.slice(0, 8));
+  expect(total).toMatchObject({ requests: 3, failed_requests: 0, estimated_requests: 0, unpriced_requests: 3 });
+  expect(total.input_tokens).toBeGreaterThan(0);
+  expect(total.output_tokens).toBeGreaterThan(0);
+  const byTurn = await readUsage("--by", "turn", "--task", task.id);
+  expect(byTurn.rows.map(({ requests }) => requests).toSorted((a, b) => a - b)).toEqual([1, 2]);
+  expect((await readUsage("--by", "task")).rows).toMatchObject([{ key: task.id, name: "ask a model", requests: 3 }]);
+  expect((await readUsage("--by", "model", "--agent", "asking")).rows).toMatchObject([{ key: "x", requests: 3 }]);
+  expect((await readUsage("--to", "2026-01-01")).total.requests).toBe(0);
+
+  const shown = await wharf.cli("usage", "--by", "task");
+  expect(shown.stdout).toMatch(
+    /^REQUESTS +INPUT +CACHED +OUTPUT +COST +TASK\n3 +\d+ +0 +\d+ +unknown +[0-9a-f]{8} ask a/,
+  );
+  expect(shown.stdout).toContain("The price of 3 requests is unknown");
+  const csv = await wharf.cli("usage", "--by", "task", "--csv");
+  expect(csv.stdout).toMatch(new RegExp(`^task,name,requests,.*\r\n${task.id},ask a model,3,0,0,0,3,`));
+  expect((await wharf.cli("task", "show", task.id)).stdout).toMatch(/usage +3 model requests, \d+ tokens in, \d+ out/);
+  const { url, token } = await wharf.client.locate();
+  const response = await fetch(`${url}/api/v1/usage.csv?group_by=task`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/csv; charset=utf-8"]);
+  expect(await response.text()).toBe(csv.stdout);
+});
