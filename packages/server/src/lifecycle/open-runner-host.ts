@@ -6,7 +6,7 @@ import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAut
 import type { RunnerRedaction } from "../runners/index.ts";
 import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
-import { Ledger, PriceTable } from "../usage/index.ts";
+import { Ledger } from "../usage/index.ts";
 import { openBackend } from "./open-backend.ts";
 import type { Storage } from "./open-storage.ts";
 import type { ServerOptions, ServerSetup } from "./server-options.ts";
@@ -47,7 +47,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const modelHealth = new ModelHealth();
   const allowLists = new AllowLists(db, log, config.runnerHosts);
   const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
-  const ledger = parts.use(new Ledger({ db: ledgerPool, serverId, logger, prices: new PriceTable() }));
+  const ledger = parts.use(new Ledger({ db: ledgerPool, serverId, logger, prices: config.prices }));
   await ledger.settleFormer();
   const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger }));
   const modelTimes = { firstByte: config.modelTimeoutMs };
