@@ -36,6 +36,10 @@ const neverSent = new Set([
   "forwarded",
   "via",
   "x-real-ip",
+  // These would make another call of the one that was checked.
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
 ]);
 /** Headers that concern only the server, or would redirect the agent. */
 const neverReturned = new Set([

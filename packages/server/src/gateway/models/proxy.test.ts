@@ -47,6 +47,7 @@ describe("a request to a model", () => {
           connection: "x-private",
           "x-private": "1",
           "proxy-authorization": "Basic x",
+          "x-http-method-override": "DELETE",
           "x-forwarded-for": "10.0.0.1",
           "content-type": "application/json",
           "anthropic-version": "2023-06-01",
@@ -66,7 +67,7 @@ describe("a request to a model", () => {
         "accept-encoding": "identity",
       });
       expect(JSON.stringify(got?.rawHeaders)).not.toContain(somebody.token);
-      for (const name of ["cookie", "x-private", "proxy-authorization", "x-forwarded-for"])
+      for (const name of ["cookie", "x-private", "proxy-authorization", "x-forwarded-for", "x-http-method-override"])
         expect(got?.headers[name]).toBeUndefined();
       expect(answer.headers).toMatchObject({ "x-ratelimit": "7", "x-echo": `key is ${"*".repeat(key.length)}` });
       expect(answer.headers["set-cookie"] ?? answer.headers["alt-svc"]).toBeUndefined();
