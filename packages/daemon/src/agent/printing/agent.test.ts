@@ -118,9 +118,10 @@ test("100 MB of lines are recorded completely and joined, and a full journal mak
     if (bytes > 1_000_000 && !wasFull) bench.journal.full = wasFull = true;
     bench.journal.records.length = 0;
   };
-  const turn = await bench.prompt("x", { idle_timeout_s: 0.3 });
+  // The timeout also covers the start of the program, which takes a while on a busy machine.
+  const turn = await bench.prompt("x", { idle_timeout_s: 2 });
   await until(() => bench.journal.full);
-  await new Promise((resolve) => setTimeout(resolve, 500)); // the wait exceeds the idle timeout
+  await sleep(2_200); // longer than the idle timeout
   expect(bytes).toBeLessThan(1_050_000);
   bench.journal.full = false;
   expect(await bench.waitForEnd(turn)).toMatchObject({ stop_reason: "end_turn" });
