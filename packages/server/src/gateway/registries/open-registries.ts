@@ -1,8 +1,9 @@
 import { WharfError } from "@wharf/contract";
+import { SecretMatcher } from "../../redaction/index.ts";
 import { toError } from "../../std/errors.ts";
 import { readSecret } from "../secret-source.ts";
 import type { RegistryEntry } from "./registry-entry.ts";
-import type { Registry } from "./registry.ts";
+import type { Authorization, Registry } from "./registry.ts";
 
 export interface RegistryOptions {
   /** The server's own environment. */
@@ -17,8 +18,8 @@ const rereadMs = 60_000;
 /** Returns the registries of the file; their tokens are read when they are needed. */
 export const openRegistries = (entries: readonly RegistryEntry[], options: RegistryOptions): Registry[] =>
   entries.map((entry) => {
-    let current: { readonly authorization: Promise<string>; readonly readAt: number } | undefined;
-    const getAuthorization = (): Promise<string> => {
+    let current: { readonly authorization: Promise<Authorization>; readonly readAt: number } | undefined;
+    const getAuthorization = (): Promise<Authorization> => {
       if (current && performance.now() - current.readAt < rereadMs) return current.authorization;
       const read = { authorization: readAuthorization(entry, options), readAt: performance.now() };
       current = read;
@@ -30,12 +31,18 @@ export const openRegistries = (entries: readonly RegistryEntry[], options: Regis
     return { name: entry.name, kind: entry.kind, url: entry.url, getAuthorization };
   });
 
-async function readAuthorization(entry: RegistryEntry, { environment, onToken }: RegistryOptions): Promise<string> {
+async function readAuthorization(
+  entry: RegistryEntry,
+  { environment, onToken }: RegistryOptions,
+): Promise<Authorization> {
+  const { name, username } = entry;
   const token = await readSecret(entry.token, environment).catch((cause: unknown) => {
-    const reason = toError(cause).message.slice(0, 300);
-    throw new WharfError("registry_token_unusable", { registry: entry.name, reason }, { cause });
+    throw new WharfError("registry_token_unusable", { registry: name, reason: toError(cause).message }, { cause });
   });
-  onToken(`token of the registry ${entry.name}`, token);
-  if (entry.username === undefined) return `Bearer ${token}`;
-  return `Basic ${Buffer.from(`${entry.username}:${token}`).toString("base64")}`;
+  onToken(`token of the registry ${name}`, token);
+  const login = username === undefined ? undefined : Buffer.from(`${username}:${token}`).toString("base64");
+  return {
+    value: login === undefined ? `Bearer ${token}` : `Basic ${login}`,
+    matcher: new SecretMatcher([{ name, value: token }]),
+  };
 }

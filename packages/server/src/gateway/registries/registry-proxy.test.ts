@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { SecretMatcher } from "../../redaction/index.ts";
 import { openMirrors } from "../git/index.ts";
 import { anyAddress, hostGit, listeningGateway, Scratch } from "../testing.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
@@ -13,7 +14,9 @@ import { openRegistries } from "./open-registries.ts";
 import { RegistryFile } from "./registry-entry.ts";
 
 const run = promisify(execFile);
-const authorization = "Bearer registry-secret-1";
+const token = "registry-secret-1";
+const authorization = `Bearer ${token}`;
+const matcher = new SecretMatcher([{ name: "company", value: token }]);
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -36,7 +39,7 @@ async function start(createListener: (getUrl: () => string) => RequestListener, 
     name: "company",
     kind: "npm",
     url: state.url,
-    getAuthorization: async () => authorization,
+    getAuthorization: async () => ({ value: authorization, matcher }),
   } as const;
   const gateway = await listeningGateway(scratch, {
     mirrors: openMirrors({
@@ -102,8 +105,22 @@ describe("a request", () => {
     });
     expect(answer.headers.get("set-cookie")).toBeNull();
     const headers = await answer.json();
-    expect(headers).toMatchObject({ authorization });
+    expect(headers).toMatchObject({ authorization: `Bearer ${"*".repeat(token.length)}` });
     expect(headers).not.toHaveProperty("cookie");
+  });
+
+  test("is answered without the credential that a hostile registry returns, and not in a compressed form", async () => {
+    const { base } = await start(() => (req, res) => {
+      const echo = req.headers.authorization ?? "";
+      if (req.url === "/npm/packed") return void res.writeHead(200, { "content-encoding": "gzip" }).end(echo);
+      const base64 = Buffer.from(echo).toString("base64");
+      res.writeHead(302, { "x-echo": echo, location: `https://a.example/?${echo.slice(7)}` }).end(`${echo} ${base64}`);
+    });
+    const answer = await fetch(`${base}x`, { redirect: "manual" });
+    const shown = [await answer.text(), answer.headers.get("x-echo"), answer.headers.get("location")].join(" ");
+    expect(shown).not.toContain(token);
+    expect(shown).not.toContain(Buffer.from(token).toString("base64").slice(2, 12));
+    expect((await fetch(`${base}packed`)).status).toBe(502);
   });
 
   test("for an audit may have a body", async () => {
@@ -201,8 +218,8 @@ describe("the file of registries", () => {
     expect(npm).toMatchObject({ name: "company", kind: "npm", url: "https://npm.example/a/" });
     await expect(npm?.getAuthorization()).rejects.toMatchObject({ code: "registry_token_unusable" });
     environment["NPM_TOKEN"] = "t1";
-    expect(await npm?.getAuthorization()).toBe("Bearer t1");
-    expect(await cargo?.getAuthorization()).toBe(`Basic ${Buffer.from("ci:t1").toString("base64")}`);
+    expect((await npm?.getAuthorization())?.value).toBe("Bearer t1");
+    expect((await cargo?.getAuthorization())?.value).toBe(`Basic ${Buffer.from("ci:t1").toString("base64")}`);
     expect(tokens).toEqual(["token of the registry company: t1", "token of the registry crates: t1"]);
   });
 

@@ -2,12 +2,13 @@ import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest,
 import { request as httpsRequest } from "node:https";
 import { pipeline, type Transform } from "node:stream";
 import { WharfError } from "@wharf/contract";
+import { SecretFilter, type SecretMatcher } from "../../redaction/index.ts";
 import type { GatewayContext, GatewayHooks } from "../context.ts";
 import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseWithError } from "../refusal.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
-import type { Registry } from "./registry.ts";
+import type { Authorization, Registry } from "./registry.ts";
 
 export interface RegistryProxyOptions {
   readonly registries: readonly Registry[];
@@ -73,7 +74,7 @@ export class RegistryProxy {
     const host = url.hostname;
     const headers: OutgoingHttpHeaders = {
       ...createForwardHeaders(req, url.host),
-      authorization,
+      authorization: authorization.value,
       // The answer must be readable to rewrite the addresses in it.
       "accept-encoding": "identity",
     };
@@ -88,12 +89,22 @@ export class RegistryProxy {
     let bytesIn = 0;
     let bytesOut = 0;
     request.once("response", (response) => {
+      if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
+        request.destroy(new Error("it responded in an encoding that was not requested"));
+        return;
+      }
       const runnerUrl = `http://${req.headers.host}/registries/${registry.name}/`;
-      const rewriter = isRewritten(response) ? new AddressRewriter(registry.url, runnerUrl) : undefined;
-      res.writeHead(response.statusCode ?? 502, createRunnerHeaders(response, { url, registry, runnerUrl, rewriter }));
+      const { matcher } = authorization;
+      const isText = textTypes.test(response.headers["content-type"] ?? "");
+      const rewriter = isText ? new AddressRewriter(registry.url, runnerUrl) : undefined;
+      res.writeHead(
+        response.statusCode ?? 502,
+        createRunnerHeaders(response, { url, registry, runnerUrl, rewriter, matcher }),
+      );
       response.on("data", (chunk: Buffer) => (bytesIn += chunk.length));
+      const filter = new SecretFilter({ getMatcher: () => matcher });
       // A response that breaks off destroys the runner's, so that it never looks complete.
-      pipeline([response, ...(rewriter ? [rewriter] : []), res], () => request.destroy());
+      pipeline([response, filter, ...(rewriter ? [rewriter] : []), res], () => request.destroy());
     });
     res.once("close", () => {
       request.destroy();
@@ -120,28 +131,33 @@ interface RegistryRequest {
   readonly context: GatewayContext;
   readonly registry: Registry;
   readonly path: string;
-  readonly authorization: string;
+  readonly authorization: Authorization;
 }
-
-/** A compressed answer that the registry sends in spite of the request is passed on as it is. */
-const isRewritten = ({ headers }: IncomingMessage): boolean =>
-  textTypes.test(headers["content-type"] ?? "") && (headers["content-encoding"] ?? "identity") === "identity";
 
 interface AnswerOptions {
   readonly url: URL;
   readonly registry: Registry;
   readonly runnerUrl: string;
   readonly rewriter: Transform | undefined;
+  readonly matcher: SecretMatcher;
 }
 
 function createRunnerHeaders(response: IncomingMessage, options: AnswerOptions): OutgoingHttpHeaders {
-  const { url, registry, runnerUrl, rewriter } = options;
-  const headers = createReturnHeaders(response);
+  const { url, registry, runnerUrl, rewriter, matcher } = options;
+  const headers: OutgoingHttpHeaders = Object.fromEntries(
+    Object.entries(createReturnHeaders(response)).map(([name, value]) => [name, redactHeader(value, matcher)]),
+  );
   for (const name of ["set-cookie", "www-authenticate", ...(rewriter ? ["content-length"] : [])]) delete headers[name];
   const { location } = response.headers;
   if (location === undefined || !URL.canParse(location, url.href)) return headers;
   // A redirect to another host takes the runner's own way out, without the credential.
   const target = new URL(location, url).href;
   const isOwn = target.startsWith(registry.url);
-  return { ...headers, location: isOwn ? `${runnerUrl}${target.slice(registry.url.length)}` : target };
+  return {
+    ...headers,
+    location: matcher.redactText(isOwn ? `${runnerUrl}${target.slice(registry.url.length)}` : target),
+  };
 }
+
+const redactHeader = (value: OutgoingHttpHeaders[string], matcher: SecretMatcher): OutgoingHttpHeaders[string] =>
+  Array.isArray(value) ? value.map((one) => matcher.redactText(one)) : matcher.redactText(String(value));
