@@ -23,6 +23,8 @@ interface Setting {
   readonly models: AgentModels;
   readonly agent: RealAgent;
   readonly remote: string;
+  /** The remote's address, if it is not its folder. */
+  readonly address?: string;
   /** Whether the agent's type has the MCP server of `words.ts`. */
   readonly words?: boolean;
 }
@@ -33,15 +35,17 @@ export class Conversation {
   readonly #models: AgentModels;
   readonly #agent: RealAgent;
   readonly #remote: string;
+  readonly #address: string;
   readonly #words: boolean;
   readonly greeting: string;
   #task: Task | undefined;
 
-  constructor(wharf: ServerHarness, { models, agent, remote, words = false }: Setting) {
+  constructor(wharf: ServerHarness, { models, agent, remote, address = remote, words = false }: Setting) {
     this.#wharf = wharf;
     this.#models = models;
     this.#agent = agent;
     this.#remote = remote;
+    this.#address = address;
     this.#words = words && agent.mcp !== undefined;
     this.greeting = `hello from ${agent.name} under ${agent.policy}`;
   }
@@ -61,7 +65,7 @@ export class Conversation {
    */
   async work(): Promise<void> {
     const { name: agent_type, policy, showsOutput } = this.#agent;
-    const fields = { repository_url: this.#remote, agent_type, permission_policy: policy };
+    const fields = { repository_url: this.#address, agent_type, permission_policy: policy };
     this.#task = await this.#wharf.createTask(fields);
     const earlier = this.#model.requests.length;
     this.#models.closeGate();

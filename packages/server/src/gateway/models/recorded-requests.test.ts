@@ -68,7 +68,6 @@ describe("a request to a model", () => {
         kind: "answer",
         route: "main",
         api: "openai",
-        upstream: upstream.url,
         model: "m",
         bodyBytes: body.length,
         maxOutputTokens: 50,
@@ -80,7 +79,9 @@ describe("a request to a model", () => {
     let seen = "";
     res.on("data", (chunk: Buffer) => (seen += chunk.toString()));
     await waitUntil(() => outcomes.length === 1 && seen === content + usage);
-    expect(outcomes).toMatchObject([{ status: 200, usage: { input_tokens: 8, output_tokens: 3, exact: true } }]);
+    expect(outcomes).toMatchObject([
+      { status: 200, upstream: upstream.url, usage: { input_tokens: 8, output_tokens: 3, exact: true } },
+    ]);
     settlement.resolve();
     await once(res, "end");
     expect(seen).toBe(content + usage + done);
