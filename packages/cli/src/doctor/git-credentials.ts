@@ -1,5 +1,4 @@
 import { toWharfError } from "@wharf/contract";
-import { checkGitCredentials, readConfig } from "@wharf/server";
 import { formatCount } from "../render/numbers.ts";
 import type { Check, DoctorContext } from "./check.ts";
 
@@ -7,6 +6,7 @@ const name = "git logins";
 
 /** Checks whether the secret of each entry of `WHARF_GIT_CREDENTIALS` can be read. */
 export async function checkGitLogins({ settings }: DoctorContext): Promise<Check> {
+  const { checkGitCredentials, readConfig } = await import("@wharf/server");
   const environment = Object.fromEntries(
     Object.entries(settings.environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
