@@ -116,6 +116,15 @@ describe("exit codes", () => {
     expect([await Promise.all(reads), await missing]).toEqual([reads.map(() => 0), failed]);
   });
 
+  test("of the allow-lists", async () => {
+    expect(await getExitCode("allow")).toBe(0);
+    expect(await getExitCode("allow", ["npm", "files.example", "--task", task])).toBe(0);
+    expect((await run("allow", ["--task", task])).out).toContain("files.example");
+    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toBe(0);
+    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toEqual(failed);
+    expect(await getExitCode("allow", ["127.0.0.1"])).toEqual(failed);
+  });
+
   test("of commands that change tasks", async () => {
     const created = await run(
       "task create",
@@ -239,15 +248,6 @@ describe("exit codes", () => {
       err: expect.stringContaining("only agents that speak acp support MCP servers"),
     });
     expect(await getExitCode("agent-types rm", ["with-mcp"])).toBe(0);
-  });
-
-  test("of the allow-lists", async () => {
-    expect(await getExitCode("allow")).toBe(0);
-    expect(await getExitCode("allow", ["npm", "files.example", "--task", task])).toBe(0);
-    expect((await run("allow", ["--task", task])).out).toContain("files.example");
-    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toBe(0);
-    expect(await getExitCode("allow", ["files.example", "--task", task, "--remove"])).toEqual(failed);
-    expect(await getExitCode("allow", ["127.0.0.1"])).toEqual(failed);
   });
 
   test("of an agent without a login, which is refused and leaves no task", async () => {
