@@ -13,6 +13,8 @@ const smallTables: ReadonlySet<string> = new Set([
   "orphans",
   "servers",
   "agent_types",
+  // Requests to models that have not ended.
+  "model_reservations",
   "__drizzle_migrations",
 ]);
 /**
