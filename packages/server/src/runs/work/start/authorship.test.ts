@@ -21,6 +21,7 @@ async function createUser(username: string, email: string): Promise<string> {
   return id;
 }
 
+// S-058
 test("a person's commits have the name and the address of the account", async () => {
   const id = await createUser("grace", "grace@example.org");
   expect(await get(id, serverAuthor)).toEqual({ author_name: "grace", author_email: "grace@example.org" });
