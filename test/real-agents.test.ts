@@ -76,7 +76,7 @@ withTestService("agents").test(
       "curl -si ${npm_config_registry}is-number > answer.txt; cat answer.txt; env",
     );
     expect(read.stdout.toString()).toContain('"name":"is-number"');
-    expect(hosts.registryRequests).toBe(1);
+    expect(hosts.registryRequests).toBeGreaterThan(0);
     expect(hosts.git.requests).toBeGreaterThan(0);
 
     const { tasks } = await wharf.client.call(api.listTasks, { query: { limit: 100 } });
