@@ -283,8 +283,9 @@ test("a partial upload of a killed daemon is removed by the next daemon", async 
   const listLeftovers = async () =>
     (await readdir(bench.workspace, { recursive: true })).filter((name) => name.endsWith(".tmp"));
   await expect.poll(listLeftovers).toHaveLength(1);
-  server.cut();
+  // First the daemon: one that lives on sees the upload break and removes the file itself.
   await endDaemon(daemon, "SIGKILL");
+  server.cut();
   never.destroy();
   expect(await listLeftovers()).toHaveLength(1);
 

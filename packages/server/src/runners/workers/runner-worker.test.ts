@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { expect, test } from "vitest";
+import { adoptLeases, LeaseLost } from "../leases/lease.ts";
 import { Setting } from "../pool/fixtures/setting.ts";
 import { RunnerWorker } from "./runner-worker.ts";
 
@@ -29,4 +30,28 @@ test("a runner that is stopped before the backend has it is destroyed, and its w
   await worker.run();
   expect(retries).toBe(0);
   expect(await runners.get(tenure.runnerId)).toMatchObject({ state: "DESTROYED", desired: "DESTROYED" });
+});
+
+test("a runner whose task is deleted during its work gets another holder", async () => {
+  await using setting = await Setting.mock();
+  const { runners, keys, backend, f } = setting;
+  const tenure = await setting.lease(randomUUID());
+  const worker = new RunnerWorker(
+    {
+      backend,
+      runners,
+      keys,
+      logger: pino({ level: "silent" }),
+      // What a write about a run says whose row is gone.
+      findWork: async () => () => Promise.reject(new LeaseLost()),
+      failWork: async () => undefined,
+      poke: () => undefined,
+      sleep: async () => undefined,
+    },
+    tenure,
+  );
+  await worker.run();
+  expect(tenure.signal.aborted).toBe(true);
+  const request = { server_id: randomUUID(), place: "here", held: [], limit: 10 };
+  await expect.poll(() => adoptLeases(f.db, request)).toMatchObject([{ runner_id: tenure.runnerId }]);
 });

@@ -65,7 +65,10 @@ export class RunnerWorker {
         if ((await this.#runOnce()) === "at rest") return await this.#tenure.end();
         this.#failures = 0;
       } catch (error) {
-        if (signal.aborted || error instanceof LeaseLost) return;
+        if (signal.aborted) return;
+        // The lease has passed on, or the task was deleted meanwhile. In the second case the runner
+        // still needs a holder, which begins with what the database says now.
+        if (error instanceof LeaseLost) return await this.#tenure.end(firstRetryDelayMs);
         const retryMs = Math.min(maxRetryDelayMs, firstRetryDelayMs * 2 ** this.#failures++);
         const about = isDatabaseUnavailable(error) ? {} : { error };
         this.#options.logger.warn(
