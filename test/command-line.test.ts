@@ -159,6 +159,15 @@ describe("exit codes", () => {
     expect(await run("usage", ["--csv", "--json"])).toMatchObject({ code: 2, out: "" });
   });
 
+  test("of budgets", async () => {
+    expect(await run("budget")).toMatchObject({ code: 0, out: expect.stringMatching(/^No budgets/) });
+    expect(await run("budget set", ["5"])).toMatchObject({ code: 2, out: "" });
+    expect(await run("budget set", ["--organization", "1e9"])).toMatchObject({ code: 2, out: "" });
+    const { id } = parse(await run("budget set", ["--organization", "1000", "--period", "day", "--json"]));
+    expect(await getExitCode("budget rm", [id])).toBe(0);
+    expect(await getExitCode("budget rm", [id])).toEqual(failed);
+  });
+
   test("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
     const created = await run("runner create", ["--json"]);
     const { id } = parse(created);
@@ -269,7 +278,8 @@ describe("exit codes", () => {
   });
 
   test("are tested for every command except the demonstration, which has its own test", () => {
-    const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || path === "agent-types");
+    const listing = ["agent-types", "budget"];
+    const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || listing.includes(path));
     expect([...covered, "demo"].toSorted()).toEqual(commands.map(([path]) => path).toSorted());
   });
 });

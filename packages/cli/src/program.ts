@@ -3,6 +3,7 @@ import { Command, Help } from "commander";
 import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
 import { addAllow } from "./commands/allow.ts";
+import { addBudget } from "./commands/budget.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
@@ -75,6 +76,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addAgentTypes(program, register);
   addAllow(program, register);
   addUsage(program, register);
+  addBudget(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

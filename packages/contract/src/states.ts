@@ -48,3 +48,18 @@ export type PermissionPolicy = z.infer<typeof PermissionPolicy>;
 /** The policy for an interrupted turn whose progress is unknown. */
 export const InterruptPolicy = z.enum(["ask", "continue"]);
 export type InterruptPolicy = z.infer<typeof InterruptPolicy>;
+
+/** What a budget limits: all requests, or those of a day or a month in UTC. */
+export const BudgetPeriod = z.enum(["total", "day", "month"]);
+export type BudgetPeriod = z.infer<typeof BudgetPeriod>;
+
+/**
+ * What happens at the limit: a line in the log; or requests are refused and the task waits; or the
+ * run ends.
+ */
+export const BudgetAction = z.enum(["warn", "pause", "stop"]);
+export type BudgetAction = z.infer<typeof BudgetAction>;
+
+/** What a budget is for. */
+export const BudgetScope = z.enum(["organization", "board", "user", "task"]);
+export type BudgetScope = z.infer<typeof BudgetScope>;

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { PoolConfig } from "pg";
 import { ensureOwner, type Principal } from "../src/access/index.ts";
 import { Log } from "../src/events/index.ts";
 import { RunCommands } from "../src/runs/index.ts";
@@ -9,6 +10,8 @@ import { testDatabase } from "./database.ts";
 export interface Fixture extends AsyncDisposable {
   readonly db: Database;
   readonly pool: DatabaseConnections["pool"];
+  /** For a second server on the same database. */
+  readonly connection: PoolConfig;
   readonly log: Log;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
@@ -28,6 +31,7 @@ export async function fixture(): Promise<Fixture> {
   return {
     db,
     pool,
+    connection: database.connection,
     log,
     tasks,
     commands,

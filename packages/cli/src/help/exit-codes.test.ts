@@ -23,6 +23,12 @@ const goodArguments: Readonly<Record<string, string>> = {
   command: "true",
   prompt: "x",
   kind: "task",
+  amount: "5",
+};
+const neededOptions: Readonly<Record<string, readonly string[]>> = {
+  run: ["--repo", "/"],
+  "agent-types set": ["--enable"],
+  "budget set": ["--organization"],
 };
 /** These commands need no server. */
 const local: ReadonlySet<string> = new Set([
@@ -35,13 +41,14 @@ const local: ReadonlySet<string> = new Set([
   "completion zsh",
   "completion fish",
   "agent-types",
+  "budget",
 ]);
 const needServer = listCommands().filter(([path, { commands }]) => commands.length === 0 && !local.has(path));
 
 test.each(needServer)("`%s` exits with 2 if its server does not answer", async (path, { registeredArguments }) => {
   const words = registeredArguments.map((argument) => goodArguments[argument.name()] ?? "00000000");
   const line = [...path.split(" "), ...words, "--url", "http://127.0.0.1:1"];
-  const more = path === "run" ? ["--repo", "/"] : path === "agent-types set" ? ["--enable"] : [];
+  const more = neededOptions[path] ?? [];
   const own = words.includes("true")
     ? [...path.split(" "), "--url", "http://127.0.0.1:1", ...more, ...words]
     : [...line, ...more];

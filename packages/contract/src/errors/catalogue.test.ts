@@ -6,6 +6,7 @@ import { type ErrorCode, type ErrorContexts, errorCatalogue, WharfError } from "
 const uuid = "5f0c7a2e-4d1b-4c58-9a39-0d6f2b7e8c11";
 const url = "https://github.com/acme/shop.git";
 const runner = { runner_id: uuid };
+const budget = { budget_id: uuid, scope: "task", target_id: uuid, action: "pause", amount_usd: 5 } as const;
 const engine = { engine: "Docker", address: "unix:///var/run/docker.sock" };
 
 /**
@@ -112,6 +113,16 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   model_unreachable: [{ route: "gemini", reason: "connection refused" }],
   model_answer_cut: [{ route: "gemini" }],
   ledger_unavailable: [{}],
+  budget_exhausted: [
+    { ...budget, period: "total", needed_usd: 0.251, spent_usd: 4.8, reserved_usd: 0.1 },
+    { ...budget, scope: "organization", period: "day", needed_usd: 1, spent_usd: 5.5, reserved_usd: 0 },
+  ],
+  budget_needs_price: [
+    { ...budget, period: "month", route: "openai", model: "own-model" },
+    { ...budget, period: "total", route: "openai" },
+  ],
+  budget_not_found: [{ id: uuid }],
+  budget_user_not_found: [{ user: "ada" }],
   host_unreachable: [{ host: "registry.npmjs.org", reason: "the name does not exist" }],
   registry_token_unusable: [{ registry: "packages", reason: "the variable NPM_TOKEN is empty" }],
   egress_denied: [{ host: "registry.npmjs.org" }],

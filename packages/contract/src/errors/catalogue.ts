@@ -1,4 +1,5 @@
 import { agentErrors } from "./agent-errors.ts";
+import { budgetErrors } from "./budget-errors.ts";
 import type { Catalogue } from "./catalogue-entry.ts";
 import { commandErrors } from "./command-errors.ts";
 import type { ErrorContexts } from "./contexts.ts";
@@ -19,6 +20,7 @@ export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...taskErrors,
   ...agentErrors,
   ...modelErrors,
+  ...budgetErrors,
   ...repositoryErrors,
   ...runnerErrors,
   ...commandErrors,

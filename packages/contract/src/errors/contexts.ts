@@ -1,4 +1,5 @@
 import type { AgentErrors } from "./agent-errors.ts";
+import type { BudgetErrors } from "./budget-errors.ts";
 import type { CommandErrors } from "./command-errors.ts";
 import type { EngineErrors } from "./engine-errors.ts";
 import type { FileErrors } from "./file-errors.ts";
@@ -18,6 +19,7 @@ export interface ErrorContexts
     TaskErrors,
     AgentErrors,
     ModelErrors,
+    BudgetErrors,
     RepositoryErrors,
     RunnerErrors,
     CommandErrors,

@@ -1,6 +1,7 @@
 import { agentTypesApi } from "./agent-types.ts";
 import { allowedHostsApi } from "./allowed-hosts.ts";
 import { boardsApi } from "./boards.ts";
+import { budgetsApi } from "./budgets.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
 import { runnerFilesApi } from "./runner-files.ts";
@@ -15,6 +16,7 @@ import { usageApi } from "./usage.ts";
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
 export * from "./boards.ts";
+export * from "./budgets.ts";
 export * from "./ids.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
@@ -41,6 +43,7 @@ export const api = {
   ...orchestratorApi,
   ...systemApi,
   ...usageApi,
+  ...budgetsApi,
 } as const;
 
 /** The server's REST routes for runners and what is in them. */

@@ -48,6 +48,14 @@ test("a person's prices come before the published ones, and a mistake in their f
   }
 });
 
+test("the budget of tasks is an amount of money, and an empty one is a mistake and not a budget of nothing", () => {
+  const read = (WHARF_TASK_BUDGET: string) => readConfig({ WHARF_TASK_BUDGET }).taskBudget;
+  expect(readConfig({}).taskBudget).toBeUndefined();
+  expect([read("2.50"), read("0"), read("0.000001")]).toEqual([2_500_000, 0, 1]);
+  for (const text of ["", " ", "-1", "$5", "5e3", "0x10", "1,50", "Infinity", "0.0000001", "10000000000"])
+    expect(() => read(text)).toThrow(/WHARF_TASK_BUDGET/);
+});
+
 test("Docker is configured by the same variables as Docker's own command", () => {
   const environment = { DOCKER_HOST: "tcp://far:2376", DOCKER_TLS_VERIFY: "1", DOCKER_CERT_PATH: "/certificates" };
   expect(readConfig({ ...environment, WHARF_DOCKER_WIRE: "exec" }).docker).toEqual({

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { WharfError } from "@wharf/contract";
+import { BudgetAmount, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
 import type { AddressPolicy, GitAuthor, ModelRoute, RegistryEntry } from "../gateway/index.ts";
 import { getErrorMessage } from "../std/errors.ts";
-import { PriceTable, readPriceFile } from "../usage/index.ts";
+import { PriceTable, readPriceFile, toMicroUsd } from "../usage/index.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
 import { createRoute, readModelRoutes } from "./model-routes.ts";
@@ -208,6 +208,16 @@ const Environment = z.object({
    * [Prices](prices.md) describes it.
    */
   WHARF_PRICES: z.string().min(1).optional(),
+  /**
+   * What the models of one task may cost, in US dollars, unless the task has its own budget.
+   * [Usage](usage.md#budgets) describes budgets.
+   */
+  WHARF_TASK_BUDGET: z
+    .string()
+    .regex(/^\d+(\.\d+)?$/, "an amount such as 5 or 2.50")
+    .transform(Number)
+    .pipe(BudgetAmount)
+    .optional(),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
@@ -263,6 +273,8 @@ export interface Config {
   readonly modelRoutes: Readonly<Record<string, ModelRoute>>;
   readonly modelTimeoutMs: number;
   readonly prices: PriceTable;
+  /** What a task without a budget may cost, in micro-USD. */
+  readonly taskBudget: number | undefined;
   readonly registries: readonly RegistryEntry[];
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
@@ -326,6 +338,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
     prices: readPrices(e),
+    taskBudget: e.WHARF_TASK_BUDGET === undefined ? undefined : toMicroUsd(e.WHARF_TASK_BUDGET),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };

@@ -47,7 +47,9 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const modelHealth = new ModelHealth();
   const allowLists = new AllowLists(db, log, config.runnerHosts);
   const recordDenial: AllowLists["recordDenial"] = (taskId, denial) => allowLists.recordDenial(taskId, denial);
-  const ledger = parts.use(new Ledger({ db: ledgerPool, serverId, logger, prices: config.prices }));
+  const ledger = parts.use(
+    new Ledger({ db: ledgerPool, serverId, logger, prices: config.prices, taskBudget: config.taskBudget }),
+  );
   await ledger.settleFormer();
   const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger }));
   const modelTimes = { firstByte: config.modelTimeoutMs };

@@ -8,7 +8,7 @@ import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
-import type { UsageReports } from "../../usage/index.ts";
+import type { Budgets, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -25,6 +25,7 @@ export interface ApiModules extends RunnerModules {
   readonly allowLists: AllowLists;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
   readonly usage: UsageReports;
+  readonly budgets: Budgets;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -53,6 +54,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);
   serveUsage(app, modules);
+  serveBudgets(app, modules);
   serveOrchestrator(app, modules);
   serveSystem(app, modules);
 }
@@ -252,6 +254,19 @@ function serveUsage(app: FastifyInstance, { usage }: ApiModules): void {
       .header("content-disposition", 'attachment; filename="usage.csv"')
       .send(formatUsageCsv(report));
   });
+}
+
+function serveBudgets(app: FastifyInstance, { boards, budgets, tasks }: ApiModules): void {
+  registerRoute(app, api.listBudgets, async ({ principal, query: { task_id, limit } }) => {
+    const task = task_id === undefined ? undefined : await tasks.find(principal.user_id, task_id);
+    return { budgets: await budgets.list(principal, { task, limit }) };
+  });
+  registerRoute(app, api.setBudget, async ({ principal, body }) => {
+    if (body.task_id !== undefined) await tasks.find(principal.user_id, body.task_id);
+    if (body.board_id !== undefined) await boards.get(principal.user_id, body.board_id);
+    return budgets.set(principal, body);
+  });
+  registerRoute(app, api.removeBudget, ({ principal, params }) => budgets.remove(principal, params.budget_id));
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {

@@ -51,20 +51,24 @@ export function createApiError(
   message: string,
 ): { error: object; type?: string } {
   if (api === "gemini") return { error: { code: status, message, status: toGeminiStatus(status) } };
-  const type =
-    status === 401
-      ? "authentication_error"
-      : status === 403
-        ? "permission_error"
-        : status < 500
-          ? "invalid_request_error"
-          : "api_error";
-  if (api === "anthropic") return { type: "error", error: { type, message } };
-  return { error: { message, type, param: null, code: status === 401 ? "invalid_api_key" : null } };
+  if (api === "anthropic") return { type: "error", error: { type: toErrorType(status, "billing_error"), message } };
+  const type = toErrorType(status, "insufficient_quota");
+  const code = status === 401 ? "invalid_api_key" : status === 402 ? type : null;
+  return { error: { message, type, param: null, code } };
+}
+
+/** Both APIs name the kinds of errors alike, except for a lack of money. */
+function toErrorType(status: number, moneyError: string): string {
+  if (status === 401) return "authentication_error";
+  if (status === 402) return moneyError;
+  if (status === 403) return "permission_error";
+  if (status === 429) return "rate_limit_error";
+  return status < 500 ? "invalid_request_error" : "api_error";
 }
 
 function toGeminiStatus(status: number): string {
   if (status === 401) return "UNAUTHENTICATED";
+  if (status === 402) return "FAILED_PRECONDITION";
   if (status === 403) return "PERMISSION_DENIED";
   if (status === 429) return "RESOURCE_EXHAUSTED";
   return status < 500 ? "INVALID_ARGUMENT" : "UNAVAILABLE";

@@ -310,7 +310,9 @@ export class Exchange {
       return;
     }
     const error = toRefusal(thrown, name);
-    refuseWithError({ req, res }, error, { error: createApiError(route.api, error.status, error.message).error });
+    // The person who watches the agent sees nothing but this message, and decides about the money.
+    const message = error.status === 402 ? `${error.message} ${error.next}` : error.message;
+    refuseWithError({ req, res }, error, { error: createApiError(route.api, error.status, message).error });
   }
 
   /** Called when bytes moved in either direction. */

@@ -97,6 +97,22 @@ describe("a request to a model", () => {
     expect([res.statusCode, JSON.parse(await text(res)), asked.count]).toMatchObject([503, { error }, 0]);
   });
 
+  test("that a budget refuses is not forwarded, and its error says how to raise the budget", async () => {
+    const { url, reserved, reservation, asked } = await startRecordedGateway();
+    const sending = send(`${url}/chat/completions`, { headers, body });
+    await waitUntil(() => reserved.length === 1);
+    const target_id = "b0f6b1ab-0e4c-4d7e-9f0d-6a4a5f1c2d3e";
+    const budget = { budget_id: target_id, scope: "task", target_id, period: "day", action: "pause" } as const;
+    const amounts = { amount_usd: 5, needed_usd: 0.25, spent_usd: 4.75, reserved_usd: 0.5 };
+    reservation.reject(new WharfError("budget_exhausted", { ...budget, ...amounts }));
+    const res = await sending;
+    const { error } = JSON.parse(await text(res)) as { error: { message: string; type: string } };
+    expect([res.statusCode, res.headers["x-should-retry"], asked.count]).toEqual([402, "false", 0]);
+    expect(error).toMatchObject({ type: "insufficient_quota", code: "insufficient_quota" });
+    expect(error.message).toContain("up to $0.25, for which the budget of $5 a day for this task has no room");
+    expect(error.message).toContain(`wharf budget set --task ${target_id} --period day <amount>`);
+  });
+
   test("whose answer could not be recorded has no end", async () => {
     const { url, outcomes, reservation, settlement } = await startRecordedGateway();
     reservation.resolve();

@@ -7,4 +7,5 @@ export * from "./runs.ts";
 export * from "./pushes.ts";
 export * from "./log.ts";
 export * from "./usage.ts";
+export * from "./budgets.ts";
 export * from "./servers.ts";

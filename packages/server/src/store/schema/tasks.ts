@@ -32,6 +32,12 @@ export const tasks = pgTable(
     last_seq: createNumberColumn().notNull().default(0),
     /** Total size of the task's events, as text. */
     log_bytes: createNumberColumn().notNull().default(0),
+    /**
+     * The budget because of which the task is BLOCKED, and what the refused request would have cost
+     * at most, in micro-USD. The task continues when the budget has room for it, or is gone.
+     */
+    blocking_budget_id: uuid(),
+    blocked_cost: createNumberColumn(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     completed_at: createTimeColumn(),
@@ -54,6 +60,9 @@ export const tasks = pgTable(
     index("tasks_deleted")
       .on(t.deleted_at)
       .where(sql`deleted_at is not null`),
+    index("tasks_blocking_budget")
+      .on(t.blocking_budget_id)
+      .where(sql`blocking_budget_id is not null`),
     index("tasks_agent").on(t.assigned_agent_id),
     index("tasks_created_by").on(t.created_by),
   ],

@@ -102,5 +102,6 @@ export const usage_hours = pgTable(
     index("usage_hours_organization").on(t.organization_id, t.hour),
     index("usage_hours_board").on(t.board_id, t.hour),
     index("usage_hours_task").on(t.task_id, t.hour),
+    index("usage_hours_user").on(t.user_id, t.hour),
   ],
 );

@@ -257,8 +257,9 @@ describe("without a database", () => {
     const db = {
       query: async (statement: { text: string }) => {
         const moment = breaks.shift();
-        if (moment !== "before") await f.pool.query(statement);
+        const result = moment === "before" ? undefined : await f.pool.query(statement);
         if (moment !== undefined) throw new Error("Connection terminated unexpectedly");
+        return result;
       },
     };
     return { breaks, db: db as unknown as LedgerDatabase };

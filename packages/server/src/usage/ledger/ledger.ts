@@ -3,13 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { toOneLine, WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
 import { isDatabaseUnavailable } from "../../store/index.ts";
+import type { BudgetAnswer } from "../budgets/budget-decision.ts";
+import { createBudgetError } from "../budgets/budget-error.ts";
 import type { PriceTable } from "../prices/price-table.ts";
 import type { TokenUsage } from "../token-usage.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import { estimateUsage } from "./estimate.ts";
 import { findPrice } from "./find-price.ts";
 import type { LedgerDatabase } from "./ledger-database.ts";
-import type { ModelPrice, ModelRequest, RequestOutcome, Reservation, UsageSource } from "./model-request.ts";
+import type { BudgetedReservation, ModelPrice, ModelRequest, RequestOutcome, UsageSource } from "./model-request.ts";
+import { reserveLimitedRequests } from "./reserve-limited-requests.ts";
 import { type NewReservation, reserveRequests } from "./reserve-requests.ts";
 import { settleFormerRequests, type Settlement, settleRequests } from "./settle-requests.ts";
 
@@ -18,6 +21,8 @@ export interface LedgerOptions {
   readonly serverId: string;
   readonly logger: Logger;
   readonly prices: PriceTable;
+  /** The budget of each task that has none, in micro-USD. */
+  readonly taskBudget?: number | undefined;
 }
 
 const maxBatchItems = 500;
@@ -30,10 +35,13 @@ const maxCloseMs = 5_000;
 const maxNameBytes = 200;
 /** No request has more tokens; a sum of such counts still fits into the database. */
 const maxCount = 1e9;
+/** The answer to a request to which no budget applies. */
+const noBudget: BudgetAnswer = { alerts: [] };
 
 /**
  * Counts the requests for models. A request is reserved before the gateway forwards it, and settled
- * when its answer has ended, both in the database. What a dead server did not settle counts with
+ * when its answer has ended, both in the database. A request for which a budget has no room is
+ * refused; those of the same batch are not. What a dead server did not settle counts with
  * its reservation, once: `settleFormer` when the same server starts again, `AbandonedRequests` if
  * it does not.
  */
@@ -42,7 +50,7 @@ export class Ledger implements AsyncDisposable {
   readonly #serverStart = randomUUID();
   readonly #closing = new AbortController();
   readonly #unsettled = new Set<Promise<void>>();
-  readonly #reservations: BatchWriter<NewReservation, undefined>;
+  readonly #reservations: BatchWriter<NewReservation, BudgetAnswer>;
   readonly #settlements: BatchWriter<Settlement, undefined>;
 
   constructor(options: LedgerOptions) {
@@ -50,10 +58,7 @@ export class Ledger implements AsyncDisposable {
     const limits = { maxItems: maxBatchItems, maxBatches };
     this.#reservations = new BatchWriter({
       ...limits,
-      write: async (rows) => {
-        await reserveRequests(options.db, rows);
-        return rows.map(() => undefined);
-      },
+      write: (rows) => this.#reserveRows(rows),
     });
     this.#settlements = new BatchWriter({
       ...limits,
@@ -72,15 +77,16 @@ export class Ledger implements AsyncDisposable {
   }
 
   /** Resolves when the request is in the database and may be forwarded. */
-  async reserve(source: UsageSource, request: ModelRequest): Promise<Reservation> {
+  async reserve(source: UsageSource, request: ModelRequest): Promise<BudgetedReservation> {
     const id = randomUUID();
     const startedAt = performance.now();
     const estimate = estimateUsage(request);
     const price = findPrice(this.#options.prices, request);
     const settleOnce = (outcome: RequestOutcome) => this.#settle(createSettlement(id, outcome, price));
     const written = this.#reservations.add(this.#createRow(id, source, { request, estimate, price }));
+    let answer: BudgetAnswer;
     try {
-      await resolveWithin(written, maxReserveMs);
+      answer = await resolveWithin(written, maxReserveMs);
     } catch (error) {
       // The row may be in the database all the same, but the request is not forwarded.
       const settleUnsent = () =>
@@ -88,8 +94,20 @@ export class Ledger implements AsyncDisposable {
       void written.then(settleUnsent, settleUnsent);
       throw isDatabaseUnavailable(error) ? new WharfError("ledger_unavailable", {}, { cause: error }) : error;
     }
+    const { refusedBy, alerts } = answer;
+    if (refusedBy) throw createBudgetError(refusedBy, { request, cost: price?.getCost(estimate) });
     let settled: Promise<void> | undefined;
-    return { settle: (outcome) => (settled ??= settleOnce(outcome)) };
+    return { alerts, settle: (outcome) => (settled ??= settleOnce(outcome)) };
+  }
+
+  /** Only requests to which a budget applies need more than one statement. */
+  async #reserveRows(rows: readonly NewReservation[]): Promise<BudgetAnswer[]> {
+    const { db, taskBudget } = this.#options;
+    const limited = await reserveRequests(db, rows, { isEachTaskLimited: taskBudget !== undefined });
+    if (limited.length === 0) return rows.map(() => noBudget);
+    const answers = await reserveLimitedRequests(db, limited, { defaultAmount: taskBudget });
+    const byId = new Map(limited.map(({ id }, index) => [id, answers[index]]));
+    return rows.map(({ id }) => byId.get(id) ?? noBudget);
   }
 
   #createRow(
@@ -177,12 +195,12 @@ function createSettlement(
   };
 }
 
-async function resolveWithin(work: Promise<unknown>, limitMs: number): Promise<void> {
+async function resolveWithin<T>(work: Promise<T>, limitMs: number): Promise<T> {
   const expiry = Promise.withResolvers<never>();
   const reason = `no answer within ${limitMs / 1000} s`;
   const timer = setTimeout(() => expiry.reject(new WharfError("database_unavailable", { reason })), limitMs);
   try {
-    await Promise.race([work, expiry.promise]);
+    return await Promise.race([work, expiry.promise]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,3 +1,4 @@
+import type { BudgetAlert } from "../budgets/budget-decision.ts";
 import type { TokenUsage } from "../token-usage.ts";
 
 /** Who sends a request for a model; the ledger finds the turn, the board and the user. */
@@ -40,6 +41,11 @@ export interface Reservation {
    * it.
    */
   settle(outcome: RequestOutcome): Promise<void>;
+}
+
+/** A reservation, and what the task's log should report of its budgets. */
+export interface BudgetedReservation extends Reservation {
+  readonly alerts: readonly BudgetAlert[];
 }
 
 /** The price of a model at one time. */

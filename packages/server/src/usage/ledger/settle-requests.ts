@@ -44,8 +44,9 @@ const commonColumns = ["organization_id", "board_id", "task_id", "user_id", "age
 /**
  * Creates the statement that moves reservations to the ledger and adds them to the sums of their
  * hours. Only the statement that deletes a reservation writes its row, so a request is settled
- * once, by whichever server. The sums are locked in the order of their keys: two statements never
- * wait for each other.
+ * once, by whichever server. The sums are locked in the order of their keys, and after them the
+ * budgets: two statements never wait for each other. A budget counts only the requests of its
+ * period, which may have changed before its row was locked.
  *
  * @param ended Common table expressions, of which `ended` has the columns of the ledger.
  */
@@ -66,6 +67,24 @@ const createMoveStatement = (ended: string) => `
     order by run_id, 1, turn_id, route, model
     on conflict (run_id, hour, turn_id, route, model) do update set
       ${sumColumns.map((column) => `${column} = usage_hours.${column} + excluded.${column}`).join(", ")}
+    returning hour
+  ),
+  locked as materialized (
+    select id, target_id, period_start from budgets
+    where (select count(*) from hours) > 0 and target_id = any(array(
+      select unnest(array[task_id, board_id, user_id, organization_id]) from entries))
+    order by id
+    for update
+  ),
+  charges as (
+    select locked.id, sum(coalesce(reserved_cost, 0)) as reserved, sum(coalesce(cost, 0)) as spent
+    from entries join locked on reserved_at >= period_start
+      and target_id in (task_id, board_id, user_id, organization_id)
+    group by locked.id
+  ),
+  charged as (
+    update budgets set reserved = budgets.reserved - charges.reserved, spent = budgets.spent + charges.spent
+    from charges where budgets.id = charges.id
   )
   select from entries`;
 

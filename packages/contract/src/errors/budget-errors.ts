@@ -1,0 +1,71 @@
+import type { BudgetAction, BudgetPeriod, BudgetScope } from "../states.ts";
+import type { Catalogue } from "./catalogue-entry.ts";
+
+/** An alias: an interface could not be a context, which has an index signature. */
+type RefusingBudget = {
+  budget_id: string;
+  scope: BudgetScope;
+  target_id: string;
+  period: BudgetPeriod;
+  action: BudgetAction;
+  amount_usd: number;
+};
+
+export interface BudgetErrors {
+  budget_exhausted: RefusingBudget & { needed_usd: number; spent_usd: number; reserved_usd: number };
+  budget_needs_price: RefusingBudget & { route: string; model?: string | undefined };
+  budget_not_found: { id: string };
+  budget_user_not_found: { user: string };
+}
+
+/** Requests that a budget refuses, and budgets that do not exist. */
+export const budgetErrors: Catalogue<BudgetErrors> = {
+  budget_exhausted: {
+    http: 402,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: (budget) =>
+      `The request may cost up to ${formatUsd(budget.needed_usd)}, for which ${formatBudget(budget)} has no room: ${formatUsd(budget.spent_usd)} is spent, and open requests may cost up to ${formatUsd(budget.reserved_usd)}.`,
+    next: (budget) =>
+      `A person can raise it: \`wharf budget set ${formatTarget(budget)} <amount>\`. A smaller limit for the answer (max_tokens) also makes a request fit.`,
+  },
+  budget_needs_price: {
+    http: 402,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ route, model, ...budget }) =>
+      `${capitalize(formatBudget(budget))} cannot count ${model === undefined ? "a request that names no model" : `the model '${model}'`} on the model route '${route}': its price is unknown.`,
+    next: () =>
+      "Add the model's price to the file that WHARF_PRICES names and restart the server, choose a model with a known price, or remove the budget with `wharf budget rm`.",
+  },
+  budget_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no budget '${id}'.`,
+    next: () => "List the budgets with `wharf budget`.",
+  },
+  budget_user_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ user }) => `There is no user '${user}' in your organization.`,
+    next: () => "Give the name or the id of an existing user; `wharf usage --by user` lists those who used models.",
+  },
+};
+
+const formatUsd = (usd: number): string => `$${Number(usd.toFixed(6))}`;
+const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+const targetNames = {
+  task: "this task",
+  board: "this task's board",
+  user: "the user who prompted",
+  organization: "the organization",
+} as const satisfies Record<BudgetScope, string>;
+
+function formatBudget({ scope, period, amount_usd }: RefusingBudget): string {
+  return `the budget of ${formatUsd(amount_usd)}${period === "total" ? "" : ` a ${period}`} for ${targetNames[scope]}`;
+}
+
+/** Returns the options that name the budget in a command. */
+function formatTarget({ scope, target_id, period }: RefusingBudget): string {
+  const target = scope === "organization" ? "--organization" : `--${scope} ${target_id}`;
+  return period === "total" ? target : `${target} --period ${period}`;
+}
