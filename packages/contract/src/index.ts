@@ -3,6 +3,7 @@
  * server and the daemon.
  */
 export * from "./attachments.ts";
+export * from "./budget-text.ts";
 export * from "./daemon/index.ts";
 export * from "./endpoint.ts";
 export * from "./errors/index.ts";

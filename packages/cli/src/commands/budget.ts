@@ -9,7 +9,7 @@ import { formatDollars } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
 
-const ListOptions = z.object({ task: z.string().optional() });
+const ListOptions = z.object({ for: z.string().optional() });
 const SetOptions = z.object({
   task: z.string().optional(),
   board: z.uuid("a full id (a UUID)").optional(),
@@ -24,10 +24,10 @@ type SetOptions = z.infer<typeof SetOptions>;
 export function addBudget(program: Command, register: RegisterCommand): void {
   const group = program
     .command("budget")
-    .option("--task <task>", "only the budgets that apply to this task")
+    .option("--for <task>", "only the budgets that apply to this task")
     .summary("List and set what models may cost")
     .description("List the budgets with what was spent. The subcommands set and remove them.");
-  register(addExamples(group, ["wharf budget", "wharf budget --task 8c942c99"]), ListOptions, listBudgets);
+  register(addExamples(group, ["wharf budget", "wharf budget --for 8c942c99"]), ListOptions, listBudgets);
   const set = group
     .command("set")
     .option("--task <task>", "the budget of this task")
@@ -61,7 +61,7 @@ export function addBudget(program: Command, register: RegisterCommand): void {
 
 async function listBudgets(
   { client, settings, terminal, look }: Cli,
-  { options: { task } }: CommandLineInput<z.infer<typeof ListOptions>>,
+  { options: { for: task } }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
   const query =
     task === undefined ? {} : { task_id: (await client.call(api.getTask, { params: { task_id: task } })).id };

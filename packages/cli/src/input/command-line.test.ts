@@ -109,7 +109,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--shell": ["", "at least 1 character"],
     "--workdir": ["x".repeat(5000), "at most 4096 characters"],
   },
-  budget: { "--task": free },
+  budget: { "--for": free },
   "budget set": {
     "--task": free,
     "--board": ["first", "a full id (a UUID)"],

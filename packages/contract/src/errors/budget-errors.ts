@@ -1,3 +1,4 @@
+import { formatBudget, formatUsd } from "../budget-text.ts";
 import type { BudgetAction, BudgetPeriod, BudgetScope } from "../states.ts";
 import type { Catalogue } from "./catalogue-entry.ts";
 
@@ -50,19 +51,7 @@ export const budgetErrors: Catalogue<BudgetErrors> = {
   },
 };
 
-const formatUsd = (usd: number): string => `$${Number(usd.toFixed(6))}`;
 const capitalize = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-const targetNames = {
-  task: "this task",
-  board: "this task's board",
-  user: "the user who prompted",
-  organization: "the organization",
-} as const satisfies Record<BudgetScope, string>;
-
-function formatBudget({ scope, period, amount_usd }: RefusingBudget): string {
-  return `the budget of ${formatUsd(amount_usd)}${period === "total" ? "" : ` a ${period}`} for ${targetNames[scope]}`;
-}
 
 /** Returns the options that name the budget in a command. */
 function formatTarget({ scope, target_id, period }: RefusingBudget): string {

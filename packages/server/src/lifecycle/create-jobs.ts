@@ -1,9 +1,10 @@
 import { Orphans } from "../runners/index.ts";
-import { Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
-import { AbandonedRequests } from "../usage/index.ts";
+import { BudgetWaits, Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
+import { AbandonedRequests, Budgets } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
+import { pokeTask } from "./poke-task.ts";
 import type { ServerSetup } from "./server-options.ts";
 
 interface JobSources {
@@ -14,8 +15,8 @@ interface JobSources {
 
 /** Creates the loops that remove what is no longer needed. One server at a time leads each. */
 export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held }: JobSources) {
-  const { background, ledgerPool, wakeup } = storage;
-  const { backend, mirrors } = host;
+  const { background, db, ledgerPool, wakeup } = storage;
+  const { backend, log, mirrors } = host;
   const { runners, servers, place } = held;
   const orphans = new Orphans({
     db: background,
@@ -37,11 +38,13 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
     keepMs: config.keepRunnersMs,
     onDestroyNeeded: () => wakeup.poke(),
   });
-  const jobs = [removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
+  const budgets = new Budgets(db, config.taskBudget);
+  const budgetWaits = new BudgetWaits({ log, budgets, onPrompt: (taskId) => pokeTask(wakeup, taskId) });
+  const jobs = [budgetWaits, removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
   const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,
     lead: (work) => servers.runAsLeader("maintenance", work),
   });
-  return { orphans, maintenance };
+  return { orphans, maintenance, budgets, budgetWaits };
 }

@@ -4,6 +4,7 @@ import { createJobs } from "./create-jobs.ts";
 import { createRunners } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
+import { pokeTask } from "./poke-task.ts";
 import type { ServerSetup } from "./server-options.ts";
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
@@ -46,11 +47,7 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
   const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
-  const pokeTask = (taskId?: string) => {
-    if (taskId === undefined) return wakeup.poke();
-    for (const name of ["queue", "leases", taskId]) wakeup.poke(name);
-  };
   const isAway = (runnerId: string) => leases.find(runnerId) !== undefined && !runLinks.has(runnerId);
-  const commands = new RunCommands(log, pokeTask, isAway);
+  const commands = new RunCommands(log, (id) => (id === undefined ? wakeup.poke() : pokeTask(wakeup, id)), isAway);
   return { ...held, ...createJobs(setup, { storage, host, held }), workers, standaloneRunners, scheduler, commands };
 }

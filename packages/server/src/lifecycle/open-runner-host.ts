@@ -4,11 +4,12 @@ import { AllowLists } from "../allow-lists/index.ts";
 import { Log } from "../events/index.ts";
 import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAuthor } from "../gateway/index.ts";
 import type { RunnerRedaction } from "../runners/index.ts";
-import { createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
+import { BudgetGuard, createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
 import { Ledger } from "../usage/index.ts";
 import { openBackend } from "./open-backend.ts";
 import type { Storage } from "./open-storage.ts";
+import { pokeTask } from "./poke-task.ts";
 import type { ServerOptions, ServerSetup } from "./server-options.ts";
 
 export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
@@ -16,7 +17,7 @@ export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
 /** Opens the backend, and everything that its runners reach: the git mirrors and the gateway. */
 export async function openRunnerHost({ options, logger, parts, secrets }: ServerSetup, storage: Storage) {
   const { config } = options;
-  const { db, keys, installation, ledgerPool, notifications, serverId } = storage;
+  const { db, keys, installation, ledgerPool, notifications, serverId, wakeup } = storage;
   const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
   parts.defer(() => backend.close());
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
@@ -51,7 +52,8 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     new Ledger({ db: ledgerPool, serverId, logger, prices: config.prices, taskBudget: config.taskBudget }),
   );
   await ledger.settleFormer();
-  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger }));
+  const budgetGuard = new BudgetGuard({ ledger, log, logger, onStop: (taskId) => pokeTask(wakeup, taskId) });
+  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger: budgetGuard }));
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({
     mirrors,

@@ -5,7 +5,7 @@ import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { Boards, Tasks } from "../tasks/index.ts";
-import { Budgets, UsageReports } from "../usage/index.ts";
+import { UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -47,7 +47,8 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       allowLists,
       mirrors,
       usage: new UsageReports(db),
-      budgets: new Budgets(db, config.taskBudget),
+      budgets: services.budgets,
+      budgetWaits: services.budgetWaits,
       scheduler,
       standaloneRunners,
       runnerLinks,

@@ -180,6 +180,8 @@ export async function moveTask(
       state: targetState,
       updated_at: currentTime,
       completed_at: ended ? currentTime : null,
+      blocking_budget_id: null,
+      blocked_cost: null,
       ...(targetState === "IN_PROGRESS" && !task.started_at && { started_at: currentTime }),
     })
     .where(eq(tasks.id, task.id));

@@ -2,7 +2,7 @@
 export { AbandonedRequests } from "./ledger/abandoned-requests.ts";
 export type { BudgetAlert } from "./budgets/budget-decision.ts";
 export { Budgets } from "./budgets/budgets.ts";
-export { toMicroUsd } from "./budgets/usd.ts";
+export { toMicroUsd, toUsd } from "./budgets/usd.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-request.ts";
 export { PriceTable } from "./prices/price-table.ts";

@@ -6,7 +6,7 @@ import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
-import type { AgentChoice, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
+import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
@@ -26,6 +26,7 @@ export interface ApiModules extends RunnerModules {
   readonly mirrors: Pick<Mirrors, "checkAddress">;
   readonly usage: UsageReports;
   readonly budgets: Budgets;
+  readonly budgetWaits: Pick<BudgetWaits, "step">;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -256,7 +257,7 @@ function serveUsage(app: FastifyInstance, { usage }: ApiModules): void {
   });
 }
 
-function serveBudgets(app: FastifyInstance, { boards, budgets, tasks }: ApiModules): void {
+function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, tasks }: ApiModules): void {
   registerRoute(app, api.listBudgets, async ({ principal, query: { task_id, limit } }) => {
     const task = task_id === undefined ? undefined : await tasks.find(principal.user_id, task_id);
     return { budgets: await budgets.list(principal, { task, limit }) };
@@ -264,9 +265,14 @@ function serveBudgets(app: FastifyInstance, { boards, budgets, tasks }: ApiModul
   registerRoute(app, api.setBudget, async ({ principal, body }) => {
     if (body.task_id !== undefined) await tasks.find(principal.user_id, body.task_id);
     if (body.board_id !== undefined) await boards.get(principal.user_id, body.board_id);
-    return budgets.set(principal, body);
+    const budget = await budgets.set(principal, body);
+    await budgetWaits.step();
+    return budget;
   });
-  registerRoute(app, api.removeBudget, ({ principal, params }) => budgets.remove(principal, params.budget_id));
+  registerRoute(app, api.removeBudget, async ({ principal, params }) => {
+    await budgets.remove(principal, params.budget_id);
+    await budgetWaits.step();
+  });
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {

@@ -2,7 +2,7 @@ import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
 import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
-import type { Ledger } from "../../usage/index.ts";
+import type { BudgetGuard } from "./budget-guard.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { ModelHealth } from "./model-health.ts";
 import { RecentRuns } from "./recent-runs.ts";
@@ -27,7 +27,7 @@ export interface GatewayHooksOptions {
   readonly log: Log;
   readonly logger: Logger;
   readonly modelHealth: ModelHealth;
-  readonly ledger?: Pick<Ledger, "reserve">;
+  readonly ledger?: Pick<BudgetGuard, "reserve">;
   /** Remembers a host that a person may allow. */
   readonly recordDenial: (taskId: string, denial: AllowableDenial) => Promise<void>;
 }

@@ -67,6 +67,8 @@ export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataB
   }
   if (task.state !== "IN_PROGRESS" && task.state !== "BLOCKED") return;
   const continues = run?.desired !== "STOP" && !failed && (await queueNextTurn(writer.tx, turn));
+  // The agent gave up because a budget refused its requests: the task waits for the budget.
+  if (task.blocking_budget_id !== null && !continues && data.status !== "cancelled") return;
   const nextState = failed ? "FAILED" : continues ? "IN_PROGRESS" : "REVIEW";
   await moveTask(writer, task, nextState, { reason: reason ?? stopReason });
 }
@@ -135,7 +137,8 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
     .update(permissions)
     .set({ state: "CLOSED", updated_at: new Date() })
     .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
-  if (task.state === "BLOCKED" && !(await hasOpenPermissions(writer.tx, ids.run_id)))
+  const isBlocked = task.state === "BLOCKED" && task.blocking_budget_id === null;
+  if (isBlocked && !(await hasOpenPermissions(writer.tx, ids.run_id)))
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent continues" });
 }
 

@@ -68,6 +68,25 @@ export class Budgets {
     if (rowCount === 0) throw new WharfError("budget_not_found", { id });
   }
 
+  /** Returns tasks that wait for a budget which is gone, or has room for the refused request. */
+  async findUnblockedTasks(limit: number): Promise<{ id: string; blocking_budget_id: string }[]> {
+    const { rows } = await this.#db.execute<{ id: string; blocking_budget_id: string }>(sql`
+      select tasks.id, tasks.blocking_budget_id
+      from tasks
+      left join budgets on budgets.id = tasks.blocking_budget_id
+      where tasks.blocking_budget_id is not null and tasks.state = 'BLOCKED' and tasks.deleted_at is null
+        and (budgets.id is null or budgets.action = 'warn' or ${sql.raw(isReplacedDefault)}
+          or coalesce(budgets.amount, ${this.#defaultAmount ?? null}::bigint) is null
+          or tasks.blocked_cost + case
+            when budgets.period <> 'total' and budgets.period_start < date_trunc(
+              case budgets.period when 'month' then 'month' else 'day' end, now(), 'UTC') then 0
+            else budgets.spent + budgets.reserved
+          end <= coalesce(budgets.amount, ${this.#defaultAmount ?? null}::bigint))
+      order by tasks.id
+      limit ${limit}`);
+    return rows;
+  }
+
   async #getTarget(organizationId: string, { task_id, board_id, user }: BudgetInput): Promise<BudgetTarget> {
     if (task_id !== undefined) return { scope: "task", id: task_id };
     if (board_id !== undefined) return { scope: "board", id: board_id };
