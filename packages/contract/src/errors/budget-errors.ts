@@ -17,9 +17,10 @@ export interface BudgetErrors {
   budget_needs_price: RefusingBudget & { route: string; model?: string | undefined };
   budget_not_found: { id: string };
   budget_user_not_found: { user: string };
+  run_rate_limited: { what: "requests" | "tokens"; limit: number; retry_after_s: number };
 }
 
-/** Requests that a budget refuses, and budgets that do not exist. */
+/** Requests that a budget or a rate limit refuses, and budgets that do not exist. */
 export const budgetErrors: Catalogue<BudgetErrors> = {
   budget_exhausted: {
     http: 402,
@@ -48,6 +49,14 @@ export const budgetErrors: Catalogue<BudgetErrors> = {
     grpc: "NOT_FOUND",
     message: ({ user }) => `There is no user '${user}' in your organization.`,
     next: () => "Give the name or the id of an existing user; `wharf usage --by user` lists those who used models.",
+  },
+  run_rate_limited: {
+    http: 429,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ what, limit, retry_after_s }) =>
+      `This run may use ${limit} ${what} of models in a minute. Try again in ${retry_after_s} s.`,
+    next: ({ what }) =>
+      `Agents wait and try again. The setting WHARF_RUN_${what.toUpperCase()}_PER_MINUTE of the server sets the limit.`,
   },
 };
 

@@ -123,6 +123,10 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   ],
   budget_not_found: [{ id: uuid }],
   budget_user_not_found: [{ user: "ada" }],
+  run_rate_limited: [
+    { what: "requests", limit: 60, retry_after_s: 1 },
+    { what: "tokens", limit: 100_000, retry_after_s: 42 },
+  ],
   host_unreachable: [{ host: "registry.npmjs.org", reason: "the name does not exist" }],
   registry_token_unusable: [{ registry: "packages", reason: "the variable NPM_TOKEN is empty" }],
   egress_denied: [{ host: "registry.npmjs.org" }],

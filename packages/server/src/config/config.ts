@@ -218,6 +218,13 @@ const Environment = z.object({
     .transform(Number)
     .pipe(BudgetAmount)
     .optional(),
+  /**
+   * How many requests for answers and embeddings each run may send to models in a minute. Without
+   * it, any number.
+   */
+  WHARF_RUN_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1e9).optional(),
+  /** How many tokens of models, input and output, each run may use in a minute. Without it, any. */
+  WHARF_RUN_TOKENS_PER_MINUTE: z.coerce.number().int().min(1).max(1e9).optional(),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
@@ -275,6 +282,10 @@ export interface Config {
   readonly prices: PriceTable;
   /** What a task without a budget may cost, in micro-USD. */
   readonly taskBudget: number | undefined;
+  readonly runRates: {
+    readonly requestsPerMinute: number | undefined;
+    readonly tokensPerMinute: number | undefined;
+  };
   readonly registries: readonly RegistryEntry[];
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
@@ -339,6 +350,10 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
     prices: readPrices(e),
     taskBudget: e.WHARF_TASK_BUDGET === undefined ? undefined : toMicroUsd(e.WHARF_TASK_BUDGET),
+    runRates: {
+      requestsPerMinute: e.WHARF_RUN_REQUESTS_PER_MINUTE,
+      tokensPerMinute: e.WHARF_RUN_TOKENS_PER_MINUTE,
+    },
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };

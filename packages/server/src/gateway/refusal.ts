@@ -42,9 +42,14 @@ export function refuseWithError(request: GatewayRequest, error: WharfError, extr
     status: error.status,
     type: "application/problem+json",
     body: { ...error.toProblem(), ...extra },
-    // Agents retry a refused request for up to a minute unless the answer forbids it.
-    headers: error.status < 500 && error.status !== 429 ? { "x-should-retry": "false" } : {},
+    headers: getRetryHeaders(error),
   });
+}
+
+/** Agents retry a refused request for up to a minute unless the answer forbids it. */
+function getRetryHeaders({ status, context }: WharfError): Record<string, string> {
+  if ("retry_after_s" in context) return { "retry-after": String(context.retry_after_s) };
+  return status < 500 && status !== 429 ? { "x-should-retry": "false" } : {};
 }
 
 /**

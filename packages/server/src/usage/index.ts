@@ -7,5 +7,6 @@ export { Ledger } from "./ledger/ledger.ts";
 export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-request.ts";
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
+export { RateLimits } from "./rates/rate-limits.ts";
 export { UsageReports } from "./report/usage-reports.ts";
 export type { TokenUsage } from "./token-usage.ts";

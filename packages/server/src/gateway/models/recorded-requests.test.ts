@@ -113,6 +113,18 @@ describe("a request to a model", () => {
     expect(error.message).toContain(`wharf budget set --task ${target_id} --period day <amount>`);
   });
 
+  test("that comes too soon is refused with the time to wait", async () => {
+    const { url, reserved, reservation, asked } = await startRecordedGateway();
+    const sending = send(`${url}/chat/completions`, { headers, body });
+    await waitUntil(() => reserved.length === 1);
+    reservation.reject(new WharfError("run_rate_limited", { what: "tokens", limit: 1_000, retry_after_s: 7 }));
+    const res = await sending;
+    expect([res.statusCode, res.headers["retry-after"], asked.count]).toEqual([429, "7", 0]);
+    expect(res.headers).not.toHaveProperty("x-should-retry");
+    const error = { type: "rate_limit_error", message: expect.stringContaining("1000 tokens of models in a minute") };
+    expect(JSON.parse(await text(res))).toMatchObject({ error });
+  });
+
   test("whose answer could not be recorded has no end", async () => {
     const { url, outcomes, reservation, settlement } = await startRecordedGateway();
     reservation.resolve();
