@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, constants, mkdir, open, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { uptime } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type DaemonConfig, defaultStopGraceMs, WharfError } from "@wharf/contract";
@@ -100,10 +101,13 @@ export class ProcessBackend implements Backend {
     ]);
     const fields = stats.slice(stats.lastIndexOf(")") + 2).split(" ");
     const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
+    const cpuSeconds = (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
+    const startedSeconds = Number(fields[19]) / clockTicksPerSecond;
     return {
-      cpuSeconds: (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond,
+      cpuSeconds,
       memoryBytes: kilobytes("VmRSS") * 1024,
       memoryPeakBytes: kilobytes("VmHWM") * 1024,
+      launch: { id: `${pid}@${startedSeconds}`, cpuSeconds, runningSeconds: uptime() - startedSeconds },
     };
   }
 

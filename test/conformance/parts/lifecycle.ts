@@ -113,6 +113,10 @@ export function lifecycle(under: BackendUnderTest): void {
       const used = await harness.backend.getUsage(runner.id);
       expect(used.memoryPeakBytes).toBeGreaterThanOrEqual(used.memoryBytes);
       expect(used.cpuSeconds).toBeGreaterThan(0);
+      expect(used.launch?.cpuSeconds).toBe(used.cpuSeconds);
+      await expect
+        .poll(async () => (await harness.backend.getUsage(runner.id)).launch?.runningSeconds, { timeout: 30_000 })
+        .toBeGreaterThan(0);
     });
 
     test("a dial stops at its signal and reports why", async () => {

@@ -38,13 +38,24 @@ export interface RunnerSpec {
   readonly credentials?: readonly HostCredential[];
 }
 
+/** The counters of one launch of a runner: the next launch starts at zero under another id. */
+export interface LaunchUsage {
+  readonly id: string;
+  readonly cpuSeconds: number;
+  /** Time since the launch. */
+  readonly runningSeconds: number;
+}
+
 /**
  * The backend measures usage outside the runner; Wharf never bills what the daemon itself reports.
  */
 export interface RunnerUsage {
+  /** Sum of all launches. */
   readonly cpuSeconds: number;
   readonly memoryBytes: number;
   readonly memoryPeakBytes: number;
+  /** Present while the runner runs. */
+  readonly launch?: LaunchUsage;
 }
 
 /** The reconciler compares these observed runners with the desired ones. */

@@ -1,5 +1,5 @@
 /** Exports the interface of every backend, and the backends themselves. */
-export type { Backend, CreateHooks, RunnerSpec } from "./backend.ts";
+export type { Backend, CreateHooks, RunnerSpec, RunnerUsage } from "./backend.ts";
 export { createDockerBackend, describeDocker, type DockerBackendOptions } from "./docker/index.ts";
 export {
   createKubernetesBackend,

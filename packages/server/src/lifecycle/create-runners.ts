@@ -1,4 +1,12 @@
-import { hasActiveRun, LeaseKeeper, openStandaloneLink, RunnerLinks, Runners, WarmPool } from "../runners/index.ts";
+import {
+  hasActiveRun,
+  LeaseKeeper,
+  openStandaloneLink,
+  RunnerLinks,
+  RunnerMeter,
+  Runners,
+  WarmPool,
+} from "../runners/index.ts";
 import { defaultRunTimes, type LinksByRunner } from "../runs/index.ts";
 import { Servers } from "../servers/index.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -10,7 +18,7 @@ export type RunnerServices = Awaited<ReturnType<typeof createRunners>>;
 /** Creates what holds runners: their rows, the leases, the warm pool, and the links to them. */
 export async function createRunners({ options, logger, parts }: ServerSetup, storage: Storage, host: RunnerHost) {
   const { config } = options;
-  const { db, background, serverId, keys, owner, wakeup } = storage;
+  const { db, background, ledgerPool, serverId, keys, owner, wakeup } = storage;
   const { backend, gateway, redaction, agentTypes } = host;
   const runners = new Runners(db);
   const sharedPlace = await backend.locate?.();
@@ -32,6 +40,7 @@ export async function createRunners({ options, logger, parts }: ServerSetup, sto
     tenant: owner.organization_id,
     programs: (image) => agentTypes.listPrograms(image),
   });
+  const meter = new RunnerMeter({ backend, leases, db: ledgerPool, logger });
   const linkOptions = {
     db,
     backend,
@@ -52,5 +61,6 @@ export async function createRunners({ options, logger, parts }: ServerSetup, sto
     openLink: (runnerId, signal) => openStandaloneLink(linkOptions, runnerId, signal),
   });
   parts.defer(() => runnerLinks.close());
-  return { runners, place, isPlaceShared: sharedPlace !== undefined, servers, leases, pool, runLinks, runnerLinks };
+  const isPlaceShared = sharedPlace !== undefined;
+  return { runners, place, isPlaceShared, servers, leases, meter, pool, runLinks, runnerLinks };
 }

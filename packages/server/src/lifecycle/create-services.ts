@@ -16,12 +16,13 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   const { db, background, keys, wakeup } = storage;
   const { backend, log, routes } = host;
   const held = await createRunners(setup, storage, host);
-  const { runners, leases, pool, runLinks, runnerLinks } = held;
+  const { runners, leases, meter, pool, runLinks, runnerLinks } = held;
   const deps: RunDeps = {
     ...host,
     db,
     background,
     runners,
+    meter,
     pool,
     keys,
     times: { ...defaultRunTimes, ...times },
@@ -35,7 +36,7 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   };
   const poke = (name: string) => wakeup.poke(name);
   const sleep = (name: string, ms: number, signal: AbortSignal) => wakeup.sleep(name, ms, signal);
-  const shared = { backend, runners, logger, leases, pool, poke, sleep };
+  const shared = { backend, runners, meter, logger, leases, pool, poke, sleep };
   const workers = new RunnerWorkers({
     ...shared,
     keys,

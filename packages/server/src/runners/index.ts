@@ -31,4 +31,5 @@ export { openStandaloneLink } from "./standalone/open-standalone-link.ts";
 export { createStandaloneEnvironment } from "./standalone/standalone-context.ts";
 export { type RunnerKind, WarmPool } from "./pool/index.ts";
 export { maxProcesses } from "./sizes.ts";
+export { RunnerMeter } from "./metering/runner-meter.ts";
 export { Orphans } from "./workers/orphans.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Container, ContainerInspectInfo, VolumeInspectInfo } from "dockerode";
 import { z } from "zod";
 import type { RunnerUsage } from "../backend.ts";
-import { updateLedger, emptyLedger, Ledger, toRunnerUsage } from "../shared/ledger.ts";
+import { updateLedger, emptyLedger, Ledger, toLaunchUsage, toRunnerUsage } from "../shared/ledger.ts";
 import type { Engine } from "./engine.ts";
 import { label, createLabels, getVolumeName } from "./names.ts";
 
@@ -61,7 +61,8 @@ export class UsageLedgers {
     });
     if (isLast || getTotal(updated) - getTotal(previous) >= minWrittenCpuSeconds)
       await this.#writePage(id, updated, pages);
-    return toRunnerUsage(updated, memoryBytes);
+    const startedMs = Date.parse(container.info.State.StartedAt);
+    return { ...toRunnerUsage(updated, memoryBytes), launch: toLaunchUsage(updated, (Date.now() - startedMs) / 1000) };
   }
 
   async #readPages(id: string): Promise<{ name: string; ledger: Ledger }[]> {

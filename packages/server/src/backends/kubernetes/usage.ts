@@ -36,6 +36,13 @@ export class UsageMeter {
 
   async measure(pod: PodView): Promise<RunnerUsage> {
     if (!isRunning(pod)) return zeroUsage;
+    const usage = await this.#measureRunning(pod);
+    const startedMs = pod.status.startTime?.getTime() ?? Date.now();
+    const runningSeconds = (Date.now() - startedMs) / 1000;
+    return { ...usage, launch: { id: pod.metadata.uid, cpuSeconds: usage.cpuSeconds, runningSeconds } };
+  }
+
+  async #measureRunning(pod: PodView): Promise<RunnerUsage> {
     if (this.#mayAskKubelet) {
       const reported = await this.#getKubeletUsage(pod).catch((error: unknown) => {
         if (!(error instanceof ApiFailure)) throw error;

@@ -310,8 +310,14 @@ describe.skipIf(!expectsBubblewrap)("a runner on this machine", () => {
     const stopped = await backend.getUsage(runner.id);
     expect(stopped.cpuSeconds).toBeGreaterThanOrEqual(busy.cpuSeconds);
     expect(stopped.memoryBytes).toBe(0);
+    expect(stopped).not.toHaveProperty("launch");
     await backend.start(runner);
-    expect((await backend.getUsage(runner.id)).cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
+    const again = await backend.getUsage(runner.id);
+    expect(again.cpuSeconds).toBeGreaterThanOrEqual(stopped.cpuSeconds);
+    expect(again.launch?.id).not.toBe(busy.launch?.id);
+    expect(again.launch?.cpuSeconds).toBeLessThan(busy.cpuSeconds);
+    expect(busy.launch?.cpuSeconds).toBe(busy.cpuSeconds);
+    expect(busy.launch?.runningSeconds).toBeGreaterThan(again.launch!.runningSeconds);
   });
 
   test("is reached in a folder whose path is longer than a socket's address", async () => {

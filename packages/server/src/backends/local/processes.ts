@@ -61,6 +61,12 @@ export function isOfThisBoot(identity: ProcessIdentity): boolean {
   return Date.parse(identity.born) >= Date.now() - (uptime() + 1) * 1000;
 }
 
+/** Returns how long ago a process of this boot was started. */
+export function getRunningSeconds({ born }: ProcessIdentity): number {
+  if (!hasProc) return (Date.now() - Date.parse(born)) / 1000;
+  return uptime() - Number(born.slice(bootId.length + 1)) / ticksPerSecond;
+}
+
 /** Sends a signal unless the pid belongs to another process by now. */
 export async function signalProcess(identity: ProcessIdentity, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   if (!(await isAlive(identity))) return;

@@ -1,6 +1,6 @@
 import type { RunnerUsage } from "../backend.ts";
-import { updateLedger, emptyLedger, Ledger, toRunnerUsage } from "../shared/ledger.ts";
-import { readProcFile, parseStatusBytes, type Process } from "./processes.ts";
+import { updateLedger, emptyLedger, Ledger, toLaunchUsage, toRunnerUsage } from "../shared/ledger.ts";
+import { getRunningSeconds, readProcFile, parseStatusBytes, type Process } from "./processes.ts";
 import { readJson, writeJson, type LaunchRecord, type RunnerFolder } from "./runner-folder.ts";
 
 /**
@@ -22,5 +22,8 @@ export async function measureUsage(
     memoryPeakBytes: Math.max(memoryBytes, ...statuses.map((status) => parseStatusBytes(status, "VmHWM"))),
   });
   if (JSON.stringify(updated) !== JSON.stringify(previous)) await writeJson(folder.usageFile, updated);
-  return toRunnerUsage(updated, memoryBytes);
+  const usage = toRunnerUsage(updated, memoryBytes);
+  return launched === undefined
+    ? usage
+    : { ...usage, launch: toLaunchUsage(updated, getRunningSeconds(launched.root)) };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { RunnerUsage } from "../backend.ts";
+import type { LaunchUsage, RunnerUsage } from "../backend.ts";
 
 /**
  * Holds a runner's usage, which never falls: not when processes end, nor when the runner starts
@@ -35,4 +35,10 @@ export const toRunnerUsage = (ledger: Ledger, memoryBytes: number): RunnerUsage 
   cpuSeconds: ledger.earlierCpuSeconds + ledger.cpuSeconds,
   memoryBytes,
   memoryPeakBytes: ledger.memoryPeakBytes,
+});
+
+export const toLaunchUsage = ({ launch, cpuSeconds }: Ledger, runningSeconds: number): LaunchUsage => ({
+  id: launch,
+  cpuSeconds,
+  runningSeconds,
 });

@@ -20,6 +20,7 @@ test("a runner that is stopped before the backend has it is destroyed, and its w
       findWork: async () => undefined,
       failWork: async () => undefined,
       poke: () => undefined,
+      meter: { measure: async () => expect.fail("the runner never ran") },
       sleep: async () => {
         retries += 1;
         if (retries > 1) tenure.lose();
@@ -46,6 +47,7 @@ test("a runner whose task is deleted during its work gets another holder", async
       findWork: async () => () => Promise.reject(new LeaseLost()),
       failWork: async () => undefined,
       poke: () => undefined,
+      meter: { measure: () => Promise.reject(new Error("not measured")) },
       sleep: async () => undefined,
     },
     tenure,

@@ -6,6 +6,7 @@ import { maxTimerMs } from "../../std/timer.ts";
 import { isDatabaseUnavailable } from "../../store/index.ts";
 import type { Keys } from "../keys.ts";
 import { LeaseLost, type Tenure } from "../leases/index.ts";
+import type { RunnerMeter } from "../metering/runner-meter.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { toLimits } from "../sizes.ts";
 
@@ -23,6 +24,8 @@ export interface RunnerWorkerOptions {
   readonly failWork: (runnerId: string, tenure: Tenure) => Promise<void>;
   /** Wakes code that waits for a change of the runner. */
   readonly poke: (runnerId: string) => void;
+  /** Counts what a runner has used before it ends. */
+  readonly meter: Pick<RunnerMeter, "measure">;
   /** Waits for a poke for the runner. */
   readonly sleep: (runnerId: string, ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -113,16 +116,28 @@ export class RunnerWorker {
   async #destroyRunner(runner: RunnerRow): Promise<"at rest"> {
     const { backend, runners, poke } = this.#options;
     if (runner.state === "DESTROYED") return "at rest";
+    await this.#measureRunner(runner);
     await this.#tenure.runStep({ name: "destroy", maxMs: destroyTimeoutMs }, () => backend.destroy(runner.id));
     await runners.setState(this.#tenure.lease, "DESTROYED");
     poke(runner.id);
     return "at rest";
   }
 
+  /** A runner ends also if the backend cannot measure it. */
+  async #measureRunner({ id, state }: RunnerRow): Promise<void> {
+    if (state !== "READY") return;
+    const { meter, logger } = this.#options;
+    await meter.measure(this.#tenure).catch((error: unknown) => {
+      if (this.#tenure.signal.aborted) throw error;
+      logger.debug({ runner_id: id, error }, "could not measure a runner before its end");
+    });
+  }
+
   /** If the runner is needed again by then, the tenure's end notices. */
   async #stopRunner(runner: RunnerRow): Promise<"at rest" | "again"> {
     const { backend, runners, poke } = this.#options;
     if (runner.state !== "CREATING" && runner.state !== "READY") return "at rest";
+    await this.#measureRunner(runner);
     try {
       await this.#tenure.runStep({ name: "stop", maxMs: stopTimeoutMs }, () => backend.stop(runner.id));
     } catch (error) {

@@ -3,7 +3,7 @@ import type { AgentTypes, ConfiguredRoutes } from "../../agent-types/index.ts";
 import type { Backend, HostCredential } from "../../backends/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Gateway, GitAuthor, Mirrors, UpstreamFault } from "../../gateway/index.ts";
-import type { Keys, Link, RunnerRedaction, Runners, WarmPool } from "../../runners/index.ts";
+import type { Keys, Link, RunnerMeter, RunnerRedaction, Runners, WarmPool } from "../../runners/index.ts";
 import type { Database, Wakeup } from "../../store/index.ts";
 
 /** Timeout and retry delay of each step; see K-083 and X-011. */
@@ -55,6 +55,7 @@ export interface RunDeps {
   readonly backend: Backend;
   readonly runners: Runners;
   readonly pool: Pick<WarmPool, "claim" | "isWarm" | "handOver">;
+  readonly meter: Pick<RunnerMeter, "measure">;
   readonly keys: Keys;
   readonly mirrors: Mirrors;
   readonly gateway: Gateway;

@@ -8,4 +8,5 @@ export * from "./pushes.ts";
 export * from "./log.ts";
 export * from "./usage.ts";
 export * from "./budgets.ts";
+export * from "./runner-usage.ts";
 export * from "./servers.ts";

@@ -33,6 +33,7 @@ export const PodView = z.object({
       reason: z.string().default(""),
       message: z.string().default(""),
       podIP: z.string().nullish(),
+      startTime: z.coerce.date().nullish(),
       conditions: z
         .array(
           z.object({

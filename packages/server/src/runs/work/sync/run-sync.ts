@@ -293,14 +293,11 @@ export class RunSync {
     }
   }
 
-  /** Logs the runner's usage so far, as the backend measures it. */
+  /** Counts and logs the runner's usage so far, as the backend measures it. */
   async #reportUsage(): Promise<void> {
-    const { tenure } = this.#options;
-    const usage = await tenure
-      .runStep({ name: "measure", maxMs: measureTimeoutMs }, () => this.#deps.backend.getUsage(tenure.runnerId))
-      .catch((error: unknown) => {
-        this.#deps.logger.warn({ run_id: this.#runLease.run_id, error }, "could not measure a runner's usage");
-      });
+    const usage = await this.#deps.meter.measure(this.#options.tenure).catch((error: unknown) => {
+      this.#deps.logger.warn({ run_id: this.#runLease.run_id, error }, "could not measure a runner's usage");
+    });
     if (!usage) return;
     await this.#deps.log.write(async (writer) => {
       await lockTask(writer.tx, this.#runLease.task_id);
@@ -331,7 +328,6 @@ function ignoreSettled(error: unknown): void {
   throw error;
 }
 
-const measureTimeoutMs = 2_000;
 const drainPollIntervalMs = 50;
 /** Poll interval for a runner with an open terminal, which is not idle. */
 const busyPollIntervalMs = 60_000;
