@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { api, UsageReport } from "@wharf/contract";
+import { api, ResourceUsageReport, UsageReport } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { createRepository } from "./support/repository.ts";
@@ -65,4 +65,39 @@ test("what a task used is counted by turn, also after a crash of the server, and
   });
   expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/csv; charset=utf-8"]);
   expect(await response.text()).toBe(csv.stdout);
+});
+
+test("what a task's runner used is counted at the end of each turn, also after a crash of the server, and shown", async () => {
+  const repository_url = createRepository(join(folder, "measured"));
+  const task = await wharf.createTask({ repository_url, title: "run a while" });
+  const read = async (...args: string[]) => {
+    const { stdout } = await wharf.cli("usage", "--resources", "--json", "--task", task.id.slice(0, 8), ...args);
+    return ResourceUsageReport.parse(JSON.parse(stdout));
+  };
+  const readTotal = async () => (await wharf.client.call(api.getResourceUsage, { query: { task_id: task.id } })).total;
+  const patience = { timeout: 60_000 };
+  await wharf.turn(task, "demo: write a.txt one");
+  await expect.poll(async () => (await readTotal()).cpu_seconds, patience).toBeGreaterThan(0);
+  const first = await readTotal();
+  expect(first.running_seconds).toBeGreaterThan(0);
+  await wharf.kill();
+  await wharf.start();
+  await wharf.turn(task, "demo: write b.txt two");
+  await expect.poll(async () => (await readTotal()).running_seconds, patience).toBeGreaterThan(first.running_seconds);
+
+  const { rows } = await read("--by", "user");
+  expect(rows).toMatchObject([{ name: expect.any(String) }]);
+  const [runner] = (await read("--by", "runner")).rows;
+  expect(runner?.key).toMatch(/^[0-9a-f-]{36}$/);
+  const shown = await wharf.cli("usage", "--resources", "--task", task.id);
+  expect(shown.stdout).toMatch(/^TIME +CPU +MEMORY +TASK\n.* s +.* s +<?0\.\d\d GiB-h +[0-9a-f]{8} run a while\n/);
+  expect((await wharf.cli("task", "show", task.id)).stdout).toMatch(/resources +.* s of a runner, .* s CPU, .* GiB-h/);
+  const { url, token } = await wharf.client.locate();
+  const response = await fetch(`${url}/api/v1/usage/resources.csv?group_by=task&task_id=${task.id}`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(response.headers.get("content-type")).toBe("text/csv; charset=utf-8");
+  expect(await response.text()).toMatch(
+    new RegExp(`^task,name,running_seconds,cpu_seconds,memory_gib_hours\r\n${task.id},run a while,[0-9.]+,`),
+  );
 });

@@ -13,7 +13,11 @@ export async function showTask(
     getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
-  const { total: usage } = await client.call(api.getUsage, { query: { task_id: task.id } });
-  const shown = { task, turns, agents, usage };
+  const query = { task_id: task.id };
+  const [{ total: usage }, { total: resources }] = await Promise.all([
+    client.call(api.getUsage, { query }),
+    client.call(api.getResourceUsage, { query }),
+  ]);
+  const shown = { task, turns, agents, usage, resources };
   terminal.out(settings.json ? toJsonLine(shown) : formatTask(shown, look));
 }

@@ -1,10 +1,11 @@
-import { api, formatUsageCsv, UsageGroup, UsageQuery } from "@wharf/contract";
+import { api, formatResourceUsageCsv, formatUsageCsv, ResourceGroup, UsageGroup, UsageQuery } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
 import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
+import { formatResources } from "../render/resources.ts";
 import { formatUsage } from "../render/usage.ts";
 
 const dateForm = "a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z";
@@ -15,8 +16,12 @@ const time = z
   .refine((text) => UsageQuery.shape.from.safeParse(text).success, dateForm)
   .optional();
 
+/** What rows stand for: `runner` only with --resources. */
+const groupNames = [...UsageGroup.options, "runner"] as const;
+
 const Options = z.object({
-  by: UsageGroup.optional(),
+  resources: z.boolean().default(false),
+  by: z.enum(groupNames).optional(),
   task: z.string().optional(),
   board: z.uuid("a full id (a UUID)").optional(),
   user: z.uuid("a full id (a UUID)").optional(),
@@ -34,7 +39,10 @@ type Options = z.infer<typeof Options>;
 export function addUsage(program: Command, register: RegisterCommand): void {
   const command = program
     .command("usage")
-    .addOption(createChoiceOption("--by <what>", "what each row stands for (default: model)", UsageGroup.options))
+    .option("--resources", "show the time, CPU and memory of runners instead")
+    .addOption(
+      createChoiceOption("--by <what>", "what each row stands for (default: model; of resources: task)", groupNames),
+    )
     .option("--task <task>", "only usage of this task")
     .option("--board <board>", "only usage of this board's tasks")
     .option("--user <user>", "only usage that this user caused")
@@ -46,13 +54,16 @@ export function addUsage(program: Command, register: RegisterCommand): void {
     .option("--to <time>", "usage before this day or time (UTC)")
     .option("-l, --limit <n>", "maximum number of rows", "1000")
     .option("--csv", "print CSV for spreadsheets")
-    .summary("Show what tasks used of models, and its cost")
-    .description("Show what tasks used of models, and its cost. Every request is counted, also of failed runs.");
+    .summary("Show what tasks used of models and runners, and the cost of models")
+    .description(
+      "Show what tasks used of models, and its cost. Every request is counted, also of failed runs. With --resources, show what their runners used.",
+    );
   const lines = [
     "wharf usage",
     "wharf usage --by day --from 2026-01-01",
     "wharf usage --by model --task 8c942c99",
     "wharf usage --by task --csv",
+    "wharf usage --resources --by user --from 2026-01-01",
   ];
   register(addExamples(command, lines), Options, showUsage);
 }
@@ -60,12 +71,34 @@ export function addUsage(program: Command, register: RegisterCommand): void {
 async function showUsage(cli: Cli, { options }: CommandLineInput<Options>): Promise<void> {
   const { client, settings, terminal, look } = cli;
   if (options.csv && settings.json) throw createUsageError("give --csv or --json, not both");
-  const { by = "model", task, board, user, run, agent, csv: _csv, ...filters } = options;
+  if (options.resources) return showResources(cli, options);
+  const { by = "model", route, model } = options;
+  const group = UsageGroup.safeParse(by).data;
+  if (group === undefined) throw createUsageError(`--by ${by} needs --resources`);
+  const query = { ...(await findFilters(cli, options)), route, model, group_by: group };
+  const report = await client.call(api.getUsage, { query });
+  if (settings.json) return terminal.out(toJsonLine(report));
+  terminal.out(options.csv ? formatUsageCsv(report) : formatUsage(report, look));
+}
+
+async function showResources(cli: Cli, options: Options): Promise<void> {
+  const { client, settings, terminal, look } = cli;
+  const { by = "task", route, model } = options;
+  const group = ResourceGroup.safeParse(by).data;
+  if (group === undefined)
+    throw createUsageError(`--resources has no --by ${by}; it has ${ResourceGroup.options.join(", ")}`);
+  if (route !== undefined || model !== undefined)
+    throw createUsageError("--resources has no --route and no --model: a runner may use several models");
+  const query = { ...(await findFilters(cli, options)), group_by: group };
+  const report = await client.call(api.getResourceUsage, { query });
+  if (settings.json) return terminal.out(toJsonLine(report));
+  terminal.out(options.csv ? formatResourceUsageCsv(report) : formatResources(report, look));
+}
+
+/** Returns the filters that all reports have. A task may be given by the start of its id. */
+async function findFilters({ client }: Cli, { task, board, user, run, agent, from, to, limit }: Options) {
   const isFullId = UsageQuery.shape.task_id.safeParse(task).success;
   const found = task === undefined || isFullId ? undefined : client.call(api.getTask, { params: { task_id: task } });
   const taskId = found === undefined ? task : (await found).id;
-  const ids = { task_id: taskId, board_id: board, user_id: user, run_id: run, agent_type: agent };
-  const report = await client.call(api.getUsage, { query: { ...filters, ...ids, group_by: by } });
-  if (settings.json) return terminal.out(toJsonLine(report));
-  terminal.out(options.csv ? formatUsageCsv(report) : formatUsage(report, look));
+  return { task_id: taskId, board_id: board, user_id: user, run_id: run, agent_type: agent, from, to, limit };
 }

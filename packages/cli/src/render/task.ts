@@ -1,6 +1,7 @@
-import type { Run, Task, TaskState, TaskSummary, Turn, UsageSums } from "@wharf/contract";
+import type { ResourceSums, Run, Task, TaskState, TaskSummary, Turn, UsageSums } from "@wharf/contract";
 import { formatIsolationLevel } from "./isolation.ts";
 import { formatAge } from "./numbers.ts";
+import { formatResourcesLine } from "./resources.ts";
 import { toSafeText, toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, maxCellLength, formatTable } from "./table.ts";
@@ -30,11 +31,17 @@ export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle)
 }
 
 export function formatTask(
-  shown: { task: Task; turns: readonly Turn[]; agents: readonly Run[]; usage: UsageSums },
+  shown: {
+    task: Task;
+    turns: readonly Turn[];
+    agents: readonly Run[];
+    usage: UsageSums;
+    resources: ResourceSums;
+  },
   look: TableStyle,
 ): string {
   const { style } = look;
-  const { task, turns, usage } = shown;
+  const { task, turns, usage, resources } = shown;
   const [run] = shown.agents;
   const fields = formatFields(
     [
@@ -49,6 +56,7 @@ export function formatTask(
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
       ["usage", formatUsageLine(usage)],
+      ["resources", formatResourcesLine(resources)],
       ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
       ["changed", `${toSingleLine(task.updated_at)} (${formatAge(task.updated_at)})`],
     ],

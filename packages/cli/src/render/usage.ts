@@ -1,26 +1,12 @@
-import type { UsageGroup, UsageReport, UsageRow, UsageSums } from "@wharf/contract";
+import type { UsageReport, UsageSums } from "@wharf/contract";
 import { formatCount, formatDollars, formatInteger } from "./numbers.ts";
-import { toSingleLine } from "./safe-text.ts";
-import { formatTable, maxCellLength, type TableStyle } from "./table.ts";
-
-const titles: { readonly [Group in UsageGroup]: string } = {
-  hour: "HOUR",
-  day: "DAY",
-  task: "TASK",
-  board: "BOARD",
-  user: "USER",
-  run: "RUN",
-  turn: "TURN",
-  agent_type: "AGENT",
-  tier: "TIER",
-  route: "ROUTE",
-  model: "MODEL",
-};
+import { formatTable, type TableStyle } from "./table.ts";
+import { formatKey, groupTitles } from "./usage-key.ts";
 
 /** Formats the rows of a report with their total. */
 export function formatUsage({ group_by = "model", rows, truncated, total }: UsageReport, look: TableStyle): string {
   if (total.requests === 0) return "No requests to models.\n";
-  const header = ["REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST", titles[group_by]];
+  const header = ["REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST", groupTitles[group_by]];
   const cells = rows.map((row) => [...formatSums(row), formatKey(group_by, row)]);
   const notes = [
     truncated ? `The first ${formatCount(rows.length, "row")}; the total contains all.` : "",
@@ -50,14 +36,6 @@ const formatSums = (sums: UsageSums): string[] => [
 function formatCost({ cost_usd, requests, unpriced_requests }: UsageSums): string {
   if (unpriced_requests === requests) return "unknown";
   return unpriced_requests > 0 ? `${formatDollars(cost_usd)} or more` : formatDollars(cost_usd);
-}
-
-function formatKey(group: UsageGroup, { key, name }: UsageRow): string {
-  if (key === null) return "–";
-  const text = toSingleLine(key, maxCellLength);
-  return name === undefined
-    ? text
-    : `${group === "task" ? text.slice(0, 8) : text} ${toSingleLine(name, maxCellLength)}`;
 }
 
 const getNotes = (total: UsageSums): string[] => [

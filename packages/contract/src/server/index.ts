@@ -3,6 +3,7 @@ import { allowedHostsApi } from "./allowed-hosts.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
 import { orchestratorApi } from "./orchestrator.ts";
+import { resourceUsageApi } from "./resource-usage.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
 import { runnerFilesApi } from "./runner-files.ts";
 import { runnerTerminalsApi } from "./runner-terminals.ts";
@@ -20,6 +21,7 @@ export * from "./budgets.ts";
 export * from "./ids.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
+export * from "./resource-usage.ts";
 export * from "./runner-commands.ts";
 export * from "./runner-files.ts";
 export * from "./runner-terminals.ts";
@@ -44,6 +46,7 @@ export const api = {
   ...systemApi,
   ...usageApi,
   ...budgetsApi,
+  ...resourceUsageApi,
 } as const;
 
 /** The server's REST routes for runners and what is in them. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatUsageCsv } from "./usage-csv.ts";
+import { formatResourceUsageCsv, formatUsageCsv } from "./usage-csv.ts";
 
 const sums = {
   requests: 1,
@@ -41,4 +41,11 @@ test("no cell is a formula or leaves its place", () => {
   ];
   const lines = shown.map((name, i) => `${i},${name},${cells}\r\n`);
   expect(csv).toBe(`task,name,${header}\r\n${lines.join("")},,${cells}\r\n`);
+});
+
+test("a report of resources has its columns", () => {
+  const used = { running_seconds: 60, cpu_seconds: 1.5, memory_gib_hours: 0.25 };
+  const rows = [{ key: "2026-01-01", ...used }];
+  const csv = formatResourceUsageCsv({ group_by: "day", rows, truncated: false, total: used });
+  expect(csv).toBe("day,name,running_seconds,cpu_seconds,memory_gib_hours\r\n2026-01-01,,60,1.5,0.25\r\n");
 });

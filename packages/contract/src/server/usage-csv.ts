@@ -1,3 +1,4 @@
+import { ResourceSums, type ResourceUsageReport } from "./resource-usage.ts";
 import { type UsageReport, UsageSums } from "./usage.ts";
 
 /** Spreadsheets calculate what begins with one of these, also in the name of a task. */
@@ -10,12 +11,24 @@ function formatCell(value: string | number | null | undefined): string {
   return /[",\r\n']/.test(safeText) ? `"${safeText.replaceAll('"', '""')}"` : safeText;
 }
 
-const sumNames = Object.keys(UsageSums.shape) as (keyof UsageSums)[];
+interface Report<Sums> {
+  readonly group_by?: string | undefined;
+  readonly rows: readonly (Sums & { readonly key: string | null; readonly name?: string | undefined })[];
+  readonly total: Sums;
+}
 
 /** Formats a report for spreadsheets: its rows, or the total of a report without rows. */
-export function formatUsageCsv({ group_by, rows, total }: UsageReport): string {
+function formatReportCsv<Name extends string>(
+  sumNames: readonly Name[],
+  { group_by, rows, total }: Report<Readonly<Record<Name, number>>>,
+): string {
   const header = group_by === undefined ? sumNames : [group_by, "name", ...sumNames];
-  const getSums = (sums: UsageSums) => sumNames.map((name) => sums[name]);
+  const getSums = (sums: Readonly<Record<Name, number>>) => sumNames.map((name) => sums[name]);
   const lines = group_by === undefined ? [getSums(total)] : rows.map((row) => [row.key, row.name, ...getSums(row)]);
   return [header, ...lines].map((cells) => `${cells.map(formatCell).join(",")}\r\n`).join("");
 }
+
+export const formatUsageCsv = (report: UsageReport): string => formatReportCsv(UsageSums.keyof().options, report);
+
+export const formatResourceUsageCsv = (report: ResourceUsageReport): string =>
+  formatReportCsv(ResourceSums.keyof().options, report);

@@ -5,7 +5,7 @@ import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { Boards, Tasks } from "../tasks/index.ts";
-import { UsageReports } from "../usage/index.ts";
+import { ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -49,6 +49,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       usage: new UsageReports(db),
       budgets: services.budgets,
       budgetWaits: services.budgetWaits,
+      resources: new ResourceReports(db),
       scheduler,
       standaloneRunners,
       runnerLinks,

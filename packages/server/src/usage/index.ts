@@ -9,6 +9,7 @@ export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-r
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
 export { RateLimits } from "./rates/rate-limits.ts";
+export { ResourceReports } from "./report/resource-reports.ts";
 export { UsageReports } from "./report/usage-reports.ts";
 export { createRunnerSample, type RunnerSample } from "./samples/runner-sample.ts";
 export { recordRunnerSamples } from "./samples/record-runner-samples.ts";

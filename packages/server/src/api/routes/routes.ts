@@ -1,5 +1,13 @@
-import { api, type Attachments, formatUsageCsv, hostPresets, type TaskState, WharfError } from "@wharf/contract";
-import type { FastifyInstance } from "fastify";
+import {
+  api,
+  type Attachments,
+  formatResourceUsageCsv,
+  formatUsageCsv,
+  hostPresets,
+  type TaskState,
+  WharfError,
+} from "@wharf/contract";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Principal } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
@@ -8,7 +16,7 @@ import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
-import type { Budgets, UsageReports } from "../../usage/index.ts";
+import type { Budgets, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -27,6 +35,7 @@ export interface ApiModules extends RunnerModules {
   readonly usage: UsageReports;
   readonly budgets: Budgets;
   readonly budgetWaits: Pick<BudgetWaits, "step">;
+  readonly resources: ResourceReports;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -246,15 +255,24 @@ function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModul
   }));
 }
 
-function serveUsage(app: FastifyInstance, { usage }: ApiModules): void {
+function serveUsage(app: FastifyInstance, { usage, resources }: ApiModules): void {
   registerRoute(app, api.getUsage, ({ principal, query }) => usage.read(principal.organization_id, query));
   registerRoute(app, api.getUsageCsv, async ({ principal, query }, reply) => {
     const report = await usage.read(principal.organization_id, query);
-    void reply
-      .type(api.getUsageCsv.responseType)
-      .header("content-disposition", 'attachment; filename="usage.csv"')
-      .send(formatUsageCsv(report));
+    sendCsv(reply, "usage.csv", formatUsageCsv(report));
   });
+  registerRoute(app, api.getResourceUsage, ({ principal, query }) => resources.read(principal.organization_id, query));
+  registerRoute(app, api.getResourceUsageCsv, async ({ principal, query }, reply) => {
+    const report = await resources.read(principal.organization_id, query);
+    sendCsv(reply, "resources.csv", formatResourceUsageCsv(report));
+  });
+}
+
+function sendCsv(reply: FastifyReply, filename: string, text: string): void {
+  void reply
+    .type("text/csv; charset=utf-8")
+    .header("content-disposition", `attachment; filename="${filename}"`)
+    .send(text);
 }
 
 function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, tasks }: ApiModules): void {
