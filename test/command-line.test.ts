@@ -163,6 +163,10 @@ describe("exit codes", () => {
     expect(await run("usage", ["--resources", "--model", "x"])).toMatchObject({ code: 2, out: "" });
     expect(await run("usage", ["--resources", "--by", "turn"])).toMatchObject({ code: 2, out: "" });
     expect(await run("usage", ["--by", "runner"])).toMatchObject({ code: 2, out: "" });
+    const noHosts = { code: 0, out: "No connections to hosts of an allow-list.\n" };
+    expect(await run("usage", ["--hosts"])).toMatchObject(noHosts);
+    expect(await run("usage", ["--hosts", "--from", "2026-01-01"])).toMatchObject({ code: 2, out: "" });
+    expect(await run("usage", ["--hosts", "--resources"])).toMatchObject({ code: 2, out: "" });
   });
 
   test("of budgets", async () => {

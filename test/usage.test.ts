@@ -1,4 +1,6 @@
-import { rmSync } from "node:fs";
+import { once } from "node:events";
+import { rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { api, ResourceUsageReport, UsageReport } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -6,20 +8,37 @@ import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
-/** Counts what a task's agent asks of a model, and shows it to people and programs. */
+/** Counts what a task uses of models, its runner and hosts, and shows it to people and programs. */
 let folder: string;
 let wharf: ServerHarness;
 let model: ModelServer;
+const registry = createServer((_req, res) => res.end("x".repeat(1_000)));
+
+function getRegistryPort(): number {
+  const address = registry.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
 
 beforeAll(async () => {
   folder = createScratchFolder();
   model = await startGemini({ key: "real-key", script: () => ({ text: "one two three" }) });
-  wharf = new ServerHarness(folder, { GEMINI_API_KEY: "real-key", GEMINI_BASE_URL: model.url });
+  registry.listen(0, "127.0.0.1");
+  await once(registry, "listening");
+  const url = `http://127.0.0.1:${getRegistryPort()}/`;
+  const registries = [{ name: "packages", kind: "npm", url, token: { env: "PACKAGES_TOKEN" } }];
+  writeFileSync(join(folder, "registries.json"), JSON.stringify({ registries }));
+  wharf = new ServerHarness(folder, {
+    GEMINI_API_KEY: "real-key",
+    GEMINI_BASE_URL: model.url,
+    WHARF_REGISTRIES: join(folder, "registries.json"),
+    PACKAGES_TOKEN: "registry-token",
+  });
   await wharf.start();
 });
 afterAll(async () => {
   await wharf[Symbol.asyncDispose]();
   await model.close();
+  registry.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -100,4 +119,21 @@ test("what a task's runner used is counted at the end of each turn, also after a
   expect(await response.text()).toMatch(
     new RegExp(`^task,name,running_seconds,cpu_seconds,memory_gib_hours\r\n${task.id},run a while,[0-9.]+,`),
   );
+});
+
+test("the hosts that a task's runner reached are shown with what it received", async () => {
+  const repository_url = createRepository(join(folder, "reaching"));
+  const task = await wharf.createTask({ repository_url, title: "reach a host" });
+  await wharf.turn(task, 'demo: run curl -sf "${npm_config_registry}one" "${npm_config_registry}two"');
+  const query = { task_id: task.id };
+  const host = `127.0.0.1:${getRegistryPort()}`;
+  await expect
+    .poll(async () => (await wharf.client.call(api.getHostUsage, { query })).hosts, { timeout: 60_000 })
+    .toMatchObject([{ host, connections: 2, bytes_in: 2_000, bytes_out: 0 }]);
+  const shown = await wharf.cli("usage", "--hosts", "--task", task.id.slice(0, 8));
+  expect(shown.stdout).toMatch(
+    new RegExp(`^SENT +RECEIVED +CONNECTIONS +LAST +HOST\n0 B +2\\.0 kB +2 +.* ago +${host}\n$`),
+  );
+  const csv = await wharf.cli("usage", "--hosts", "--task", task.id, "--csv");
+  expect(csv.stdout).toMatch(new RegExp(`^host,connections,.*\r\n${host},2,2000,0,.*\r\n$`));
 });

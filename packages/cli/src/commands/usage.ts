@@ -1,10 +1,19 @@
-import { api, formatResourceUsageCsv, formatUsageCsv, ResourceGroup, UsageGroup, UsageQuery } from "@wharf/contract";
+import {
+  api,
+  formatHostUsageCsv,
+  formatResourceUsageCsv,
+  formatUsageCsv,
+  ResourceGroup,
+  UsageGroup,
+  UsageQuery,
+} from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
 import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
+import { formatHosts } from "../render/host-usage.ts";
 import { formatResources } from "../render/resources.ts";
 import { formatUsage } from "../render/usage.ts";
 
@@ -21,6 +30,7 @@ const groupNames = [...UsageGroup.options, "runner"] as const;
 
 const Options = z.object({
   resources: z.boolean().default(false),
+  hosts: z.boolean().default(false),
   by: z.enum(groupNames).optional(),
   task: z.string().optional(),
   board: z.uuid("a full id (a UUID)").optional(),
@@ -40,6 +50,7 @@ export function addUsage(program: Command, register: RegisterCommand): void {
   const command = program
     .command("usage")
     .option("--resources", "show the time, CPU and memory of runners instead")
+    .option("--hosts", "show the hosts that runners reached, and what they sent there")
     .addOption(
       createChoiceOption("--by <what>", "what each row stands for (default: model; of resources: task)", groupNames),
     )
@@ -56,7 +67,7 @@ export function addUsage(program: Command, register: RegisterCommand): void {
     .option("--csv", "print CSV for spreadsheets")
     .summary("Show what tasks used of models and runners, and the cost of models")
     .description(
-      "Show what tasks used of models, and its cost. Every request is counted, also of failed runs. With --resources, show what their runners used.",
+      "Show what tasks used of models, and its cost. Every request is counted, also of failed runs. With --resources, show what their runners used; with --hosts, where their data went.",
     );
   const lines = [
     "wharf usage",
@@ -64,6 +75,7 @@ export function addUsage(program: Command, register: RegisterCommand): void {
     "wharf usage --by model --task 8c942c99",
     "wharf usage --by task --csv",
     "wharf usage --resources --by user --from 2026-01-01",
+    "wharf usage --hosts --task 8c942c99",
   ];
   register(addExamples(command, lines), Options, showUsage);
 }
@@ -71,6 +83,8 @@ export function addUsage(program: Command, register: RegisterCommand): void {
 async function showUsage(cli: Cli, { options }: CommandLineInput<Options>): Promise<void> {
   const { client, settings, terminal, look } = cli;
   if (options.csv && settings.json) throw createUsageError("give --csv or --json, not both");
+  if (options.resources && options.hosts) throw createUsageError("give --resources or --hosts, not both");
+  if (options.hosts) return showHosts(cli, options);
   if (options.resources) return showResources(cli, options);
   const { by = "model", route, model } = options;
   const group = UsageGroup.safeParse(by).data;
@@ -93,6 +107,19 @@ async function showResources(cli: Cli, options: Options): Promise<void> {
   const report = await client.call(api.getResourceUsage, { query });
   if (settings.json) return terminal.out(toJsonLine(report));
   terminal.out(options.csv ? formatResourceUsageCsv(report) : formatResources(report, look));
+}
+
+/** The options that a report of hosts has. */
+const hostOptions: ReadonlySet<string> = new Set(["hosts", "task", "board", "limit", "csv", "resources"]);
+
+async function showHosts(cli: Cli, options: Options): Promise<void> {
+  const { client, settings, terminal, look } = cli;
+  const [excess] = Object.entries(options).find(([name, value]) => value !== undefined && !hostOptions.has(name)) ?? [];
+  if (excess !== undefined) throw createUsageError(`--hosts has no --${excess}; it has --task and --board`);
+  const { task_id, board_id, limit } = await findFilters(cli, options);
+  const report = await client.call(api.getHostUsage, { query: { task_id, board_id, limit } });
+  if (settings.json) return terminal.out(toJsonLine(report));
+  terminal.out(options.csv ? formatHostUsageCsv(report) : formatHosts(report, look));
 }
 
 /** Returns the filters that all reports have. A task may be given by the start of its id. */

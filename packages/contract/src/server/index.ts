@@ -2,6 +2,7 @@ import { agentTypesApi } from "./agent-types.ts";
 import { allowedHostsApi } from "./allowed-hosts.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
+import { hostUsageApi } from "./host-usage.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { resourceUsageApi } from "./resource-usage.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
@@ -18,6 +19,7 @@ export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
 export * from "./boards.ts";
 export * from "./budgets.ts";
+export * from "./host-usage.ts";
 export * from "./ids.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
@@ -47,6 +49,7 @@ export const api = {
   ...usageApi,
   ...budgetsApi,
   ...resourceUsageApi,
+  ...hostUsageApi,
 } as const;
 
 /** The server's REST routes for runners and what is in them. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatResourceUsageCsv, formatUsageCsv } from "./usage-csv.ts";
+import { formatHostUsageCsv, formatResourceUsageCsv, formatUsageCsv } from "./usage-csv.ts";
 
 const sums = {
   requests: 1,
@@ -48,4 +48,16 @@ test("a report of resources has its columns", () => {
   const rows = [{ key: "2026-01-01", ...used }];
   const csv = formatResourceUsageCsv({ group_by: "day", rows, truncated: false, total: used });
   expect(csv).toBe("day,name,running_seconds,cpu_seconds,memory_gib_hours\r\n2026-01-01,,60,1.5,0.25\r\n");
+});
+
+test("a report of hosts has an empty cell for the hosts without a row", () => {
+  const used = { connections: 2, bytes_in: 10, bytes_out: 20, first_at: "2026-01-01", last_at: "2026-01-02" };
+  const hosts = [
+    { host: "files.example", ...used },
+    { host: null, ...used },
+  ];
+  expect(formatHostUsageCsv({ hosts, truncated: false })).toBe(
+    "host,connections,bytes_in,bytes_out,first_at,last_at\r\n" +
+      "files.example,2,10,20,2026-01-01,2026-01-02\r\n,2,10,20,2026-01-01,2026-01-02\r\n",
+  );
 });

@@ -1,10 +1,13 @@
+import { type HostUsageReport, HostUsageRow } from "./host-usage.ts";
 import { ResourceSums, type ResourceUsageReport } from "./resource-usage.ts";
 import { type UsageReport, UsageSums } from "./usage.ts";
 
 /** Spreadsheets calculate what begins with one of these, also in the name of a task. */
 const formulaStart = /^[=+\-@\t\r\n]/;
 
-function formatCell(value: string | number | null | undefined): string {
+type Cell = string | number | null | undefined;
+
+function formatCell(value: Cell): string {
   if (typeof value === "number") return String(value);
   const text = value ?? "";
   const safeText = formulaStart.test(text) ? `'${text}` : text;
@@ -25,10 +28,18 @@ function formatReportCsv<Name extends string>(
   const header = group_by === undefined ? sumNames : [group_by, "name", ...sumNames];
   const getSums = (sums: Readonly<Record<Name, number>>) => sumNames.map((name) => sums[name]);
   const lines = group_by === undefined ? [getSums(total)] : rows.map((row) => [row.key, row.name, ...getSums(row)]);
-  return [header, ...lines].map((cells) => `${cells.map(formatCell).join(",")}\r\n`).join("");
+  return formatLines([header, ...lines]);
 }
+
+const formatLines = (lines: readonly (readonly Cell[])[]): string =>
+  lines.map((cells) => `${cells.map(formatCell).join(",")}\r\n`).join("");
 
 export const formatUsageCsv = (report: UsageReport): string => formatReportCsv(UsageSums.keyof().options, report);
 
 export const formatResourceUsageCsv = (report: ResourceUsageReport): string =>
   formatReportCsv(ResourceSums.keyof().options, report);
+
+export function formatHostUsageCsv({ hosts }: HostUsageReport): string {
+  const names = HostUsageRow.keyof().options;
+  return formatLines([names, ...hosts.map((row) => names.map((name) => row[name]))]);
+}

@@ -17,5 +17,5 @@ export {
   readHostAuthor,
 } from "./git/index.ts";
 export { describeModelRoutes, type KeyConfig as ModelKey, type UpstreamDescription } from "./models/index.ts";
-export type { HostRule } from "./hosts/index.ts";
+export { formatTarget, type HostRule } from "./hosts/index.ts";
 export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -6,7 +6,7 @@ import { createGateway, GitCredentials, openMirrors, openRegistries, readHostAut
 import type { RunnerRedaction } from "../runners/index.ts";
 import { BudgetGuard, createGatewayHooks, findAllowedSecrets, ModelHealth } from "../runs/index.ts";
 import { guardFromTransactions } from "../store/index.ts";
-import { Ledger, RateLimits } from "../usage/index.ts";
+import { HostTraffic, Ledger, RateLimits } from "../usage/index.ts";
 import { openBackend } from "./open-backend.ts";
 import type { Storage } from "./open-storage.ts";
 import { pokeTask } from "./poke-task.ts";
@@ -54,7 +54,10 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   await ledger.settleFormer();
   const budgetGuard = new BudgetGuard({ ledger, log, logger, onStop: (taskId) => pokeTask(wakeup, taskId) });
   const rateLimits = new RateLimits({ ledger: budgetGuard, ...config.runRates });
-  const hooks = parts.use(createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger: rateLimits }));
+  const hostTraffic = parts.use(new HostTraffic({ db: ledgerPool, logger }));
+  const hooks = parts.use(
+    createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger: rateLimits, hostTraffic }),
+  );
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({
     mirrors,

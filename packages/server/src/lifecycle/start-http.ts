@@ -5,7 +5,7 @@ import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { Boards, Tasks } from "../tasks/index.ts";
-import { ResourceReports, UsageReports } from "../usage/index.ts";
+import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -50,6 +50,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       budgets: services.budgets,
       budgetWaits: services.budgetWaits,
       resources: new ResourceReports(db),
+      hostTraffic: new HostReports(db),
       scheduler,
       standaloneRunners,
       runnerLinks,

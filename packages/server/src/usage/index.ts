@@ -1,4 +1,5 @@
 /** What requests to models and runners use, and what that costs. */
+export { HostTraffic } from "./hosts/host-traffic.ts";
 export { AbandonedRequests } from "./ledger/abandoned-requests.ts";
 export type { BudgetAlert } from "./budgets/budget-decision.ts";
 export { Budgets } from "./budgets/budgets.ts";
@@ -9,6 +10,7 @@ export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-r
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
 export { RateLimits } from "./rates/rate-limits.ts";
+export { HostReports } from "./report/host-reports.ts";
 export { ResourceReports } from "./report/resource-reports.ts";
 export { UsageReports } from "./report/usage-reports.ts";
 export { createRunnerSample, type RunnerSample } from "./samples/runner-sample.ts";

@@ -16,7 +16,7 @@ import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
-import type { Budgets, ResourceReports, UsageReports } from "../../usage/index.ts";
+import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -36,6 +36,7 @@ export interface ApiModules extends RunnerModules {
   readonly budgets: Budgets;
   readonly budgetWaits: Pick<BudgetWaits, "step">;
   readonly resources: ResourceReports;
+  readonly hostTraffic: HostReports;
   readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
@@ -255,7 +256,7 @@ function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModul
   }));
 }
 
-function serveUsage(app: FastifyInstance, { usage, resources }: ApiModules): void {
+function serveUsage(app: FastifyInstance, { usage, resources, hostTraffic }: ApiModules): void {
   registerRoute(app, api.getUsage, ({ principal, query }) => usage.read(principal.organization_id, query));
   registerRoute(app, api.getUsageCsv, async ({ principal, query }, reply) => {
     const report = await usage.read(principal.organization_id, query);
@@ -266,6 +267,7 @@ function serveUsage(app: FastifyInstance, { usage, resources }: ApiModules): voi
     const report = await resources.read(principal.organization_id, query);
     sendCsv(reply, "resources.csv", formatResourceUsageCsv(report));
   });
+  registerRoute(app, api.getHostUsage, ({ principal, query }) => hostTraffic.read(principal.organization_id, query));
 }
 
 function sendCsv(reply: FastifyReply, filename: string, text: string): void {

@@ -2,5 +2,5 @@
  * The way out to hosts on the allow-lists: a proxy that resolves names, checks addresses, and
  * reports what it refuses.
  */
-export type { HostRule } from "./host-policy.ts";
+export { formatTarget, type HostRule } from "./host-policy.ts";
 export { HostsProxy, type HostsProxyOptions, sendTunnelError } from "./hosts-proxy.ts";

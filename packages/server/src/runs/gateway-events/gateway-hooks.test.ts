@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Event } from "@wharf/contract";
+import { type Event, HostUsageQuery } from "@wharf/contract";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { fixture } from "../../../test/fixture.ts";
+import { HostReports, HostTraffic } from "../../usage/index.ts";
 import { createGatewayHooks } from "./gateway-hooks.ts";
 import { ModelHealth } from "./model-health.ts";
 
@@ -97,4 +98,27 @@ describe("an event of the gateway", () => {
       Array.from({ length: count }, (_, n) => ({ ...use, request_id: `${n}` })),
     );
   });
+});
+
+test("a connection to a host counts for its task, with the port if it is unusual", async () => {
+  await using f = await fixture();
+  const task = await f.newTask();
+  const context = { runner_id: randomUUID(), run_id: randomUUID(), task_id: task.id, token: "t" };
+  {
+    await using hostTraffic = new HostTraffic({ db: f.pool, logger });
+    await using hooks = createGatewayHooks({
+      recordDenial: async () => undefined,
+      log: f.log,
+      logger,
+      modelHealth: new ModelHealth(),
+      hostTraffic,
+    });
+    for (const port of [443, 80, 8443])
+      hooks.hostUse?.(context, { name: "files.example", port, bytes_in: 1, bytes_out: 2, duration_ms: 3 });
+  }
+  const { hosts } = await new HostReports(f.db).read(f.owner.organization_id, HostUsageQuery.parse({}));
+  expect(hosts).toMatchObject([
+    { host: "files.example", connections: 2, bytes_in: 2, bytes_out: 4 },
+    { host: "files.example:8443", connections: 1, bytes_in: 1, bytes_out: 2 },
+  ]);
 });

@@ -1,7 +1,8 @@
 import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
-import type { GatewayContext, GatewayHooks } from "../../gateway/index.ts";
+import { formatTarget, type GatewayContext, type GatewayHooks } from "../../gateway/index.ts";
+import type { HostTraffic } from "../../usage/index.ts";
 import type { BudgetGuard } from "./budget-guard.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
 import type { ModelHealth } from "./model-health.ts";
@@ -28,6 +29,7 @@ export interface GatewayHooksOptions {
   readonly logger: Logger;
   readonly modelHealth: ModelHealth;
   readonly ledger?: Pick<BudgetGuard, "reserve">;
+  readonly hostTraffic?: Pick<HostTraffic, "add">;
   /** Remembers a host that a person may allow. */
   readonly recordDenial: (taskId: string, denial: AllowableDenial) => Promise<void>;
 }
@@ -41,6 +43,7 @@ export function createGatewayHooks({
   logger,
   modelHealth,
   ledger,
+  hostTraffic,
   recordDenial,
 }: GatewayHooksOptions): Required<Pick<GatewayHooks, "redacted">> & GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
@@ -122,6 +125,16 @@ export function createGatewayHooks({
         raw: use,
       });
     },
+    ...(hostTraffic && {
+      hostUse: ({ runner_id, task_id }, { name, port, bytes_in, bytes_out }) =>
+        hostTraffic.add({
+          runner_id,
+          ...(task_id !== undefined && { task_id }),
+          host: formatTarget({ name, port }),
+          bytes_in,
+          bytes_out,
+        }),
+    }),
     ...(ledger && { reserveRequest: (context, request) => ledger.reserve(context, request) }),
     watchAnswer(context) {
       modelHealth.beginRequest(context.run_id);

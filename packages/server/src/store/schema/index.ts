@@ -9,4 +9,5 @@ export * from "./log.ts";
 export * from "./usage.ts";
 export * from "./budgets.ts";
 export * from "./runner-usage.ts";
+export * from "./host-usage.ts";
 export * from "./servers.ts";
