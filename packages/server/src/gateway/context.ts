@@ -107,12 +107,15 @@ export interface Denial {
   readonly allows_private?: boolean;
 }
 
+/** What a connection to a host has carried since the last report about it. */
 export interface HostUse {
   readonly name: string;
   readonly port: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly duration_ms: number;
+  /** Whether this is the last report about the connection. */
+  readonly ended: boolean;
 }
 
 export interface GatewayHooks {
@@ -123,7 +126,10 @@ export interface GatewayHooks {
    */
   pushed(context: GatewayContext, push: PushedRef): Promise<void>;
   denied(context: GatewayContext, what: Denial): void;
-  /** Called at the end of each connection to a host of an allow-list. */
+  /**
+   * Called at the end of each connection to a host of an allow-list, and from time to time while
+   * it is open.
+   */
   hostUse?(context: GatewayContext, use: HostUse): void;
   /** Called when a known secret was removed from what a runner sent. */
   redacted?(context: GatewayContext, use: { readonly secret: string; readonly where: "events" | "answers" }): void;

@@ -105,9 +105,28 @@ describe("a tunnel", () => {
     expect(dialled).toEqual([{ name: "packages.example", port: 80, addresses: [publicAddress] }]);
     await waitUntil(() => seen.hosts.length === 1);
     expect(seen.hosts).toEqual([
-      { name: "packages.example", port: 80, bytes_in: 6, bytes_out: 42, duration_ms: expect.any(Number) },
+      { name: "packages.example", port: 80, bytes_in: 6, bytes_out: 42, duration_ms: expect.any(Number), ended: true },
     ]);
     expect(seen.denied).toEqual([]);
+  });
+
+  test("is counted while it is open, and each byte once", async () => {
+    const echoAll = (socket: Socket) => void socket.pipe(socket);
+    const { port, seen } = await startProxy(allow("packages.example"), echoAll, { reportMs: 5 });
+    const { socket } = await openTunnel(port, "packages.example:80");
+    const head = "POST / HTTP/1.1\r\nhost: packages.example\r\n\r\n";
+    const countSent = () => seen.hosts.reduce((sum, { bytes_out }) => sum + bytes_out, 0);
+    socket.write(head);
+    await waitUntil(() => countSent() === head.length);
+    socket.write("more");
+    await waitUntil(() => countSent() === head.length + 4);
+    expect(seen.hosts.map(({ ended }) => ended)).not.toContain(true);
+    const echo = text(socket);
+    socket.end("end");
+    expect(await echo).toBe(`${head}moreend`);
+    await waitUntil(() => seen.hosts.at(-1)?.ended === true);
+    expect(countSent()).toBe(head.length + 7);
+    expect(seen.hosts.reduce((sum, { bytes_in }) => sum + bytes_in, 0)).toBe(head.length + 7);
   });
 
   test("carries TLS only to the name of its CONNECT", async () => {

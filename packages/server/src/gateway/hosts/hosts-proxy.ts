@@ -2,12 +2,13 @@ import { type IncomingMessage, request as httpRequest, type ServerResponse, STAT
 import type { connect } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
-import type { GatewayContext, GatewayHooks } from "../context.ts";
+import type { GatewayContext, GatewayHooks, HostUse } from "../context.ts";
 import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
 import { refuseWithError } from "../refusal.ts";
 import { AddressFinder, type FindAddresses } from "./addresses.ts";
 import { decide, formatTarget, type HostDecision, type HostRule, type HostTarget, parseTarget } from "./host-policy.ts";
-import { carry, connectTo, defaultTunnelTimes, readGreeting, type TunnelTimes } from "./tunnel.ts";
+import { carry, connectTo, defaultTunnelTimes, readGreeting, type TunnelTimes, type TunnelUse } from "./tunnel.ts";
+import { UseReporter } from "./use-reporter.ts";
 
 export interface HostsProxyOptions {
   /** Returns the entries of the allow-lists that concern a runner. */
@@ -50,7 +51,6 @@ export class HostsProxy {
     const decision = await this.#decide(context, parseTarget(req.url ?? ""), req.url ?? "");
     if (decision instanceof WharfError) return sendTunnelError(socket, decision);
     const { target, addresses } = decision;
-    const startedAt = performance.now();
     const outer = await connectTo(target, addresses, {
       timeoutMs: this.#times.connectMs,
       connect: this.#options.connect,
@@ -68,13 +68,9 @@ export class HostsProxy {
       return;
     }
     outer.write(greeting.bytes);
-    const use = await carry(socket, outer, this.#times.idleMs);
-    this.#options.hooks.hostUse?.(context, {
-      ...target,
-      bytes_in: use.bytesIn,
-      bytes_out: use.bytesOut + greeting.bytes.length,
-      duration_ms: Math.round(performance.now() - startedAt),
-    });
+    using use = this.#startUse(context, target);
+    use.bytesOut = greeting.bytes.length;
+    await carry(socket, outer, this.#times.idleMs, use);
   }
 
   /** Serves a request with a whole URL, as programs send it to a proxy for plain HTTP. */
@@ -91,13 +87,8 @@ export class HostsProxy {
     }
     const decision = await this.#decide(context, parseTarget(authority, 80), authority);
     if (decision instanceof WharfError) return refuseWithError({ req, res }, decision);
-    const startedAt = performance.now();
-    const use = await this.#relay({ req, res }, decision, path.startsWith("/") ? path : `/${path}`);
-    this.#options.hooks.hostUse?.(context, {
-      ...decision.target,
-      ...use,
-      duration_ms: Math.round(performance.now() - startedAt),
-    });
+    using use = this.#startUse(context, decision.target);
+    await this.#relay({ req, res, use }, decision, path.startsWith("/") ? path : `/${path}`);
   }
 
   /** Ends all tunnels. */
@@ -106,18 +97,17 @@ export class HostsProxy {
   }
 
   async #relay(
-    { req, res }: { req: IncomingMessage; res: ServerResponse },
+    { req, res, use }: { req: IncomingMessage; res: ServerResponse; use: TunnelUse },
     { target, addresses }: HostDecision & { kind: "allowed" },
     path: string,
-  ): Promise<{ bytes_in: number; bytes_out: number }> {
-    const use = { bytes_in: 0, bytes_out: 0 };
+  ): Promise<void> {
     const socket = await connectTo(target, addresses, {
       timeoutMs: this.#times.connectMs,
       connect: this.#options.connect,
     }).catch(toError);
     if (socket instanceof Error) {
       refuseWithError({ req, res }, createUnreachableError(target, socket.message));
-      return use;
+      return;
     }
     const over = Promise.withResolvers<void>();
     const headers = createForwardHeaders(req, target.port === 80 ? target.name : formatTarget(target));
@@ -130,7 +120,7 @@ export class HostsProxy {
     });
     request.once("response", (response) => {
       res.writeHead(response.statusCode ?? 502, createReturnHeaders(response));
-      response.on("data", (chunk: Buffer) => (use.bytes_in += chunk.length));
+      response.on("data", (chunk: Buffer) => (use.bytesIn += chunk.length));
       // A response that breaks off destroys the runner's, so that it never looks complete.
       pipeline(response, res, () => {
         request.destroy();
@@ -141,10 +131,9 @@ export class HostsProxy {
       request.destroy();
       over.resolve();
     });
-    req.on("data", (chunk: Buffer) => (use.bytes_out += chunk.length));
+    req.on("data", (chunk: Buffer) => (use.bytesOut += chunk.length));
     pipeline(req, request, () => undefined);
     await over.promise;
-    return use;
   }
 
   /** Returns the addresses to connect to, or the error for the program. A denial is reported. */
@@ -162,6 +151,12 @@ export class HostsProxy {
     const denial = { host, reason, ...(remedy && { entry: host, allows_private: remedy.allowsPrivate }) };
     this.#options.hooks.denied(context, denial);
     return new WharfError("egress_denied", denial);
+  }
+
+  #startUse(context: GatewayContext, target: HostTarget): UseReporter {
+    const report = (use: Omit<HostUse, keyof HostTarget>) =>
+      this.#options.hooks.hostUse?.(context, { ...target, ...use });
+    return new UseReporter(report, this.#times.reportMs);
   }
 
   #takePlace({ runner_id }: GatewayContext): Disposable | undefined {

@@ -11,9 +11,16 @@ export interface TunnelTimes {
   readonly helloMs: number;
   /** How long a tunnel may carry nothing. */
   readonly idleMs: number;
+  /** How often an open connection is reported. */
+  readonly reportMs: number;
 }
 
-export const defaultTunnelTimes: TunnelTimes = { connectMs: 10_000, helloMs: 30_000, idleMs: 10 * 60_000 };
+export const defaultTunnelTimes: TunnelTimes = {
+  connectMs: 10_000,
+  helloMs: 30_000,
+  idleMs: 10 * 60_000,
+  reportMs: 60_000,
+};
 
 /** Connects to the first address that answers. The addresses have been checked. */
 export async function connectTo(
@@ -122,15 +129,19 @@ async function readChunk(socket: Duplex): Promise<Buffer | undefined> {
   }
 }
 
+/** Counts what a tunnel carries. */
 export interface TunnelUse {
-  readonly bytesIn: number;
-  readonly bytesOut: number;
+  bytesIn: number;
+  bytesOut: number;
 }
 
 /** Copies both directions until both have ended, or neither has carried anything for a while. */
-export async function carry(inner: Duplex, outer: Socket, idleMs: number): Promise<TunnelUse> {
-  let bytesIn = 0;
-  let bytesOut = 0;
+export async function carry(
+  inner: Duplex,
+  outer: Socket,
+  idleMs: number,
+  use: TunnelUse = { bytesIn: 0, bytesOut: 0 },
+): Promise<void> {
   const end = Promise.withResolvers<void>();
   const closeBoth = () => {
     inner.destroy();
@@ -138,11 +149,11 @@ export async function carry(inner: Duplex, outer: Socket, idleMs: number): Promi
   };
   const timer = setTimeout(closeBoth, idleMs);
   inner.on("data", (chunk: Buffer) => {
-    bytesOut += chunk.length;
+    use.bytesOut += chunk.length;
     timer.refresh();
   });
   outer.on("data", (chunk: Buffer) => {
-    bytesIn += chunk.length;
+    use.bytesIn += chunk.length;
     timer.refresh();
   });
   let openCount = 2;
@@ -159,5 +170,4 @@ export async function carry(inner: Duplex, outer: Socket, idleMs: number): Promi
   outer.pipe(inner);
   await end.promise;
   clearTimeout(timer);
-  return { bytesIn, bytesOut };
 }

@@ -114,6 +114,7 @@ export class RegistryProxy {
         bytes_in: bytesIn,
         bytes_out: bytesOut,
         duration_ms: Math.round(performance.now() - startedAt),
+        ended: true,
       });
     });
     req.on("data", (chunk: Buffer) => (bytesOut += chunk.length));

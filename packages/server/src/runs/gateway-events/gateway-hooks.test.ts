@@ -114,7 +114,7 @@ test("a connection to a host counts for its task, with the port if it is unusual
       hostTraffic,
     });
     for (const port of [443, 80, 8443])
-      hooks.hostUse?.(context, { name: "files.example", port, bytes_in: 1, bytes_out: 2, duration_ms: 3 });
+      hooks.hostUse?.(context, { name: "files.example", port, bytes_in: 1, bytes_out: 2, duration_ms: 3, ended: true });
   }
   const { hosts } = await new HostReports(f.db).read(f.owner.organization_id, HostUsageQuery.parse({}));
   expect(hosts).toMatchObject([

@@ -126,13 +126,14 @@ export function createGatewayHooks({
       });
     },
     ...(hostTraffic && {
-      hostUse: ({ runner_id, task_id }, { name, port, bytes_in, bytes_out }) =>
+      hostUse: ({ runner_id, task_id }, { name, port, bytes_in, bytes_out, ended }) =>
         hostTraffic.add({
           runner_id,
           ...(task_id !== undefined && { task_id }),
           host: formatTarget({ name, port }),
           bytes_in,
           bytes_out,
+          ended,
         }),
     }),
     ...(ledger && { reserveRequest: (context, request) => ledger.reserve(context, request) }),

@@ -23,7 +23,7 @@ const listHosts = async (f: Fixture, query?: object) =>
 test("connections count by task and host, also those of several writes, with the most sent first", async () => {
   await using f = await fixture();
   const [task, other] = [await f.newTask(), await f.newTask()];
-  const connection = { runner_id: randomUUID(), bytes_in: 10, bytes_out: 3 };
+  const connection = { runner_id: randomUUID(), bytes_in: 10, bytes_out: 3, ended: true };
   for (let i = 0; i < 2; i++) {
     await using traffic = openTraffic(f.pool);
     traffic.add({ ...connection, task_id: task.id, host: "a.example" });
@@ -55,7 +55,7 @@ test("the traffic of a runner without a task belongs to its organisation", async
   await f.db.insert(schema.runners).values({ id, backend: "mock", tier: "small", organization_id, owner_id });
   {
     await using traffic = openTraffic(f.pool);
-    traffic.add({ runner_id: id, host: "a.example", bytes_in: 1, bytes_out: 2 });
+    traffic.add({ runner_id: id, host: "a.example", bytes_in: 1, bytes_out: 2, ended: true });
   }
   expect(await listHosts(f)).toEqual([["a.example", 1, 1, 2]]);
 });
@@ -66,7 +66,14 @@ test("hosts beyond the limit of a task count together, whether they come at once
   const addHosts = async (start: number, count: number) => {
     await using traffic = openTraffic(f.pool);
     for (let i = start; i < start + count; i++)
-      traffic.add({ runner_id: task.id, task_id: task.id, host: `h${i}.example`, bytes_in: 1, bytes_out: 1 });
+      traffic.add({
+        runner_id: task.id,
+        task_id: task.id,
+        host: `h${i}.example`,
+        bytes_in: 1,
+        bytes_out: 1,
+        ended: true,
+      });
   };
   await addHosts(0, maxHosts - 1);
   await addHosts(maxHosts - 1, maxHosts + 50);
@@ -89,6 +96,6 @@ test("what the database does not take counts later, without another connection",
     },
   } as unknown as LedgerDatabase;
   await using traffic = openTraffic(db);
-  traffic.add({ runner_id: task.id, task_id: task.id, host: "a.example", bytes_in: 1, bytes_out: 2 });
+  traffic.add({ runner_id: task.id, task_id: task.id, host: "a.example", bytes_in: 1, bytes_out: 2, ended: true });
   await expect.poll(() => listHosts(f), { timeout: 30_000 }).toEqual([["a.example", 1, 1, 2]]);
 });

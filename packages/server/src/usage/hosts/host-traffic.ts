@@ -20,6 +20,8 @@ export interface HostConnection {
   readonly host: string;
   readonly bytes_in: number;
   readonly bytes_out: number;
+  /** Connections count at their end, and their bytes while they are open. */
+  readonly ended: boolean;
 }
 
 /**
@@ -38,9 +40,10 @@ export class HostTraffic implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Counts a connection that has ended. */
-  add({ runner_id, task_id, host, bytes_in, bytes_out }: HostConnection): void {
-    this.#merge({ source_id: task_id ?? runner_id, runner_id, host, connections: 1, bytes_in, bytes_out });
+  /** Counts what a connection has carried since the last call for it. */
+  add({ runner_id, task_id, host, bytes_in, bytes_out, ended }: HostConnection): void {
+    const connections = ended ? 1 : 0;
+    this.#merge({ source_id: task_id ?? runner_id, runner_id, host, connections, bytes_in, bytes_out });
     this.#writeSoon();
   }
 
