@@ -117,6 +117,22 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   }
 }
 
+async function readUsage(task: Pick<Task, "id">): Promise<void> {
+  const query = { task_id: task.id };
+  await client.call(api.getUsage, { query });
+  await client.call(api.getResourceUsage, { query });
+  await client.call(api.getHostUsage, { query });
+  await client.call(api.listAllowedHosts, { query });
+  await client.call(api.listDeniedHosts, { query });
+  await client.call(api.listBudgets, { query });
+  // A report reads its period, so this one is short.
+  const from = new Date(Date.now() - 900_000).toISOString();
+  await client.call(api.getUsage, { query: { from } });
+  await client.call(api.getResourceUsage, { query: { from } });
+  const budget = await client.call(api.setBudget, { body: { task_id: task.id, period: "day", amount_usd: 1 } });
+  await client.call(api.removeBudget, { params: { budget_id: budget.id } });
+}
+
 async function useRunner(): Promise<void> {
   const { id } = await client.call(runnerApi.createRunner, { query: { wait: "true" }, body: { name: "by hand" } });
   const params = { runner_id: id };
@@ -168,6 +184,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
   const { board_id } = { board_id: seeded.boardId };
   const long = { id: seeded.taskId };
   await readLists(long);
+  await readUsage(long);
   await useRunner();
   await useTask(long);
   const repository_url = join(folder, "remote");

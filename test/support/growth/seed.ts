@@ -11,6 +11,9 @@ export interface SeedSizes {
 /** The sizes up to which no operation may slow down unnecessarily. */
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
+const logTables = ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"];
+const usageTables = ["budgets", "usage_hours", "runner_hours", "host_usage"];
+
 export interface Seeded {
   readonly ownerId: string;
   readonly boardId: string;
@@ -46,6 +49,7 @@ export async function seedGrowth(
   );
   await seedRunners(run, { owner, board, runners });
   await seedRuns(run, owner);
+  await seedUsage(run);
   const { rows: made } = await pool.query<{ id: string }>(
     `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
      values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
@@ -55,8 +59,7 @@ export async function seedGrowth(
   const taskId = made[0]?.id ?? "";
   await seedEvents(run, { taskId, board, events });
   await run("set session_replication_role = origin");
-  for (const table of ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"])
-    await run(`vacuum analyze ${table}`);
+  for (const table of [...logTables, ...usageTables]) await run(`vacuum analyze ${table}`);
   return { ownerId: owner, boardId: board, taskId };
 }
 
@@ -124,6 +127,35 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
     from runners where state <> 'DESTROYED'
     on conflict do nothing`);
   await run("drop table numbered, used");
+}
+
+/** Counts an hour of each run: requests to one model, and the runner's time. */
+async function seedUsage(run: Run): Promise<void> {
+  await run(`create temporary table hours as
+    select date_trunc('hour', runs.created_at) as hour, runs.id as run_id, task_id, runs.board_id, organization_id, owner_id as user_id,
+      runs.agent_type, coalesce(runner_id, gen_random_uuid()) as runner_id
+    from runs join boards on boards.id = runs.board_id`);
+  await run(`
+    insert into usage_hours (hour, run_id, route, model, organization_id, board_id, task_id, user_id, agent_type, tier,
+      requests, failed_requests, estimated_requests, implausible_requests, unpriced_requests, input_tokens, cached_tokens,
+      cache_write_tokens, long_cache_write_tokens, output_tokens, thinking_tokens, cost, duration_ms)
+    select hour, run_id, 'openai', 'model', organization_id, board_id, task_id, user_id, agent_type, 'small',
+      10, 0, 0, 0, 0, 1000, 0, 0, 0, 100, 0, 5000, 9000 from hours`);
+  await run(`
+    insert into runner_hours (hour, runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, tier,
+      cpu_ms, running_ms, memory_mib_seconds)
+    select hour, runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, 'small', 1000, 9000, 900
+    from hours`);
+  await run(`
+    insert into host_usage (source_id, host, organization_id, board_id, task_id, connections, bytes_in, bytes_out, first_at, last_at)
+    select task_id, 'registry.example', (array_agg(organization_id))[1], (array_agg(board_id))[1], task_id, 1, 1000, 100, now(), now()
+    from hours group by task_id`);
+  await run(`
+    insert into budgets (id, organization_id, task_id, period, amount, warn_share, action, period_start, reserved, spent)
+    select gen_random_uuid(), (array_agg(organization_id))[1], task_id, 'total', 5000000, 0.8, 'pause', now() - interval '1 year',
+      0, 10000
+    from hours group by task_id`);
+  await run("drop table hours");
 }
 
 /**
