@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { agentsBin } from "../scripts/test-services/agents/service.ts";
-import { CanaryHosts, gitCanary, registryCanary } from "./support/agents/canaries.ts";
+import { canaries, CanaryHosts, gitCanary, readRegistry } from "./support/agents/canaries.ts";
 import { Conversation } from "./support/agents/conversation.ts";
-import { AgentModels, realKey } from "./support/agents/models.ts";
+import { AgentModels } from "./support/agents/models.ts";
 import { realAgents } from "./support/agents/real-agents.ts";
 import { addWordsServer } from "./support/agents/words.ts";
 import { findFilesWith, findProcessesWith } from "./support/inspect-runner.ts";
@@ -35,9 +35,6 @@ afterAll(async () => {
   await hosts[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Keys that the server uses for the agents. */
-const canaries = [realKey, gitCanary, registryCanary];
 
 describe("the real agent", () => {
   // G-016
@@ -70,11 +67,7 @@ withTestService("agents").test(
   async () => {
     const runners = new RunnerCommands(wharf);
     const runner = await runners.create();
-    // The registry answers with the login that it got.
-    const read = await runners.exec(
-      runner,
-      "curl -si ${npm_config_registry}is-number > answer.txt; cat answer.txt; env",
-    );
+    const read = await runners.exec(runner, readRegistry);
     expect(read.stdout.toString()).toContain('"name":"is-number"');
     expect(hosts.registryRequests).toBeGreaterThan(0);
     expect(hosts.git.requests).toBeGreaterThan(0);

@@ -4,10 +4,15 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type GitServer, startGitServer } from "../git-server.ts";
+import { realKey } from "./models.ts";
 
 /** Secrets that a server uses for its runners, and that must not be anywhere else. */
 export const gitCanary = "git-canary-51c8e0d2a7f94b36";
-export const registryCanary = "registry-canary-9e17b4c05d2f8a63";
+const registryCanary = "registry-canary-9e17b4c05d2f8a63";
+export const canaries = [realKey, gitCanary, registryCanary] as const;
+
+/** Has the registry answer with the login that it got. */
+export const readRegistry = "curl -si ${npm_config_registry}is-number > answer.txt; cat answer.txt; env";
 
 /** A git host and a package registry that need a login. */
 export class CanaryHosts implements AsyncDisposable {
