@@ -1,24 +1,15 @@
 import { connect } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createGateway, openMirrors } from "./index.ts";
+import { createGateway } from "./index.ts";
 import { createUpstream } from "./models/testing.ts";
-import { anyAddress, hostGit, listeningGateway, Scratch } from "./testing.ts";
+import { listeningGateway, Scratch } from "./testing.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
   scratch = await Scratch.make();
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
-
-const mirrors = () =>
-  openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 1,
-    gitEnvironment: hostGit,
-  });
 
 async function raw(url: string, head: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
@@ -27,7 +18,7 @@ async function raw(url: string, head: string): Promise<string> {
 }
 
 test("every request that is neither for git nor for a model is denied and reported with its intended host", async () => {
-  const { url, seen } = await listeningGateway(scratch, { mirrors: mirrors() });
+  const { url, seen } = await listeningGateway(scratch, { mirrors: scratch.openMirrors() });
   const asked: [head: string, host: string][] = [
     ["GET / HTTP/1.1\r\nhost: 127.0.0.1:4100", "127.0.0.1:4100"],
     ["GET http://packages.example/left-pad HTTP/1.1\r\nhost: packages.example", "packages.example"],
@@ -47,7 +38,7 @@ test("every request that is neither for git nor for a model is denied and report
 test("a request without a known run is refused, also when the lookup fails", async () => {
   const told: object[] = [];
   const gateway = createGateway({
-    mirrors: mirrors(),
+    mirrors: scratch.openMirrors(),
     routes: { main: { api: "gemini", upstreams: [createUpstream("http://127.0.0.1:1")] } },
     hooks: {
       pushed: async () => undefined,

@@ -20,7 +20,8 @@ import type {
 import { createGateway, type GatewayOptions } from "./gateway.ts";
 import { toServedEnvironment } from "./git/environment.ts";
 import { runHttpBackend } from "./git/http-backend.ts";
-import type { AddressPolicy, Mirrors } from "./git/index.ts";
+import { type AddressPolicy, type Mirrors, openMirrors } from "./git/index.ts";
+import type { MirrorsOptions } from "./git/mirrors.ts";
 
 const run = promisify(execFile);
 
@@ -88,6 +89,17 @@ export class Scratch implements AsyncDisposable {
     await git(folder, "init", "--quiet");
     if (Object.keys(files).length > 0) await commit(folder, files, "first");
     return folder;
+  }
+
+  /** Opens the mirrors below this folder, which may be of any repository. */
+  openMirrors(options: Partial<MirrorsOptions> = {}): Mirrors {
+    return openMirrors({
+      policy: anyAddress,
+      folder: join(this.path, "mirrors"),
+      maxRepositoryMb: 100,
+      gitEnvironment: hostGit,
+      ...options,
+    });
   }
 
   async listen(listener: RequestListener): Promise<{ url: string; server: Server }> {
@@ -215,6 +227,15 @@ export const anyAddress: AddressPolicy = {
 
 /** The environment of a person's server, as far as git is concerned. */
 export const hostGit = { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent" };
+
+/** Returns the error of something that must fail. */
+export const getRejection = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => {
+      throw new Error("it succeeded");
+    },
+    (error: unknown) => error,
+  );
 
 export async function waitUntil(condition: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
   const end = Date.now() + timeoutMs;

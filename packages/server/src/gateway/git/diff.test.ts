@@ -3,8 +3,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Diff } from "@wharf/contract";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { anyAddress, commit, git, hostGit, Scratch } from "../testing.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import { commit, git, Scratch } from "../testing.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
@@ -14,12 +14,7 @@ const long = Array.from({ length: 30 }, (_, n) => `line ${n}`).join("\n");
 
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 100,
-    gitEnvironment: hostGit,
-  });
+  mirrors = scratch.openMirrors();
   source = await scratch.repository("source", { "README.md": "hello\n", "old name.txt": long });
 });
 afterEach(() => scratch[Symbol.asyncDispose]());

@@ -1,8 +1,8 @@
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import { commit, getRejection, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
@@ -12,12 +12,7 @@ const branch = "shadow/task-1";
 
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-  });
+  mirrors = scratch.openMirrors();
   source = await scratch.repository("source");
   id = (await mirrors.ensure(source)).repository_id;
 });
@@ -30,11 +25,7 @@ async function taskCommit(text: string, parent = "main"): Promise<string> {
   return sha;
 }
 const forward = (sha: string, url = source) => mirrors.forward({ url, repository_id: id, branch, sha });
-const failing = (sha: string, url = source) =>
-  forward(sha, url).then(
-    () => expect.fail("it was forwarded"),
-    (error: unknown) => error,
-  );
+const failing = (sha: string, url = source) => getRejection(forward(sha, url));
 const remoteHead = () => git(source, "rev-parse", branch);
 
 test("a task's branch reaches a local repository, grows there, and can be forwarded again", async () => {
@@ -157,12 +148,7 @@ test("over HTTP the host's login is used: with it the branch arrives, without it
     `[credential]\n\thelper = store --file=${join(scratch.path, "credentials")}\n`,
   );
   const gitEnvironment = { ...hostGit, HOME: scratch.path };
-  mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "helped"),
-    maxRepositoryMb: 20,
-    gitEnvironment,
-  });
+  mirrors = scratch.openMirrors({ folder: join(scratch.path, "helped"), gitEnvironment });
   id = (await mirrors.ensure(url)).repository_id;
   const sha = await taskCommit("first");
   // The URL is not this mirror's.
@@ -170,12 +156,7 @@ test("over HTTP the host's login is used: with it the branch arrives, without it
   await forward(sha, url);
   expect(await remoteHead()).toBe(sha);
 
-  const poor = openMirrors({
-    policy: anyAddress,
-    folder: mirrors.folder,
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-  });
+  const poor = scratch.openMirrors({ folder: mirrors.folder });
   await expect(poor.forward({ url, repository_id: id, branch, sha })).rejects.toMatchObject({
     code: "repository_auth",
   });

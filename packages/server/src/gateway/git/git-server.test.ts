@@ -8,9 +8,9 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { GatewayContext } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
-import { anyAddress, commit, git, gitError, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
+import { commit, git, gitError, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { getFolderSize } from "./folder-size.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
@@ -20,12 +20,7 @@ const branch = "shadow/task-1";
 
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-  });
+  mirrors = scratch.openMirrors();
   source = await scratch.repository("source");
   id = (await mirrors.ensure(source)).repository_id;
 });
@@ -165,13 +160,7 @@ describe("a runner's git", () => {
     "can overwrite its branch with large commits repeatedly without filling the mirror",
     { timeout: 90_000 },
     async () => {
-      mirrors = openMirrors({
-        policy: anyAddress,
-        folder: mirrors.folder,
-        maxRepositoryMb: 20,
-        maxMirrorMb: 3,
-        gitEnvironment: hostGit,
-      });
+      mirrors = scratch.openMirrors({ maxMirrorMb: 3 });
       const { remote, seen } = await gateway();
       const work = await clone(remote);
       for (let n = 0; n < 5; n++) {
@@ -188,13 +177,7 @@ describe("a runner's git", () => {
   );
 
   test("gets an error when the mirror is full, and can push again once there is room", async () => {
-    mirrors = openMirrors({
-      policy: anyAddress,
-      folder: mirrors.folder,
-      maxRepositoryMb: 20,
-      maxMirrorMb: 3,
-      gitEnvironment: hostGit,
-    });
+    mirrors = scratch.openMirrors({ maxMirrorMb: 3 });
     const { remote, seen } = await gateway();
     const work = await clone(remote);
     await commit(work, { "big.bin": randomBytes(4_000_000).toString("latin1") });
@@ -213,7 +196,7 @@ describe("a runner's git", () => {
   });
 
   test("cannot push more than the limit of a repository or of a request", async () => {
-    mirrors = openMirrors({ policy: anyAddress, folder: mirrors.folder, maxRepositoryMb: 1, gitEnvironment: hostGit });
+    mirrors = scratch.openMirrors({ maxRepositoryMb: 1 });
     const { remote } = await gateway();
     const work = await clone(remote);
     await commit(work, { "big.bin": randomBytes(2_500_000).toString("latin1") });

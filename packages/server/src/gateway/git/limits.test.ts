@@ -2,11 +2,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { anyAddress, hostGit, Scratch, waitUntil } from "../testing.ts";
+import { hostGit, Scratch, waitUntil } from "../testing.ts";
 import type { DiffLimits } from "./diff.ts";
 import { toServedEnvironment } from "./environment.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
-import { openMirrors } from "./index.ts";
 import { findLimitError } from "./limits.ts";
 import { spawnGit } from "./spawn-git.ts";
 
@@ -30,8 +29,7 @@ async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
   await commitEndlessTree(source, 10).then((sha) =>
     execFileSync("git", ["update-ref", "refs/heads/shadow/task-1", sha], { cwd: source }),
   );
-  const folder = join(scratch.path, "mirrors");
-  const mirrors = openMirrors({ policy: anyAddress, folder, maxRepositoryMb: 20, gitEnvironment: hostGit, diffLimits });
+  const mirrors = scratch.openMirrors({ diffLimits });
   const { repository_id: id } = await mirrors.ensure(source, { shadow_branch: "shadow/task-1" });
   return {
     diff: (signal?: AbortSignal) => mirrors.diff(id, "main", "shadow/task-1", signal),

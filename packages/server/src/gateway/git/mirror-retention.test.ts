@@ -1,19 +1,13 @@
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { anyAddress, git, hostGit, Scratch } from "../testing.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import { git, Scratch } from "../testing.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
 let id: string;
 beforeEach(async () => {
   scratch = await Scratch.make();
-  mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-  });
+  mirrors = scratch.openMirrors();
   id = (await mirrors.ensure(await scratch.repository("source"))).repository_id;
 });
 afterEach(() => scratch[Symbol.asyncDispose]());

@@ -6,13 +6,12 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
-import { openMirrors, type Mirrors } from "./index.ts";
+import { commit, getRejection, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 let mirrors: Mirrors;
-const open = (maxRepositoryMb = 100) =>
-  openMirrors({ policy: anyAddress, folder: join(scratch.path, "mirrors"), maxRepositoryMb, gitEnvironment: hostGit });
+const open = (maxRepositoryMb = 100) => scratch.openMirrors({ maxRepositoryMb });
 beforeEach(async () => {
   scratch = await Scratch.make();
   mirrors = open();
@@ -22,11 +21,7 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 const inMirror = (id: string, ...args: string[]) => git(mirrors.path(id), ...args);
 const unfinished = async () => (await readdir(mirrors.folder)).filter((name) => name.startsWith("."));
 
-const failing = (url: string, by = mirrors) =>
-  by.ensure(url).then(
-    () => expect.fail("it was mirrored"),
-    (error: unknown) => error,
-  );
+const failing = (url: string, by = mirrors) => getRejection(by.ensure(url));
 
 describe("a mirror of a repository", () => {
   test("is created from a local path with its branches, tags and default branch, and without hooks", async () => {
@@ -136,12 +131,7 @@ describe("a mirror of a repository", () => {
     const source = await scratch.repository("source");
     const bin = join(scratch.path, "bin");
     await mkdir(bin);
-    mirrors = openMirrors({
-      policy: anyAddress,
-      folder: join(scratch.path, "mirrors"),
-      maxRepositoryMb: 100,
-      gitEnvironment: { PATH: bin },
-    });
+    mirrors = scratch.openMirrors({ gitEnvironment: { PATH: bin } });
     await expect(mirrors.ensure(source)).rejects.toThrow("git is not installed");
     await symlink((await promisify(execFile)("which", ["git"])).stdout.trim(), join(bin, "git"));
     expect(await mirrors.ensure(source)).toMatchObject({ default_branch: "main" });
@@ -211,13 +201,7 @@ describe("a repository that cannot be mirrored is reported with its problem", ()
     await scratch.repository("data/runners/one/workspace");
     await scratch.repository("database");
     await symlink(data, join(scratch.path, "link"));
-    const guarded = openMirrors({
-      policy: anyAddress,
-      folder: join(data, "mirrors"),
-      privateFolder: data,
-      maxRepositoryMb: 100,
-      gitEnvironment: hostGit,
-    });
+    const guarded = scratch.openMirrors({ folder: join(data, "mirrors"), privateFolder: data });
     for (const url of [
       join(data, "runners/one/workspace"),
       join(scratch.path, "link/runners/one/workspace/.git"),
@@ -244,12 +228,7 @@ describe("a repository that cannot be mirrored is reported with its problem", ()
       const helper = `!f() { echo username=ada; echo 'password=${password}'; }; f`;
       const config = { GIT_CONFIG_GLOBAL: join(scratch.path, `gitconfig-${password.length}`) };
       const folder = join(scratch.path, "mirrors");
-      const opened = openMirrors({
-        policy: anyAddress,
-        folder,
-        maxRepositoryMb: 100,
-        gitEnvironment: { ...hostGit, ...config },
-      });
+      const opened = scratch.openMirrors({ folder, gitEnvironment: { ...hostGit, ...config } });
       return { opened, write: () => writeFile(config.GIT_CONFIG_GLOBAL, `[credential]\n\thelper = "${helper}"\n`) };
     };
     expect(await failing(`${server}/source/.git`)).toMatchObject({ code: "repository_auth" });

@@ -4,10 +4,10 @@ import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { anyAddress, commit, git, gitError, hostGit, listeningGateway, Scratch, type Seen } from "../testing.ts";
+import { commit, git, gitError, listeningGateway, Scratch, type Seen } from "../testing.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
 import { getFolderSize } from "./folder-size.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import type { Mirrors } from "./index.ts";
 import type { PushLimits } from "./inspect-push.ts";
 import { prepareHooks } from "./push-gate.ts";
 import { TreeReader } from "./tree-reader.ts";
@@ -29,8 +29,7 @@ interface Pushing {
 }
 
 async function startPushing(pushLimits: Partial<PushLimits> = {}): Promise<Pushing> {
-  const folder = join(scratch.path, "mirrors");
-  const mirrors = openMirrors({ policy: anyAddress, folder, maxRepositoryMb: 10, gitEnvironment: hostGit, pushLimits });
+  const mirrors = scratch.openMirrors({ maxRepositoryMb: 10, pushLimits });
   const { repository_id: id } = await mirrors.ensure(await scratch.repository("source"));
   const { url, seen } = await listeningGateway(scratch, {
     mirrors,
@@ -139,14 +138,7 @@ test("the hook refuses without an answer from the server", async () => {
 });
 
 test("the remains of a killed push are removed when its mirror needs the space", async () => {
-  const folder = join(scratch.path, "mirrors");
-  const mirrors = openMirrors({
-    policy: anyAddress,
-    folder,
-    maxRepositoryMb: 10,
-    maxMirrorMb: 1,
-    gitEnvironment: hostGit,
-  });
+  const mirrors = scratch.openMirrors({ maxRepositoryMb: 10, maxMirrorMb: 1 });
   const { repository_id: id } = await mirrors.ensure(await scratch.repository("source"));
   const left = join(mirrors.path(id), "objects", "tmp_objdir-incoming-abcdef");
   await mkdir(join(left, "pack"), { recursive: true });

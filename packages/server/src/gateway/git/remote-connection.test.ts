@@ -2,9 +2,9 @@ import { chmod, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { HostAddress } from "../hosts/addresses.ts";
-import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../testing.ts";
+import { anyAddress, commit, getRejection, git, gitServer, hostGit, Scratch } from "../testing.ts";
 import type { AddressPolicy, GitHostRule } from "./address-policy.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import type { Mirrors } from "./index.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -30,9 +30,7 @@ const lookups: string[] = [];
 
 function open({ policy, gitEnvironment = {}, names = {} }: Opening): Mirrors {
   lookups.length = 0;
-  return openMirrors({
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
+  return scratch.openMirrors({
     policy,
     gitEnvironment: { ...hostGit, ...gitEnvironment },
     findAddresses: async (name): Promise<HostAddress[]> => {
@@ -41,12 +39,6 @@ function open({ policy, gitEnvironment = {}, names = {} }: Opening): Mirrors {
     },
   });
 }
-
-const failing = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => expect.fail("it succeeded"),
-    (error: unknown) => error,
-  );
 
 /** Starts a server that records its requests. */
 async function startListener(answer: (url: string) => Record<string, string> | undefined) {
@@ -70,7 +62,7 @@ describe("a remote over HTTP", () => {
     const { url, requests } = await startListener(() => undefined);
     const { port } = new URL(url);
     const mirrors = open({ policy: toPolicy({}), names: { "git.example": address } });
-    expect(await failing(mirrors.ensure(`http://git.example:${port}/a`))).toMatchObject({
+    expect(await getRejection(mirrors.ensure(`http://git.example:${port}/a`))).toMatchObject({
       code: "repository_refused",
       message: expect.stringMatching(reason),
     });
@@ -113,7 +105,7 @@ describe("a remote over HTTP", () => {
         gitEnvironment: { HOME: scratch.path },
         names: { "git.example": "127.0.0.1", "other.example": "127.0.0.1" },
       });
-      expect(await failing(mirrors.ensure(`${url}/a`))).toMatchObject({
+      expect(await getRejection(mirrors.ensure(`${url}/a`))).toMatchObject({
         code: "repository_refused",
         message: expect.stringContaining("redirects to another host"),
       });
@@ -144,7 +136,7 @@ describe("a remote over HTTP", () => {
     const { url, requests } = await startListener(() => undefined);
     await writeFile(join(scratch.path, ".gitconfig"), `[url "${url}/"]\n\tinsteadOf = https://git.example/\n`);
     const mirrors = open({ policy: toPolicy({}), gitEnvironment: { HOME: scratch.path } });
-    expect(await failing(mirrors.ensure("https://git.example/a"))).toMatchObject({ code: "repository_refused" });
+    expect(await getRejection(mirrors.ensure("https://git.example/a"))).toMatchObject({ code: "repository_refused" });
     expect(requests).toEqual([]);
   });
 
@@ -156,9 +148,11 @@ describe("a remote over HTTP", () => {
     });
     const names = { "git.example": "8.8.8.8", "inside.example": "10.0.0.1" };
     const mirrors = open({ policy: toPolicy({}), gitEnvironment: { http_proxy: url }, names });
-    expect(await failing(mirrors.ensure("http://git.example/a"))).toMatchObject({ code: "repository_unreachable" });
+    expect(await getRejection(mirrors.ensure("http://git.example/a"))).toMatchObject({
+      code: "repository_unreachable",
+    });
     expect(proxied).toEqual(["http://git.example/a/info/refs?service=git-upload-pack"]);
-    expect(await failing(mirrors.ensure("http://inside.example/a"))).toMatchObject({ code: "repository_refused" });
+    expect(await getRejection(mirrors.ensure("http://inside.example/a"))).toMatchObject({ code: "repository_refused" });
     expect(proxied).toHaveLength(1);
   });
 });
@@ -197,7 +191,7 @@ describe("a remote over ssh", () => {
       const { command, calls } = await installSsh(text);
       const opening = { gitEnvironment: { GIT_SSH_COMMAND: command }, names: { "git.corp": "10.0.0.1" } };
       const refused = open({ ...opening, policy: toPolicy({}) });
-      expect(await failing(refused.ensure(`git@work:${source}`))).toMatchObject({ code: "repository_refused" });
+      expect(await getRejection(refused.ensure(`git@work:${source}`))).toMatchObject({ code: "repository_refused" });
       expect(await calls()).toBe("");
       await open({ ...opening, policy: toPolicy({ allowsPrivate: true }) }).ensure(`git@work:${source}`);
       expect((await calls()).includes("HostName=10.0.0.1")).toBe(index === 0);
@@ -220,7 +214,7 @@ test("a path outside of the allowed folders is refused, also through a link", as
     join(allowedFolder, "link"),
     "/etc/nothing",
   ])
-    expect(await failing(mirrors.ensure(url))).toMatchObject({ code: "repository_refused" });
+    expect(await getRejection(mirrors.ensure(url))).toMatchObject({ code: "repository_refused" });
 });
 
 test("each organisation has its own mirror", async () => {
@@ -236,6 +230,8 @@ test("each organisation has its own mirror", async () => {
   const sha = await git(source, "rev-parse", "HEAD");
   expect([await mirrors.has(a.repository_id, sha), await mirrors.has(b.repository_id, sha)]).toEqual([true, false]);
   const push = { url: source, repository_id: a.repository_id, branch: "shadow/x", sha };
-  expect(await failing(mirrors.forward({ ...push, organization_id: "b" }))).toMatchObject({ code: "push_rejected" });
+  expect(await getRejection(mirrors.forward({ ...push, organization_id: "b" }))).toMatchObject({
+    code: "push_rejected",
+  });
   await mirrors.forward({ ...push, organization_id: "a" });
 });

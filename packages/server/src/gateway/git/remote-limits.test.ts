@@ -6,10 +6,10 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AddressFinder } from "../hosts/addresses.ts";
-import { anyAddress, git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
+import { anyAddress, getRejection, git, gitServer, hostGit, Scratch, waitUntil } from "../testing.ts";
 import { GitCredentials } from "./credentials/index.ts";
 import { toHostEnvironment } from "./environment.ts";
-import { type Mirrors, openMirrors } from "./index.ts";
+import type { Mirrors } from "./index.ts";
 import { createRemoteGit, type NetworkLimits } from "./remote-git.ts";
 import { parseRemote } from "./remote.ts";
 
@@ -19,20 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch[Symbol.asyncDispose]());
 
-const open = (networkLimits: Partial<NetworkLimits> = {}): Mirrors =>
-  openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-    networkLimits,
-  });
-
-const getError = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => expect.fail("it succeeded"),
-    (error: unknown) => error,
-  );
+const open = (networkLimits: Partial<NetworkLimits> = {}): Mirrors => scratch.openMirrors({ networkLimits });
 
 /** Returns the git and ssh processes of this machine whose command line contains this port. */
 function findProcesses(port: number): string[] {
@@ -82,7 +69,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
   test("is abandoned at once when the signal aborts, and leaves no process", async () => {
     const { url, port, connected } = await start();
     const leaving = new AbortController();
-    const failing = getError(open().ensure(url, { signal: leaving.signal }));
+    const failing = getRejection(open().ensure(url, { signal: leaving.signal }));
     await connected;
     expect(findProcesses(port)).not.toEqual([]);
     leaving.abort(new Error("enough"));
@@ -92,7 +79,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
 
   test("is abandoned when its limit expires, with an error that names it, and leaves no process", async () => {
     const { url, port } = await start();
-    const error = await getError(open({ listMs: 700 }).ensure(url));
+    const error = await getRejection(open({ listMs: 700 }).ensure(url));
     expect(findProcesses(port)).toEqual([]);
     expect(error).toMatchObject({
       code: "repository_timeout",
@@ -103,7 +90,7 @@ describe.each(slowHosts)("$what", ({ start }) => {
 
   test("is abandoned when the limit of the whole call expires", async () => {
     const { url, port } = await start();
-    const error = await getError(open().ensure(url, { timeoutMs: 700 }));
+    const error = await getRejection(open().ensure(url, { timeoutMs: 700 }));
     expect(error).toMatchObject({ code: "repository_timeout", context: { phase: "fetch", after_s: 0.7 } });
     await waitUntil(() => findProcesses(port).length === 0);
   });
@@ -137,7 +124,7 @@ describe("a remote that becomes slow later", () => {
     await scratch.repository("source");
     const { getUrl, port } = await openTurningHost(/service=git-upload-pack/, 2);
     const mirrors = open({ fetchMs: 700 });
-    const error = await getError(mirrors.ensure(getUrl("source")));
+    const error = await getRejection(mirrors.ensure(getUrl("source")));
     expect(error).toMatchObject({ code: "repository_timeout", context: { phase: "fetch" } });
     expect(findProcesses(port)).toEqual([]);
     expect(await readdir(mirrors.folder)).toEqual([]);
@@ -151,14 +138,14 @@ describe("a remote that becomes slow later", () => {
     const { repository_id: id } = await mirrors.ensure(url);
     const sha = await git(mirrors.path(id), "commit-tree", "-m", "work", "-p", "main", "main^{tree}");
     const push = { url, repository_id: id, branch: "shadow/task-1", sha };
-    expect(await getError(mirrors.forward(push))).toMatchObject({
+    expect(await getRejection(mirrors.forward(push))).toMatchObject({
       code: "repository_timeout",
       context: { phase: "push", host: `127.0.0.1:${port}` },
     });
     expect(findProcesses(port)).toEqual([]);
 
     const leaving = new AbortController();
-    const failing = getError(open().forward({ ...push, signal: leaving.signal }));
+    const failing = getRejection(open().forward({ ...push, signal: leaving.signal }));
     await waitUntil(() => findProcesses(port).length > 0);
     leaving.abort(new Error("enough"));
     expect(await failing).toMatchObject({ message: "enough" });
@@ -171,14 +158,11 @@ test("a child process of an ended git ends too, even if it ignores SIGTERM", asy
   // The command reports its settings as ssh does, and otherwise never ends.
   const script = 'case "$*" in *-G*) exit;; esac; trap "" TERM; sleep 600 & wait; sleep 600';
   const stubborn = `sh -c '${script}' ssh-${port}`;
-  const mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
+  const mirrors = scratch.openMirrors({
     gitEnvironment: { ...hostGit, GIT_SSH_COMMAND: stubborn },
     networkLimits: { listMs: 500 },
   });
-  const error = await getError(mirrors.ensure(`ssh://git@127.0.0.1:${port}/repository`));
+  const error = await getRejection(mirrors.ensure(`ssh://git@127.0.0.1:${port}/repository`));
   expect(error).toMatchObject({ code: "repository_timeout" });
   await waitUntil(() => findProcesses(port).length === 0);
 });
@@ -191,11 +175,11 @@ describe("transfers with one host", () => {
     const { getUrl, port, seen } = await openTurningHost(/service=git-upload-pack/, 2);
     const mirrors = open();
     const leaving = new AbortController();
-    const fetches = ["a", "b"].map((name) => getError(mirrors.ensure(getUrl(name), { signal: leaving.signal })));
+    const fetches = ["a", "b"].map((name) => getRejection(mirrors.ensure(getUrl(name), { signal: leaving.signal })));
     await waitUntil(() => seen.get(listing("a")) === 2 && seen.get(listing("b")) === 2, 20_000);
 
     const impatient = new AbortController();
-    const waiting = getError(mirrors.ensure(getUrl("c"), { signal: impatient.signal }));
+    const waiting = getRejection(mirrors.ensure(getUrl("c"), { signal: impatient.signal }));
     expect(await mirrors.ensure(join(scratch.path, "c"))).toMatchObject({ default_branch: "main" });
     expect(await mirrors.ensure(`${await gitServer(scratch)}/c/.git`)).toMatchObject({ default_branch: "main" });
     expect(seen.has(listing("c"))).toBe(false);
@@ -224,9 +208,9 @@ describe("transfers with one host", () => {
       await forward("b"),
       await forward("other", `${other}/other/.git`),
     ];
-    const stuck = getError(first());
+    const stuck = getRejection(first());
     await waitUntil(() => seen.has("/a/.git/info/refs?service=git-receive-pack"), 20_000);
-    const waiting = getError(second());
+    const waiting = getRejection(second());
     await third();
     expect(seen.has("/b/.git/info/refs?service=git-receive-pack")).toBe(false);
     leaving.abort(new Error("enough"));
@@ -249,7 +233,7 @@ describe("transfers with one host", () => {
     });
     const leaving = new AbortController();
     const ask = (phase: "list" | "fetch") =>
-      getError(
+      getRejection(
         runRemoteGit({
           phase,
           remote,

@@ -5,8 +5,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
 import { getHostPatterns } from "@wharf/contract";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openMirrors } from "../git/index.ts";
-import { anyAddress, hostGit, listeningGateway, Scratch, waitUntil } from "../testing.ts";
+import { listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { parseClientHello } from "./client-hello.ts";
 import { createHello } from "./fixtures/client-hello.ts";
 import type { HostRule } from "./index.ts";
@@ -51,12 +50,7 @@ async function startProxy(rules: readonly HostRule[], handle: (socket: Socket) =
     return connect({ host: "127.0.0.1", port, allowHalfOpen: true });
   }) as unknown as typeof connect;
   const { url, seen } = await listeningGateway(scratch, {
-    mirrors: openMirrors({
-      policy: anyAddress,
-      folder: `${scratch.path}/mirrors`,
-      maxRepositoryMb: 1,
-      gitEnvironment: hostGit,
-    }),
+    mirrors: scratch.openMirrors(),
     limits: {
       hosts: {
         findRules: async () => rules,

@@ -1,11 +1,9 @@
 /** Fixtures for tests of model requests: a gateway in front of a scripted model server. */
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
-import { join } from "node:path";
 import type { GatewayContext, GatewayHooks, ModelRoute, ModelUpstream } from "../context.ts";
 import type { GatewayOptions } from "../gateway.ts";
-import { openMirrors } from "../git/index.ts";
-import { anyAddress, hostGit, listeningGateway, type Scratch, somebody } from "../testing.ts";
+import { listeningGateway, type Scratch, somebody } from "../testing.ts";
 
 export const key = "real-key-0123456789";
 export const call = "v1beta/models/m:generateContent";
@@ -28,12 +26,7 @@ export async function startGateway(
   { api = "gemini", base = "", context = {}, limits = {}, reserveRequest }: Setting = {},
 ) {
   const upstream = await scratch.listen((req, res) => void Promise.resolve(model(req, res)).catch(() => res.destroy()));
-  const mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 1,
-    gitEnvironment: hostGit,
-  });
+  const mirrors = scratch.openMirrors();
   const route = { api, upstreams: [createUpstream(upstream.url)] };
   const routes = {
     main: { api, upstreams: [createUpstream(upstream.url + base)] },

@@ -7,8 +7,7 @@ import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SecretMatcher } from "../../redaction/index.ts";
-import { openMirrors } from "../git/index.ts";
-import { anyAddress, hostGit, listeningGateway, Scratch } from "../testing.ts";
+import { listeningGateway, Scratch } from "../testing.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
 import { openRegistries } from "./open-registries.ts";
 import { RegistryFile } from "./registry-entry.ts";
@@ -42,12 +41,7 @@ async function start(createListener: (getUrl: () => string) => RequestListener, 
     getAuthorization: async () => ({ value: authorization, matcher }),
   } as const;
   const gateway = await listeningGateway(scratch, {
-    mirrors: openMirrors({
-      policy: anyAddress,
-      folder: `${scratch.path}/mirrors`,
-      maxRepositoryMb: 1,
-      gitEnvironment: hostGit,
-    }),
+    mirrors: scratch.openMirrors(),
     limits: { registries: [company], ...(silenceMs !== undefined && { registrySilenceMs: silenceMs }) },
   });
   return { ...gateway, requests, registryUrl: state.url, base: `${gateway.url}/registries/company/` };

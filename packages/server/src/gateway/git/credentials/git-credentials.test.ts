@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { anyAddress, commit, git, gitServer, hostGit, Scratch } from "../../testing.ts";
-import { type Mirrors, openMirrors } from "../index.ts";
+import { commit, getRejection, git, gitServer, hostGit, Scratch } from "../../testing.ts";
+import type { Mirrors } from "../index.ts";
 import { checkGitCredentials, GitCredentials } from "./git-credentials.ts";
 
 let scratch: Scratch;
@@ -17,20 +17,11 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 const writeEntries = (...credentials: object[]) => writeFile(file, JSON.stringify({ credentials }), { mode: 0o600 });
 
 function open(environment: Record<string, string> = {}): Mirrors {
-  return openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
+  return scratch.openMirrors({
     gitEnvironment: { ...hostGit, ...environment },
     credentials: new GitCredentials({ file, environment: { ...hostGit, ...environment } }),
   });
 }
-
-const getError = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => expect.fail("it succeeded"),
-    (error: unknown) => error,
-  );
 
 /** Writes a program that a test's entry names. */
 async function writeProgram(name: string, script: string): Promise<string> {
@@ -111,7 +102,7 @@ describe("a login over HTTP", () => {
     });
     const program = await writeProgram("print", `echo ${secret}-$$`);
     await writeEntries({ host: "127.0.0.1", token: { command: [program] } });
-    const error = await getError(open().ensure(`${url}/a`));
+    const error = await getRejection(open().ensure(`${url}/a`));
     expect(error).toMatchObject({ code: "git_credential_refused", context: { entry: "127.0.0.1 (token)" } });
     expect(new Set(logins.filter(Boolean)).size).toBe(2);
     expect(logins.length).toBeLessThan(8);
@@ -132,7 +123,7 @@ describe("a login over HTTP", () => {
     const url = `${server}/source/.git`;
     const { repository_id } = await mirrors.ensure(url);
     const sha = await git(mirrors.path(repository_id), "commit-tree", "-m", "work", "-p", "main", "main^{tree}");
-    const error = await getError(mirrors.forward({ url, repository_id, branch: "shadow/x", sha }));
+    const error = await getRejection(mirrors.forward({ url, repository_id, branch: "shadow/x", sha }));
     expect(error).toMatchObject({ code: "push_rejected", message: expect.stringContaining("got *** ***") });
   });
 
@@ -148,11 +139,11 @@ describe("a login over HTTP", () => {
     await writeEntries({ host: "127.0.0.1", organization, token: { env: "TOKEN" } });
     const url = `${server}/source/.git`;
     const wrong = open({ TOKEN: "wrong", HOME: scratch.path });
-    expect(await getError(wrong.ensure(url, { organization_id: organization }))).toMatchObject({
+    expect(await getRejection(wrong.ensure(url, { organization_id: organization }))).toMatchObject({
       code: "git_credential_refused",
     });
     await open({ TOKEN: "right" }).ensure(url, { organization_id: organization });
-    expect(await getError(open({ TOKEN: "right" }).ensure(url, { organization_id: "other" }))).toMatchObject({
+    expect(await getRejection(open({ TOKEN: "right" }).ensure(url, { organization_id: "other" }))).toMatchObject({
       code: "repository_auth",
     });
   });
@@ -165,7 +156,7 @@ describe("a login over HTTP", () => {
     ["a value of several lines", { token: { env: "LINES" } }, "contains a line break"],
   ])("from %s is an error that names the entry", async (_what, entry, reason) => {
     await writeEntries({ host: "127.0.0.1", ...entry });
-    expect(await getError(open({ LINES: "a\nb" }).ensure("http://127.0.0.1:9/a"))).toMatchObject({
+    expect(await getRejection(open({ LINES: "a\nb" }).ensure("http://127.0.0.1:9/a"))).toMatchObject({
       code: "git_credential_unusable",
       context: { entry: expect.stringContaining("127.0.0.1"), reason: expect.stringContaining(reason) },
     });
@@ -183,10 +174,7 @@ test("an ssh entry uses its key and its known hosts alone", async () => {
   );
   const ssh = { key_file: "/keys/it's", known_hosts_file: "/keys/known hosts" };
   await writeEntries({ host: "git.corp", ssh });
-  const mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
+  const mirrors = scratch.openMirrors({
     gitEnvironment: { ...hostGit, PATH: `${bin}:${hostGit.PATH}`, GIT_SSH_COMMAND: "false" },
     credentials: new GitCredentials({ file, environment: {} }),
     findAddresses: async () => [{ address: "10.0.0.5", family: 4 }],
@@ -212,7 +200,7 @@ describe("the file of entries", () => {
     ['{"credentials":[{"host":"a","username":"u","command":["c"]}]}', "a username belongs to a token"],
   ])("with %s is refused", async (text, reason) => {
     await writeFile(file, text, { mode: 0o600 });
-    expect(await getError(new GitCredentials({ file, environment: {} }).requireValidFile())).toMatchObject({
+    expect(await getRejection(new GitCredentials({ file, environment: {} }).requireValidFile())).toMatchObject({
       code: "config_invalid",
       message: expect.stringContaining(reason),
     });
@@ -221,7 +209,7 @@ describe("the file of entries", () => {
   test("that others may change is refused: its entries name programs", async () => {
     await writeEntries();
     await chmod(file, 0o666);
-    expect(await getError(new GitCredentials({ file, environment: {} }).requireValidFile())).toMatchObject({
+    expect(await getRejection(new GitCredentials({ file, environment: {} }).requireValidFile())).toMatchObject({
       message: expect.stringContaining("other users may change"),
     });
   });

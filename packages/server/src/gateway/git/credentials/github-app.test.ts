@@ -2,8 +2,8 @@ import { createVerify, generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { anyAddress, gitServer, hostGit, Scratch } from "../../testing.ts";
-import { type Mirrors, openMirrors } from "../index.ts";
+import { getRejection, gitServer, Scratch } from "../../testing.ts";
+import type { Mirrors } from "../index.ts";
 import { GitCredentials } from "./git-credentials.ts";
 
 let scratch: Scratch;
@@ -15,19 +15,7 @@ beforeEach(async () => {
 afterEach(() => scratch[Symbol.asyncDispose]());
 
 const open = (credentials = new GitCredentials({ file, environment: {} })): Mirrors =>
-  openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 20,
-    gitEnvironment: hostGit,
-    credentials,
-  });
-
-const getError = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => expect.fail("it succeeded"),
-    (error: unknown) => error,
-  );
+  scratch.openMirrors({ credentials });
 
 describe("a GitHub App", () => {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", {
@@ -113,14 +101,14 @@ describe("a GitHub App", () => {
     expect(countTokens()).toBeGreaterThan(before);
     isAccepting = false;
     const beforeRefusal = countTokens();
-    expect(await getError(mirrors.ensure(url))).toMatchObject({ code: "git_credential_refused" });
+    expect(await getRejection(mirrors.ensure(url))).toMatchObject({ code: "git_credential_refused" });
     expect(countTokens() - beforeRefusal).toBeLessThanOrEqual(3);
   });
 
   test("that GitHub does not know, or that it refuses, is an error with GitHub's words", async () => {
     const api = await startApi();
     await writeApp(api.url);
-    expect(await getError(open().ensure("http://127.0.0.1:9/source/other/.git"))).toMatchObject({
+    expect(await getRejection(open().ensure("http://127.0.0.1:9/source/other/.git"))).toMatchObject({
       code: "git_credential_unusable",
       context: {
         entry: "127.0.0.1 (github_app)",

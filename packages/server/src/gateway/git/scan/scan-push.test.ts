@@ -3,8 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KnownSecrets } from "../../../redaction/index.ts";
-import { anyAddress, commit, git, gitError, hostGit, listeningGateway, Scratch, type Seen } from "../../testing.ts";
-import { openMirrors } from "../index.ts";
+import { commit, git, gitError, listeningGateway, Scratch, type Seen } from "../../testing.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { ObjectScan, type SecretFinding } from "./object-scan.ts";
 
@@ -29,12 +28,7 @@ interface Pushing {
 }
 
 async function startPushing(files?: Record<string, string>): Promise<Pushing> {
-  const mirrors = openMirrors({
-    policy: anyAddress,
-    folder: join(scratch.path, "mirrors"),
-    maxRepositoryMb: 50,
-    gitEnvironment: hostGit,
-  });
+  const mirrors = scratch.openMirrors();
   const { repository_id: id } = await mirrors.ensure(await scratch.repository("source", files));
   const secrets = new KnownSecrets();
   secrets.register("GEMINI_API_KEY", knownKey);
