@@ -23,6 +23,7 @@ export { defaultKeepalive, defaultLimits } from "./limits.ts";
 export type { MuxKeepalive, MuxLimits, Rate } from "./limits.ts";
 export { WireClosedError, WireProtocolError } from "./errors.ts";
 export { serveHttp, WireAgent } from "./http.ts";
+export { getConnectionHeaders } from "./connection-headers.ts";
 export { createWireClient } from "./client.ts";
 export type { CallOptions, StreamOptions, WireClient, WireClientOptions } from "./client.ts";
 export type { RawRequest, RawResponse } from "./exchange.ts";

@@ -1,23 +1,10 @@
-const hopByHopHeaders = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "expect",
-]);
+import { getConnectionHeaders } from "@wharf/contract/wire";
 
 /** Returns raw headers (alternating names and values) without those of a single connection. */
 export function getEndToEndHeaders(raw: readonly string[], drop: readonly string[] = []): string[] {
   const pairs = toPairs(raw);
-  const named = pairs
-    .filter(([name]) => name.toLowerCase() === "connection")
-    .flatMap(([, value]) => value.toLowerCase().split(","));
-  const excludedNames = new Set([...hopByHopHeaders, ...drop, ...named.map((name) => name.trim())]);
+  const connection = pairs.filter(([name]) => name.toLowerCase() === "connection").map(([, value]) => value);
+  const excludedNames = new Set([...getConnectionHeaders(connection.join(",")), ...drop]);
   return pairs.filter(([name]) => !excludedNames.has(name.toLowerCase())).flat();
 }
 

@@ -1,32 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { getConnectionHeaders } from "@wharf/contract/wire";
 
-/** Headers of one connection, and those between a program and its proxy. */
-const hopByHop = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-  "expect",
-  "forwarded",
-  "via",
-  "x-wharf-request-id",
-]);
+/** Headers that only concern the way between the runner and the server. */
+const ownHeaders = new Set(["forwarded", "via", "x-wharf-request-id"]);
 
 function getEndToEndHeaders({ headers, headersDistinct }: IncomingMessage): OutgoingHttpHeaders {
-  const named = new Set(
-    (headers.connection ?? "")
-      .toLowerCase()
-      .split(",")
-      .map((name) => name.trim()),
-  );
-  const entries = Object.entries(headersDistinct).filter(([name]) => !hopByHop.has(name) && !named.has(name));
-  return Object.fromEntries(entries);
+  const connectionHeaders = getConnectionHeaders(headers.connection);
+  const isForwarded = (name: string) => !ownHeaders.has(name) && !connectionHeaders.has(name);
+  return Object.fromEntries(Object.entries(headersDistinct).filter(([name]) => isForwarded(name)));
 }
 
 /** Returns the headers for the host. Wharf frames the body itself. */

@@ -2,6 +2,7 @@ import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest 
 import { request as httpsRequest } from "node:https";
 import type { Duplex, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
+import { getConnectionHeaders } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 /**
@@ -30,7 +31,6 @@ export class HeldElsewhereError extends Error {
   }
 }
 
-const hopHeaders = new Set(["connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host"]);
 const connectTimeoutMs = 5_000;
 
 /**
@@ -58,8 +58,9 @@ export class Peers {
     const headers = this.#createHeaders(request.raw);
     if (body) headers["content-length"] = body.length;
     const answer = await this.#sendRequest(holder, { message: request.raw, headers, body: body ?? request.raw });
+    const connectionHeaders = getConnectionHeaders(answer.headers.connection);
     for (const [name, value] of Object.entries(answer.headers))
-      if (value !== undefined && !hopHeaders.has(name)) void reply.header(name, value);
+      if (value !== undefined && !connectionHeaders.has(name)) void reply.header(name, value);
     reply.raw.once("close", () => answer.destroy());
     await reply.status(answer.statusCode ?? 502).send(answer);
   }
@@ -119,7 +120,8 @@ export class Peers {
   }
 
   #createHeaders({ headers }: IncomingMessage): OutgoingHttpHeaders {
-    const forwardedEntries = Object.entries(headers).filter(([name]) => !hopHeaders.has(name) && name !== "origin");
+    const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin"]);
+    const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
     const { token } = this.#options;
     return { ...Object.fromEntries(forwardedEntries), authorization: `Bearer ${token}`, [forwardedHeader]: "1" };
   }

@@ -1,28 +1,14 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import { getConnectionHeaders } from "@wharf/contract/wire";
 import type { SecretMatcher } from "../../redaction/index.ts";
-
-const hopByHop = [
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-];
 
 /**
  * Headers that the gateway or the request's framing sets, credentials, and headers that reveal the
  * origin of the request.
  */
 const neverSent = new Set([
-  ...hopByHop,
   "host",
   "content-length",
-  "expect",
   "accept-encoding",
   "authorization",
   "x-api-key",
@@ -43,7 +29,6 @@ const neverSent = new Set([
 ]);
 /** Headers that concern only the server, or would redirect the agent. */
 const neverReturned = new Set([
-  ...hopByHop,
   "set-cookie",
   "set-cookie2",
   "alt-svc",
@@ -53,14 +38,6 @@ const neverReturned = new Set([
   "www-authenticate",
 ]);
 
-const getConnectionHeaderNames = (headers: IncomingHttpHeaders) =>
-  new Set(
-    (headers.connection ?? "")
-      .toLowerCase()
-      .split(",")
-      .map((name) => name.trim()),
-  );
-
 /**
  * Returns the headers for the model's server. The gateway requests uncompressed content, so that it
  * can inspect the stream.
@@ -69,9 +46,9 @@ export function createRequestHeaders(
   incomingHeaders: IncomingHttpHeaders,
   key: Record<string, string>,
 ): OutgoingHttpHeaders {
-  const named = getConnectionHeaderNames(incomingHeaders);
+  const connectionHeaders = getConnectionHeaders(incomingHeaders.connection);
   const forwardedEntries = Object.entries(incomingHeaders).filter(
-    ([name]) => !neverSent.has(name) && !name.startsWith("x-forwarded-") && !named.has(name),
+    ([name]) => !neverSent.has(name) && !name.startsWith("x-forwarded-") && !connectionHeaders.has(name),
   );
   return { ...Object.fromEntries(forwardedEntries), "accept-encoding": "identity", ...key };
 }
@@ -81,11 +58,11 @@ export function createResponseHeaders(
   incomingHeaders: IncomingHttpHeaders,
   matcher: SecretMatcher,
 ): OutgoingHttpHeaders {
-  const named = getConnectionHeaderNames(incomingHeaders);
+  const connectionHeaders = getConnectionHeaders(incomingHeaders.connection);
   const encoded = isEncoded(incomingHeaders);
   const isKept = (name: string) =>
     !neverReturned.has(name) &&
-    !named.has(name) &&
+    !connectionHeaders.has(name) &&
     !(encoded && name === "content-length") &&
     matcher.redactText(name) === name;
   const hideSecret = (value: string) => matcher.redactText(value);
