@@ -10,16 +10,17 @@ function getEndToEndHeaders({ headers, headersDistinct }: IncomingMessage): Outg
   return Object.fromEntries(Object.entries(headersDistinct).filter(([name]) => isForwarded(name)));
 }
 
-/** Returns the headers for the host. Wharf frames the body itself. */
+/**
+ * Returns the headers for the host. Wharf frames the body itself, as the request's own framing says
+ * and whatever its header `connection` names: bytes after a body would be another request.
+ */
 export function createForwardHeaders(req: IncomingMessage, host: string): OutgoingHttpHeaders {
-  const { host: _, "content-length": length, ...headers } = getEndToEndHeaders(req);
-  const isChunked = req.headers["transfer-encoding"] !== undefined;
-  const framing = isChunked
-    ? { "transfer-encoding": "chunked" }
-    : length === undefined
-      ? {}
-      : { "content-length": Number(req.headers["content-length"]) };
-  return { ...headers, host, ...framing, connection: "close" };
+  const { "transfer-encoding": coding, "content-length": length } = req.headers;
+  const framing =
+    coding !== undefined
+      ? { "transfer-encoding": "chunked" }
+      : length !== undefined && { "content-length": Number(length) };
+  return { ...getEndToEndHeaders(req), host, ...framing, connection: "close" };
 }
 
 /** Returns the headers for the runner. */

@@ -302,6 +302,19 @@ describe("a plain request", () => {
     expect(seen.hosts[0]).toMatchObject({ bytes_in: 4, bytes_out: 5 });
   });
 
+  test("keeps the length of its body, which would else begin another request", async () => {
+    let received = "";
+    const { port } = await startProxy(allow("packages.example"), (socket) => {
+      socket.on("data", (chunk: Buffer) => {
+        received += String(chunk);
+        if (received.endsWith("hello")) socket.end(answer("fine"));
+      });
+    });
+    const headers = { connection: "content-length", "content-length": "5" };
+    await send(port, "http://packages.example/", { method: "GET", body: "hello", headers });
+    expect(received.toLowerCase()).toContain("content-length: 5\r\n");
+  });
+
   test("to another host, or for https, is denied and reported", async () => {
     const { port, seen } = await startProxy(allow("packages.example"), () => undefined);
     for (const url of [
