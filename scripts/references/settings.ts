@@ -9,6 +9,8 @@ interface Setting {
 }
 
 const server = { path: "packages/server/src/config/config.ts", constant: "Environment" };
+const models = { path: "packages/server/src/config/models.ts", constant: "modelEnvironment" };
+const docker = { path: "packages/server/src/config/docker.ts", constant: "dockerEnvironment" };
 const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant: "kubernetesEnvironment" };
 const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironment" };
 /** The operating system sets these variables, not a person. */
@@ -25,9 +27,17 @@ export function formatSettings(): string {
     "",
     ...formatTable(readSettings(server)),
     "",
+    "## Models",
+    "",
+    ...formatTable(readSettings(models)),
+    "",
     "## Repositories",
     "",
     ...formatTable(readSettings(git)),
+    "",
+    "## Docker",
+    "",
+    ...formatTable(readSettings(docker)),
     "",
     "## Kubernetes",
     "",

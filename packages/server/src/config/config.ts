@@ -1,16 +1,15 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { BudgetAmount, WharfError } from "@wharf/contract";
+import { WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
-import type { AddressPolicy, GitAuthor, ModelRoute, RegistryEntry } from "../gateway/index.ts";
-import { getErrorMessage } from "../std/errors.ts";
-import { PriceTable, readPriceFile, toMicroUsd } from "../usage/index.ts";
+import type { AddressPolicy, GitAuthor, RegistryEntry } from "../gateway/index.ts";
+import { type DockerConfig, dockerEnvironment, toDockerConfig } from "./docker.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
-import { createRoute, readModelRoutes } from "./model-routes.ts";
+import { type ModelConfig, modelEnvironment, toModelConfig } from "./models.ts";
 import { readRegistries } from "./registries.ts";
 import {
   type AllowedHostSetting,
@@ -109,12 +108,6 @@ const Environment = z.object({
   WHARF_BACKEND: backends.optional(),
   /** An older name of WHARF_BACKEND; `remote` means that WHARF_BACKEND names the backend. */
   AGENT_MODE: z.enum(["local", "remote", "mock"]).optional(),
-  /** The address of the engine of the backend `docker`, as Docker's own command reads it. */
-  DOCKER_HOST: z.string().min(1).optional(),
-  /** Whether Wharf connects to Docker's engine over TLS. */
-  DOCKER_TLS_VERIFY: z.string().optional(),
-  /** The folder of the certificates for Docker's engine. */
-  DOCKER_CERT_PATH: z.string().min(1).optional(),
   /**
    * The socket of the SSH agent that git uses for repositories, and that `WHARF_HOST_CREDENTIALS`
    * can give to runners.
@@ -134,8 +127,6 @@ const Environment = z.object({
   WHARF_RUNNER_IMAGE: z.string().min(1).optional(),
   /** An older name of WHARF_RUNNER_IMAGE. */
   RUNNER_IMAGE: z.string().min(1).optional(),
-  /** Whether runners' wires are sockets on this machine or programs started through the engine. */
-  WHARF_DOCKER_WIRE: z.enum(["auto", "socket", "exec"]).default("auto"),
   /**
    * The warm runners to keep, as `small=4` or, with an image, `medium:wharf-gemini:latest=2`,
    * separated by commas.
@@ -147,8 +138,10 @@ const Environment = z.object({
    */
   WHARF_HOST_CREDENTIALS: z.string().default("").transform(parseHostCredentials),
   HOME: z.string().optional(),
+  ...dockerEnvironment,
   ...gitEnvironment,
   ...kubernetesEnvironment,
+  ...modelEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
   /** `1` makes some requests to mock runners fail. */
@@ -174,69 +167,14 @@ const Environment = z.object({
    * `silent`.
    */
   LOG_LEVEL: z.enum(["debug", "info", "warn", "error", "silent"]).default("info"),
-  /** The key for Gemini. It never enters a runner. */
-  GEMINI_API_KEY: z.string().min(1).optional(),
-  /** The address of Gemini's API or of a compatible one. */
-  GEMINI_BASE_URL: z.url().default("https://generativelanguage.googleapis.com"),
-  /** The key for Anthropic. It never enters a runner. */
-  ANTHROPIC_API_KEY: z.string().min(1).optional(),
-  /** The address of Anthropic's API or of a compatible one. */
-  ANTHROPIC_BASE_URL: z.url().default("https://api.anthropic.com"),
-  /** The key for OpenAI. It never enters a runner. */
-  OPENAI_API_KEY: z.string().min(1).optional(),
-  /**
-   * The address of OpenAI's API or of a compatible one. Each of the three addresses may end with a
-   * version such as `/v1`.
-   */
-  OPENAI_BASE_URL: z.url().default("https://api.openai.com"),
-  /**
-   * A JSON file of model routes with several servers, weights, and keys from files or commands. Its
-   * routes replace those of the settings above that have the same name.
-   */
-  WHARF_ROUTES: z.string().min(1).optional(),
-  /**
-   * How long a model may take to begin its response. After a minute without a byte the task's log
-   * reports the delay.
-   */
-  WHARF_MODEL_TIMEOUT: z.string().default("10m").transform(parseTime),
   /**
    * A JSON file that names package registries that need a login; docs/hosts.md describes it.
    */
   WHARF_REGISTRIES: z.string().min(1).optional(),
-  /**
-   * A JSON file with prices of models, which Wharf uses before the published ones that it knows.
-   * [Prices](prices.md) describes it.
-   */
-  WHARF_PRICES: z.string().min(1).optional(),
-  /**
-   * What the models of one task may cost, in US dollars, unless the task has its own budget.
-   * [Usage](usage.md#budgets) describes budgets.
-   */
-  WHARF_TASK_BUDGET: z
-    .string()
-    .regex(/^\d+(\.\d+)?$/, "an amount such as 5 or 2.50")
-    .transform(Number)
-    .pipe(BudgetAmount)
-    .optional(),
-  /**
-   * How many requests for answers and embeddings each run may send to models in a minute. Without
-   * it, any number.
-   */
-  WHARF_RUN_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1e9).optional(),
-  /** How many tokens of models, input and output, each run may use in a minute. Without it, any. */
-  WHARF_RUN_TOKENS_PER_MINUTE: z.coerce.number().int().min(1).max(1e9).optional(),
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
-export interface DockerConfig {
-  readonly host?: string;
-  readonly tls: boolean;
-  readonly certificates?: string;
-  readonly sshAgent?: string;
-  readonly wire?: "socket" | "exec";
-}
-
-export interface Config {
+export interface Config extends ModelConfig {
   readonly dataFolder: string;
   readonly host: string;
   readonly port: number;
@@ -277,15 +215,6 @@ export interface Config {
   readonly maxTaskLogMb: number;
   readonly maxRunLogMb: number;
   readonly logLevel: string;
-  readonly modelRoutes: Readonly<Record<string, ModelRoute>>;
-  readonly modelTimeoutMs: number;
-  readonly prices: PriceTable;
-  /** What a task without a budget may cost, in micro-USD. */
-  readonly taskBudget: number | undefined;
-  readonly runRates: {
-    readonly requestsPerMinute: number | undefined;
-    readonly tokensPerMinute: number | undefined;
-  };
   readonly registries: readonly RegistryEntry[];
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
@@ -341,19 +270,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxTaskLogMb: e.WHARF_MAX_TASK_LOG_MB,
     maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
-    modelRoutes: {
-      ...createRoute("gemini", { key: e.GEMINI_API_KEY, baseUrl: e.GEMINI_BASE_URL }),
-      ...createRoute("anthropic", { key: e.ANTHROPIC_API_KEY, baseUrl: e.ANTHROPIC_BASE_URL }),
-      ...createRoute("openai", { key: e.OPENAI_API_KEY, baseUrl: e.OPENAI_BASE_URL }),
-      ...(e.WHARF_ROUTES && readModelRoutes({ path: resolve(e.WHARF_ROUTES), environment })),
-    },
-    modelTimeoutMs: e.WHARF_MODEL_TIMEOUT,
-    prices: readPrices(e),
-    taskBudget: e.WHARF_TASK_BUDGET === undefined ? undefined : toMicroUsd(e.WHARF_TASK_BUDGET),
-    runRates: {
-      requestsPerMinute: e.WHARF_RUN_REQUESTS_PER_MINUTE,
-      tokensPerMinute: e.WHARF_RUN_TOKENS_PER_MINUTE,
-    },
+    ...toModelConfig(e, environment),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };
@@ -392,25 +309,6 @@ function readSecret(e: z.infer<typeof Environment>): { secret?: string } {
     throw createSecretFileError(`${e.WHARF_SECRET_FILE} cannot be read`, error);
   }
   throw createSecretFileError(`the secret in it has fewer than ${minSecretLength} characters`);
-}
-
-function readPrices(e: z.infer<typeof Environment>): PriceTable {
-  if (!e.WHARF_PRICES) return new PriceTable();
-  try {
-    return new PriceTable(readPriceFile(e.WHARF_PRICES));
-  } catch (cause) {
-    throw new WharfError("config_invalid", { name: "WHARF_PRICES", reason: getErrorMessage(cause) }, { cause });
-  }
-}
-
-function toDockerConfig(e: z.infer<typeof Environment>): DockerConfig {
-  return {
-    tls: Boolean(e.DOCKER_TLS_VERIFY),
-    ...(e.DOCKER_HOST && { host: e.DOCKER_HOST }),
-    ...(e.DOCKER_CERT_PATH && { certificates: e.DOCKER_CERT_PATH }),
-    ...(e.SSH_AUTH_SOCK && { sshAgent: e.SSH_AUTH_SOCK }),
-    ...(e.WHARF_DOCKER_WIRE !== "auto" && { wire: e.WHARF_DOCKER_WIRE }),
-  };
 }
 
 function getBackendName({
