@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { getAddressSetting, getKeySetting, RouteName, WharfError } from "@wharf/contract";
 import { z } from "zod";
-import type { ModelKey, ModelRoute, ModelUpstream } from "../gateway/index.ts";
+import { CommandLine, type ModelRoute, type ModelUpstream, type SecretPlace } from "../gateway/index.ts";
 import { parseTime } from "./setting-forms.ts";
 
 const setting = "WHARF_ROUTES";
@@ -12,16 +12,12 @@ const minTtlMs = 30_000;
 
 const time = z.string().transform(parseTime);
 const variable = z.string().regex(/^[A-Za-z_]\w{0,199}$/, "the name of an environment variable");
-const program = z
-  .string()
-  .max(4_096)
-  .regex(/^(?:\/.+|[^/]+)$/, "a program's name, or its absolute path");
 
 const KeyEntry = z
   .strictObject({
     env: variable.optional(),
     file: z.string().min(1).max(4_096).optional(),
-    command: z.tuple([program], z.string().max(4_096)).optional(),
+    command: CommandLine.optional(),
     /** How long the output of a command is used. */
     ttl: time.pipe(z.number().min(minTtlMs, "at least 30s")).optional(),
     /** Variables of the server's environment that a command gets. */
@@ -151,7 +147,7 @@ const defaultTtlMs = 15 * 60_000;
 /** What programs need to find others and their own files. */
 const basicVariables = ["PATH", "HOME", "USER", "LANG", "TMPDIR", "XDG_CONFIG_HOME"];
 
-function toKey({ env, file, command, ttl, environment: names = [] }: KeyEntry, at: Place): ModelKey {
+function toKey({ env, file, command, ttl, environment: names = [] }: KeyEntry, at: Place): SecretPlace {
   const { environment, path } = at;
   if (file !== undefined) return { kind: "file", path: isAbsolute(file) ? file : resolve(dirname(path), file) };
   if (env !== undefined) return { kind: "environment", name: env, value: requireVariable(env, `${at.place}.env`, at) };

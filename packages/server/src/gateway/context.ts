@@ -1,5 +1,5 @@
 import type { ModelRequest, Reservation, TokenUsage } from "../usage/index.ts";
-import type { KeyConfig } from "./models/keys/index.ts";
+import type { SecretPlace } from "./secrets/index.ts";
 
 /**
  * The sender of a request. The wire maps a request to a runner; the caller looks up the other
@@ -154,7 +154,7 @@ export interface ModelUpstream {
   readonly setting: string;
   /** Its share of the runs. An upstream of weight 0 is asked only if the others fail. */
   readonly weight: number;
-  readonly key: KeyConfig;
+  readonly key: SecretPlace;
   /** The only organisations that use it. If there are none, those without their own upstream do. */
   readonly organizations: readonly string[];
   /** How long it may take to begin an answer before another upstream is asked. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { getConnectionHeaders } from "@wharf/contract/wire";
 
 /** Headers that only concern the way between the runner and the server. */
@@ -25,3 +25,10 @@ export function createForwardHeaders(req: IncomingMessage, host: string): Outgoi
 
 /** Returns the headers for the runner. */
 export const createReturnHeaders = (response: IncomingMessage): OutgoingHttpHeaders => getEndToEndHeaders(response);
+
+/**
+ * Whether a request announces a body. Node's parser has refused requests that announce it in two
+ * ways.
+ */
+export const hasBody = (headers: IncomingHttpHeaders): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;

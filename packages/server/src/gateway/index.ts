@@ -16,6 +16,7 @@ export {
   openMirrors,
   readHostAuthor,
 } from "./git/index.ts";
-export { describeModelRoutes, type KeyConfig as ModelKey, type UpstreamDescription } from "./models/index.ts";
+export { describeModelRoutes, type UpstreamDescription } from "./models/index.ts";
+export { CommandLine, type SecretPlace } from "./secrets/index.ts";
 export { formatTarget, type HostRule } from "./hosts/index.ts";
 export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -5,7 +5,7 @@ import { KnownSecrets } from "../redaction/index.ts";
 export function createKnownSecrets({ databaseUrl, modelRoutes, secret }: Config): KnownSecrets {
   const secrets = new KnownSecrets();
   for (const { key } of Object.values(modelRoutes).flatMap(({ upstreams }) => upstreams))
-    if (key.kind === "environment") secrets.register(key.name, key.value);
+    if (key.kind === "environment" && key.value !== undefined) secrets.register(key.name, key.value);
   if (secret !== undefined) secrets.register("WHARF_SECRET", secret);
   const password = databaseUrl === undefined ? "" : getPassword(databaseUrl);
   if (password !== "") secrets.register("password of DATABASE_URL", password);

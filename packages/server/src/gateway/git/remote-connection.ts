@@ -124,11 +124,7 @@ async function findLogin(remote: Remote, options: ConnectionOptions): Promise<Ch
     };
   }
   const login = await waitUnlessAborted(credentials.getLogin(entry, use), signal);
-  const renew = async () => {
-    await credentials.drop(entry, use, login);
-    const next = await waitUnlessAborted(credentials.getLogin(entry, use), signal);
-    return next.password !== login.password;
-  };
+  const renew = async () => (await waitUnlessAborted(credentials.renewLogin(entry, use, login), signal)) !== undefined;
   return {
     environment: { ...addGitConfig(environment, getLoginSettings(endpoint)), ...getLoginVariables(login) },
     credential: { name, login, renew },

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { GroupGuard } from "./group-guard.ts";
+import { GroupGuard } from "../../std/group-guard.ts";
 import { type GitLimits, limitScript } from "./limits.ts";
 
 /** Time for a process group to clean up after SIGTERM. */

@@ -1,6 +1,7 @@
-import { WharfError } from "@wharf/contract";
 import type { ModelRoute } from "../context.ts";
-import { createKeySource, describeKey } from "./keys/index.ts";
+import { createSecretSource, SecretError } from "../secrets/index.ts";
+import { describeKey } from "./describe-key.ts";
+import { createKeyError } from "./key-error.ts";
 
 export interface UpstreamDescription {
   readonly route: string;
@@ -21,11 +22,11 @@ export function describeModelRoutes(routes: Readonly<Record<string, ModelRoute>>
       const { name, advice } = describeKey(key);
       const description = { route, origin: new URL(baseUrl).origin, key: name };
       try {
-        await createKeySource(key, route).get();
+        await createSecretSource(key).get();
         return description;
       } catch (error) {
-        if (!(error instanceof WharfError)) throw error;
-        return { ...description, problem: { message: error.message, next: advice } };
+        if (!(error instanceof SecretError)) throw error;
+        return { ...description, problem: { message: createKeyError(route, error).message, next: advice } };
       }
     }),
   );

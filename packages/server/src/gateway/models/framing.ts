@@ -1,11 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-
-/**
- * Whether a request announces a body. Node's parser has refused requests that announce it in two
- * ways.
- */
-export const hasBody = (headers: IncomingHttpHeaders): boolean =>
-  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
+import type { OutgoingHttpHeaders } from "node:http";
 
 /**
  * Returns the framing of an outgoing request. Only POST carries a body, and Wharf always sets the

@@ -3,6 +3,5 @@
  * key to the runner.
  */
 export { describeModelRoutes, type UpstreamDescription } from "./describe-routes.ts";
-export type { KeyConfig } from "./keys/index.ts";
 export { createModelProxy } from "./proxy.ts";
 export type { ModelTimes } from "./model-times.ts";

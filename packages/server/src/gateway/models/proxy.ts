@@ -1,17 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { modelRoutes, WharfError } from "@wharf/contract";
 import type { GatewayContext, GatewayHooks, ModelRoute } from "../context.ts";
+import { hasBody } from "../forwarding.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseRequest, refuseWithError } from "../refusal.ts";
+import type { OnSecret } from "../secrets/index.ts";
 import { isAllowedCall } from "./calls.ts";
 import { ConnectionPools } from "./connections.ts";
 import { createApiError, hasToken, removeCredentials } from "./credentials.ts";
 import { Exchange } from "./exchange.ts";
-import { hasBody } from "./framing.ts";
 import { defaultModelTimes, type ModelTimes } from "./model-times.ts";
 import { BodyMemory } from "./request/body-memory.ts";
 import { RouteUpstreams } from "./upstreams/route-upstreams.ts";
-import type { OnKey } from "./upstreams/upstream-key.ts";
 
 export interface ModelProxyOptions {
   readonly routes: Readonly<Record<string, ModelRoute>>;
@@ -19,7 +19,7 @@ export interface ModelProxyOptions {
   readonly maxBodyBytes: number;
   readonly times?: Partial<ModelTimes> | undefined;
   /** Called with each new key that was read, which must not leave the server. */
-  readonly onKey?: OnKey | undefined;
+  readonly onKey?: OnSecret | undefined;
 }
 
 /** Maximum number of open requests of one runner. */

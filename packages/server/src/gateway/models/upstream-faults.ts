@@ -1,7 +1,7 @@
 import { toOneLine } from "@wharf/contract";
 import { getErrorCode } from "../../std/errors.ts";
 import type { UpstreamFault } from "../context.ts";
-import type { KeyDescription } from "./keys/index.ts";
+import type { KeyDescription } from "./describe-key.ts";
 
 /** Maximum length of a quoted message of a provider. */
 const maxWordBytes = 300;

@@ -1,6 +1,6 @@
 import { RegistryKind, RunnerRegistry } from "@wharf/contract";
 import { z } from "zod";
-import { SecretSource } from "../secret-source.ts";
+import { SecretEntry } from "../secrets/index.ts";
 
 const RegistryEntry = z.strictObject({
   name: RunnerRegistry.shape.name,
@@ -9,7 +9,7 @@ const RegistryEntry = z.strictObject({
     .url({ protocol: /^https?$/, error: "an address that begins with http:// or https://" })
     .refine((url) => new URL(url).username === "" && new URL(url).password === "", "an address without a login")
     .transform((url) => url.replace(/\/*$/, "/")),
-  token: SecretSource,
+  token: SecretEntry,
   /** With it, the token is sent as a password. */
   username: z
     .string()

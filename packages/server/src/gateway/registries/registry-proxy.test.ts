@@ -6,16 +6,15 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { SecretMatcher } from "../../redaction/index.ts";
-import { listeningGateway, Scratch } from "../testing.ts";
+import { listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
 import { openRegistries } from "./open-registries.ts";
 import { RegistryFile } from "./registry-entry.ts";
+import { createAuthorization } from "./registry.ts";
 
 const run = promisify(execFile);
 const token = "registry-secret-1";
 const authorization = `Bearer ${token}`;
-const matcher = new SecretMatcher([{ name: "company", value: token }]);
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -26,25 +25,24 @@ afterEach(() => scratch[Symbol.asyncDispose]());
 /** Starts a registry and a gateway that serves it as `company`. */
 async function start(createListener: (getUrl: () => string) => RequestListener, silenceMs?: number) {
   const requests: { url: string; authorization: string | undefined }[] = [];
-  const state = { url: "" };
+  const state = { url: "", authorization };
   const listener = createListener(() => state.url);
   const registry = await scratch.listen((req, res) => {
     requests.push({ url: req.url ?? "", authorization: req.headers.authorization });
-    if (req.headers.authorization === authorization) listener(req, res);
+    if (req.headers.authorization === state.authorization) listener(req, res);
     else res.writeHead(401, { "www-authenticate": "Bearer" }).end();
   });
   state.url = `${registry.url}/npm/`;
-  const company = {
-    name: "company",
-    kind: "npm",
-    url: state.url,
-    getAuthorization: async () => ({ value: authorization, matcher }),
-  } as const;
+  await writeFile(join(scratch.path, "token"), token);
+  const entry = { name: "company", kind: "npm", url: state.url, token: { file: join(scratch.path, "token") } } as const;
   const gateway = await listeningGateway(scratch, {
     mirrors: scratch.openMirrors(),
-    limits: { registries: [company], ...(silenceMs !== undefined && { registrySilenceMs: silenceMs }) },
+    limits: {
+      registries: openRegistries([entry], { environment: {}, onToken: () => undefined }),
+      ...(silenceMs !== undefined && { registrySilenceMs: silenceMs }),
+    },
   });
-  return { ...gateway, requests, registryUrl: state.url, base: `${gateway.url}/registries/company/` };
+  return { ...gateway, state, requests, registryUrl: state.url, base: `${gateway.url}/registries/company/` };
 }
 
 /** Fetches a package from the registry that this machine uses. */
@@ -109,6 +107,24 @@ describe("a request", () => {
     expect(shown).not.toContain(token);
     expect(shown).not.toContain(Buffer.from(token).toString("base64").slice(2, 12));
     expect((await fetch(`${base}packed`)).status).toBe(502);
+  });
+
+  test("is sent once more if the registry refuses a token that has changed", async () => {
+    const { base, requests, seen, state } = await start(() => (req, res) => void res.end(req.headers.authorization));
+    await (await fetch(`${base}a`)).text();
+    const newToken = "registry-secret-2";
+    state.authorization = `Bearer ${newToken}`;
+    expect((await fetch(`${base}b`)).status).toBe(401);
+    await writeFile(join(scratch.path, "token"), newToken);
+    const answer = await fetch(`${base}c`);
+    expect([answer.status, await answer.text()]).toEqual([200, `Bearer ${"*".repeat(newToken.length)}`]);
+    expect(requests.map(({ url, authorization }) => `${url} ${authorization?.at(-1)}`)).toEqual([
+      "/npm/a 1",
+      "/npm/b 1",
+      "/npm/c 1",
+      "/npm/c 2",
+    ]);
+    await waitUntil(() => seen.hosts.length === 3);
   });
 
   test("for an audit may have a body", async () => {
@@ -197,18 +213,26 @@ describe("the file of registries", () => {
   const entry = { name: "company", kind: "npm", url: "https://npm.example/a", token: { env: "NPM_TOKEN" } };
   const parse = (...registries: object[]) => RegistryFile.safeParse({ registries });
 
-  test("names where each token is, which is read when it is needed and again after a change", async () => {
-    const { registries = [] } = parse(entry, { ...entry, name: "crates", kind: "cargo", username: "ci" }).data ?? {};
-    const environment: Record<string, string> = {};
+  test("names where each token is, which is read when it is needed", async () => {
+    const file = join(scratch.path, "token");
+    const { registries = [] } =
+      parse(
+        { ...entry, token: { file } },
+        { ...entry, name: "crates", kind: "cargo", username: "ci" },
+        { ...entry, name: "wheels", kind: "pypi", token: { env: "MISSING" } },
+      ).data ?? {};
+    const environment = { NPM_TOKEN: "pässword" };
     const tokens: string[] = [];
     const options = { environment, onToken: (name: string, token: string) => void tokens.push(`${name}: ${token}`) };
-    const [npm, cargo] = openRegistries(registries, options);
+    const [npm, cargo, pypi] = openRegistries(registries, options);
     expect(npm).toMatchObject({ name: "company", kind: "npm", url: "https://npm.example/a/" });
-    await expect(npm?.getAuthorization()).rejects.toMatchObject({ code: "registry_token_unusable" });
-    environment["NPM_TOKEN"] = "t1";
-    expect((await npm?.getAuthorization())?.value).toBe("Bearer t1");
-    expect((await cargo?.getAuthorization())?.value).toBe(`Basic ${Buffer.from("ci:t1").toString("base64")}`);
-    expect(tokens).toEqual(["token of the registry company: t1", "token of the registry crates: t1"]);
+    for (const registry of [npm, pypi])
+      await expect(registry?.token.get()).rejects.toMatchObject({ code: "registry_token_unusable" });
+    await writeFile(file, "t1");
+    expect(createAuthorization(npm!, await npm!.token.get())).toBe("Bearer t1");
+    const login = Buffer.from("ci:pässword").toString("base64");
+    expect(createAuthorization(cargo!, await cargo!.token.get())).toBe(`Basic ${login}`);
+    expect(tokens).toEqual(["token of the registry company: t1", "token of the registry crates: pässword"]);
   });
 
   test.each([

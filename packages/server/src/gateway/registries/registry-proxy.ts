@@ -1,14 +1,21 @@
-import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest, type ServerResponse } from "node:http";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request as httpRequest,
+  type ServerResponse,
+} from "node:http";
 import { request as httpsRequest } from "node:https";
 import { pipeline, type Transform } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { SecretFilter, type SecretMatcher } from "../../redaction/index.ts";
+import { toError } from "../../std/errors.ts";
 import type { GatewayContext, GatewayHooks } from "../context.ts";
-import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
+import { createForwardHeaders, createReturnHeaders, hasBody } from "../forwarding.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseWithError } from "../refusal.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
-import type { Authorization, Registry } from "./registry.ts";
+import { createAuthorization, type Registry } from "./registry.ts";
 
 export interface RegistryProxyOptions {
   readonly registries: readonly Registry[];
@@ -60,21 +67,42 @@ export class RegistryProxy {
       if (remaining > 0) this.#openCounts.set(context.runner_id, remaining);
       else this.#openCounts.delete(context.runner_id);
     });
-    const authorization = await registry.getAuthorization();
-    if (!res.destroyed) this.#forward({ context, registry, path, authorization }, req, res);
+    const token = await registry.token.get();
+    if (res.destroyed) return;
+    const url = new URL(`${registry.url}${path}`);
+    const use = this.#watchUse({ context, url }, req, res);
+    this.#send({ registry, url, token, use, mayRepeat: !hasBody(req.headers) }, req, res);
   }
 
-  #forward(
-    { context, registry, path, authorization }: RegistryRequest,
+  /** Reports the use of the registry when the request ends. */
+  #watchUse(
+    { context, url }: { context: GatewayContext; url: URL },
     req: IncomingMessage,
     res: ServerResponse,
-  ): void {
+  ): RegistryUse {
     const startedAt = performance.now();
-    const url = new URL(`${registry.url}${path}`);
+    const use: RegistryUse = { bytesIn: 0 };
+    let bytesOut = 0;
+    req.on("data", (chunk: Buffer) => (bytesOut += chunk.length));
+    res.once("close", () =>
+      this.#options.hooks.hostUse?.(context, {
+        name: url.hostname,
+        port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
+        bytes_in: use.bytesIn,
+        bytes_out: bytesOut,
+        duration_ms: Math.round(performance.now() - startedAt),
+        ended: true,
+      }),
+    );
+    return use;
+  }
+
+  #send(sending: RegistryRequest, req: IncomingMessage, res: ServerResponse): void {
+    const { registry, url, token, mayRepeat } = sending;
     const host = url.hostname;
     const headers: OutgoingHttpHeaders = {
       ...createForwardHeaders(req, url.host),
-      authorization: authorization.value,
+      authorization: createAuthorization(registry, token),
       // The answer must be readable to rewrite the addresses in it.
       "accept-encoding": "identity",
     };
@@ -86,39 +114,51 @@ export class RegistryProxy {
     request.once("error", (error) =>
       refuseWithError({ req, res }, new WharfError("host_unreachable", { host, reason: error.message })),
     );
-    let bytesIn = 0;
-    let bytesOut = 0;
     request.once("response", (response) => {
-      if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
-        request.destroy(new Error("it responded in an encoding that was not requested"));
-        return;
-      }
-      const runnerUrl = `http://${req.headers.host}/registries/${registry.name}/`;
-      const { matcher } = authorization;
-      const isText = textTypes.test(response.headers["content-type"] ?? "");
-      const rewriter = isText ? new AddressRewriter(registry.url, runnerUrl) : undefined;
-      res.writeHead(
-        response.statusCode ?? 502,
-        createRunnerHeaders(response, { url, registry, runnerUrl, rewriter, matcher }),
-      );
-      response.on("data", (chunk: Buffer) => (bytesIn += chunk.length));
-      const filter = new SecretFilter({ getMatcher: () => matcher });
-      // A response that breaks off destroys the runner's, so that it never looks complete.
-      pipeline([response, filter, ...(rewriter ? [rewriter] : []), res], () => request.destroy());
+      const exchange = { request, response };
+      if (mayRepeat && response.statusCode === 401)
+        this.#renew(sending, exchange, req, res).catch((error: unknown) => request.destroy(toError(error)));
+      else this.#answer(sending, exchange, req, res);
     });
-    res.once("close", () => {
-      request.destroy();
-      this.#options.hooks.hostUse?.(context, {
-        name: host,
-        port: Number(url.port) || (url.protocol === "https:" ? 443 : 80),
-        bytes_in: bytesIn,
-        bytes_out: bytesOut,
-        duration_ms: Math.round(performance.now() - startedAt),
-        ended: true,
-      });
-    });
-    req.on("data", (chunk: Buffer) => (bytesOut += chunk.length));
-    pipeline(req, request, () => undefined);
+    const end = () => request.destroy();
+    res.once("close", end);
+    request.once("close", () => res.off("close", end));
+    if (hasBody(req.headers)) pipeline(req, request, () => undefined);
+    else request.end();
+  }
+
+  /** Sends the request once more if the registry's token has changed. */
+  async #renew(sending: RegistryRequest, exchange: RegistryExchange, req: IncomingMessage, res: ServerResponse) {
+    exchange.response.on("error", () => undefined);
+    const token = await sending.registry.token.renew(sending.token);
+    if (res.destroyed || res.headersSent) return;
+    if (token === undefined) return this.#answer(sending, exchange, req, res);
+    exchange.request.destroy();
+    this.#send({ ...sending, token, mayRepeat: false }, req, res);
+  }
+
+  #answer(
+    { registry, url, use }: RegistryRequest,
+    { request, response }: RegistryExchange,
+    req: IncomingMessage,
+    res: ServerResponse,
+  ): void {
+    if ((response.headers["content-encoding"] ?? "identity") !== "identity") {
+      request.destroy(new Error("it responded in an encoding that was not requested"));
+      return;
+    }
+    const runnerUrl = `http://${req.headers.host}/registries/${registry.name}/`;
+    const { matcher } = registry.token;
+    const isText = textTypes.test(response.headers["content-type"] ?? "");
+    const rewriter = isText ? new AddressRewriter(registry.url, runnerUrl) : undefined;
+    res.writeHead(
+      response.statusCode ?? 502,
+      createRunnerHeaders(response, { url, registry, runnerUrl, rewriter, matcher }),
+    );
+    response.on("data", (chunk: Buffer) => (use.bytesIn += chunk.length));
+    const filter = new SecretFilter({ getMatcher: () => matcher });
+    // A response that breaks off destroys the runner's, so that it never looks complete.
+    pipeline([response, filter, ...(rewriter ? [rewriter] : []), res], () => request.destroy());
   }
 }
 
@@ -128,11 +168,23 @@ const isReading = ({ kind }: Registry, method: string, path: string): boolean =>
   method === "HEAD" ||
   (method === "POST" && kind === "npm" && path.startsWith("-/npm/v1/security/"));
 
+/** What a registry has sent so far. */
+interface RegistryUse {
+  bytesIn: number;
+}
+
 interface RegistryRequest {
-  readonly context: GatewayContext;
   readonly registry: Registry;
-  readonly path: string;
-  readonly authorization: Authorization;
+  readonly url: URL;
+  readonly token: string;
+  readonly use: RegistryUse;
+  /** Whether the request can be sent once more with another token. */
+  readonly mayRepeat: boolean;
+}
+
+interface RegistryExchange {
+  readonly request: ClientRequest;
+  readonly response: IncomingMessage;
 }
 
 interface AnswerOptions {

@@ -1,15 +1,15 @@
 import type { RunnerRegistry } from "@wharf/contract";
-import type { SecretMatcher } from "../../redaction/index.ts";
-
-/** The header `authorization` of a request, and what recognises its secret in an answer. */
-export interface Authorization {
-  readonly value: string;
-  readonly matcher: SecretMatcher;
-}
+import type { Secret } from "../secrets/index.ts";
 
 /** A registry that needs a credential, which the gateway adds outside the runner. */
 export interface Registry extends RunnerRegistry {
   /** The registry's address, which ends with a slash. */
   readonly url: string;
-  readonly getAuthorization: () => Promise<Authorization>;
+  readonly token: Secret;
+  /** With it, the token is sent as a password. */
+  readonly username: string | undefined;
 }
+
+/** Returns the header `authorization` with a token of the registry. */
+export const createAuthorization = ({ username }: Registry, token: string): string =>
+  username === undefined ? `Bearer ${token}` : `Basic ${Buffer.from(`${username}:${token}`).toString("base64")}`;

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { z } from "zod";
-import { absolutePath, command, SecretSource } from "../../secret-source.ts";
+import { absolutePath, CommandLine, SecretEntry } from "../../secrets/index.ts";
 import { getPort } from "../address-policy.ts";
 import type { Endpoint } from "../address.ts";
 
@@ -28,7 +28,7 @@ const Entry = z
     path: z.string().optional(),
     /** The id of the only organisation that may use the entry. */
     organization: z.uuid().optional(),
-    token: SecretSource.optional(),
+    token: SecretEntry.optional(),
     /** The user name beside a token. */
     username: z
       .string()
@@ -37,7 +37,7 @@ const Entry = z
       .optional(),
     github_app: GithubApp.optional(),
     /** A program that answers with git's credential protocol. */
-    command: command.optional(),
+    command: CommandLine.optional(),
     /** Without a key, ssh's agent signs. */
     ssh: z.strictObject({ key_file: absolutePath.optional(), known_hosts_file: absolutePath }).optional(),
   })

@@ -150,8 +150,9 @@ describe("a login over HTTP", () => {
 
   test.each([
     ["a missing variable", { token: { env: "MISSING" } }, "has no variable MISSING"],
-    ["a missing file", { token: { file: "/nonexistent/token" } }, "/nonexistent/token"],
-    ["a failing program", { token: { command: ["/bin/false"] } }, "/bin/false failed (1)"],
+    ["a missing file", { token: { file: "/nonexistent/token" } }, "its file does not exist (/nonexistent/token)"],
+    ["a failing program", { token: { command: ["/bin/false"] } }, "its command ended with code 1 (/bin/false)"],
+    ["a failing login program", { command: ["/bin/false"] }, "its command ended with code 1 (/bin/false)"],
     ["a program without an answer", { command: ["/bin/true"] }, "without a username"],
     ["a value of several lines", { token: { env: "LINES" } }, "contains a line break"],
   ])("from %s is an error that names the entry", async (_what, entry, reason) => {

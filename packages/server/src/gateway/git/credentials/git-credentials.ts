@@ -2,7 +2,15 @@ import { createPrivateKey } from "node:crypto";
 import { access, constants, readFile, stat } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { toError } from "../../../std/errors.ts";
-import { readSecret } from "../../secret-source.ts";
+import {
+  createSecretSource,
+  type OnSecret,
+  parsePassword,
+  Secret,
+  type SecretEntry,
+  SecretError,
+  toSecretPlace,
+} from "../../secrets/index.ts";
 import {
   CredentialEntries,
   type CredentialEntry,
@@ -21,10 +29,10 @@ export interface CredentialOptions {
   /** The server's own environment. */
   readonly environment: Readonly<Record<string, string>>;
   /** Called with each password or token that was read, which must not leave the server. */
-  readonly onPassword?: (name: string, password: string) => void;
+  readonly onPassword?: OnSecret;
 }
 
-/** How long a login from a program or a file is used before it is read again. */
+/** How long a login from a program is used before the program runs again. */
 const rereadMs = 60_000;
 
 /**
@@ -35,6 +43,8 @@ const rereadMs = 60_000;
 export class GitCredentials {
   readonly #options: CredentialOptions;
   readonly #cache = new LoginCache();
+  /** By the entry that names the token. */
+  readonly #tokens = new Map<string, Secret>();
 
   constructor(options: CredentialOptions) {
     this.#options = options;
@@ -51,6 +61,7 @@ export class GitCredentials {
   }
 
   async getLogin(entry: CredentialEntry, use: CredentialUse): Promise<Login> {
+    if (entry.token) return createTokenLogin(entry, await this.#getToken(entry, entry.token).get());
     try {
       return await this.#cache.get(getKey(entry, use), async () => {
         const requested = await this.#requestLogin(entry, use);
@@ -62,9 +73,30 @@ export class GitCredentials {
     }
   }
 
-  /** Forgets a login that the host refused. */
-  drop(entry: CredentialEntry, use: CredentialUse, refused: Login): Promise<void> {
-    return this.#cache.drop(getKey(entry, use), refused);
+  /** Returns another login after the host refused one; undefined if there is none. */
+  async renewLogin(entry: CredentialEntry, use: CredentialUse, refused: Login): Promise<Login | undefined> {
+    if (entry.token) {
+      const password = await this.#getToken(entry, entry.token).renew(refused.password);
+      return password === undefined ? undefined : createTokenLogin(entry, password);
+    }
+    await this.#cache.drop(getKey(entry, use), refused);
+    const login = await this.getLogin(entry, use);
+    return login.password === refused.password ? undefined : login;
+  }
+
+  #getToken(entry: CredentialEntry, token: SecretEntry): Secret {
+    const name = describeEntry(entry);
+    const key = JSON.stringify([name, token]);
+    const existingToken = this.#tokens.get(key);
+    if (existingToken) return existingToken;
+    const secret = new Secret(toSecretPlace(token, this.#options.environment), {
+      name: `login for ${name}`,
+      createError: (error) => createUnusableError(entry, error),
+      onValue: this.#options.onPassword,
+      parse: parsePassword,
+    });
+    this.#tokens.set(key, secret);
+    return secret;
   }
 
   /** Callers share the request, so it has its own deadline and no caller's signal. */
@@ -73,24 +105,34 @@ export class GitCredentials {
     const renewAt = Date.now() + rereadMs;
     if (entry.github_app) return requestInstallationToken(entry.github_app, use.path);
     if (entry.command) return { login: await readLoginFromCommand(entry.command, use, environment), renewAt };
-    if (!entry.token) throw new Error("it has no login");
-    const username = entry.username ?? (entry.host.includes("gitlab") ? "oauth2" : "x-access-token");
-    return { login: { username, password: await readSecret(entry.token, environment) }, renewAt };
+    throw new Error("it has no login");
   }
 }
 
 /** Logins of different repositories or entries are different. */
 const getKey = (entry: CredentialEntry, { endpoint, path }: CredentialUse): string =>
-  JSON.stringify([entry, endpoint, entry.token ? "" : path]);
+  JSON.stringify([entry, endpoint, path]);
 
-const createUnusableError = (entry: CredentialEntry, cause: unknown): WharfError => {
-  const error = toError(cause);
-  return new WharfError(
+const createTokenLogin = ({ host, username }: CredentialEntry, password: string): Login => ({
+  username: username ?? (host.includes("gitlab") ? "oauth2" : "x-access-token"),
+  password,
+});
+
+const createUnusableError = (entry: CredentialEntry, cause: unknown): WharfError =>
+  new WharfError(
     "git_credential_unusable",
-    { entry: describeEntry(entry), reason: error.message.slice(0, 300) },
+    { entry: describeEntry(entry), reason: describeProblem(entry, cause).slice(0, 300) },
     { cause },
   );
-};
+
+/** Says why an entry cannot be used, and names the file or the program in question. */
+function describeProblem({ token, command }: CredentialEntry, cause: unknown): string {
+  const { message } = toError(cause);
+  const file = token && "file" in token ? token.file : undefined;
+  const [program] = (token && "command" in token ? token.command : command) ?? [];
+  const place = file ?? program;
+  return cause instanceof SecretError && place !== undefined ? `${message} (${place})` : message;
+}
 
 const createFileError = (reason: string, cause?: unknown): WharfError =>
   new WharfError("config_invalid", { name: "WHARF_GIT_CREDENTIALS", reason }, { cause });
@@ -133,7 +175,7 @@ export async function checkGitCredentials(options: CredentialOptions): Promise<C
     entries.map(async (entry) => {
       const problem = await checkEntry(entry, options).then(
         () => undefined,
-        (error: unknown) => toError(error).message,
+        (error: unknown) => describeProblem(entry, error),
       );
       return { entry: describeEntry(entry), ...(problem !== undefined && { problem }) };
     }),
@@ -141,7 +183,7 @@ export async function checkGitCredentials(options: CredentialOptions): Promise<C
 }
 
 async function checkEntry(entry: CredentialEntry, { environment }: CredentialOptions): Promise<void> {
-  if (entry.token) await readSecret(entry.token, environment);
+  if (entry.token) await createSecretSource(toSecretPlace(entry.token, environment), parsePassword).get();
   if (entry.github_app) createPrivateKey(await readFile(entry.github_app.private_key_file));
   if (entry.ssh?.key_file) await readFile(entry.ssh.key_file);
   if (entry.ssh && !entry.ssh.key_file && environment["SSH_AUTH_SOCK"] === undefined)

@@ -1,7 +1,7 @@
 import type { ModelRoute, UpstreamFault } from "../../context.ts";
+import type { OnSecret } from "../../secrets/index.ts";
 import { orderByWeight } from "./order-by-weight.ts";
 import { Rests } from "./rests.ts";
-import type { OnKey } from "./upstream-key.ts";
 import { Upstream } from "./upstream.ts";
 
 /** A request is sent to at most this many upstreams. */
@@ -29,7 +29,7 @@ export class RouteUpstreams {
   readonly #upstreams: readonly Upstream[];
   readonly #rests = new Rests();
 
-  constructor(name: string, { upstreams }: ModelRoute, onKey?: OnKey) {
+  constructor(name: string, { upstreams }: ModelRoute, onKey?: OnSecret) {
     this.#upstreams = upstreams.map((upstream) => new Upstream(upstream, name, onKey));
   }
 

@@ -1,7 +1,8 @@
 import { getHash } from "../../../std/hash.ts";
 import type { ModelUpstream } from "../../context.ts";
-import { describeKey, type KeyConfig, type KeyDescription } from "../keys/index.ts";
-import { type OnKey, UpstreamKey } from "./upstream-key.ts";
+import { type OnSecret, Secret, type SecretPlace } from "../../secrets/index.ts";
+import { describeKey, type KeyDescription } from "../describe-key.ts";
+import { createKeyError } from "../key-error.ts";
 
 /** A model's server as the gateway uses it. */
 export class Upstream {
@@ -15,12 +16,12 @@ export class Upstream {
   readonly organizations: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly keyDescription: KeyDescription;
-  readonly key: UpstreamKey;
+  readonly key: Secret;
 
   constructor(
     { baseUrl, setting, weight, organizations, timeoutMs, key }: ModelUpstream,
     route: string,
-    onKey?: OnKey,
+    onKey?: OnSecret,
   ) {
     this.id = getHash(JSON.stringify([baseUrl, ...getKeyPlace(key)]));
     this.baseUrl = baseUrl;
@@ -30,7 +31,11 @@ export class Upstream {
     this.organizations = organizations;
     this.timeoutMs = timeoutMs;
     this.keyDescription = describeKey(key);
-    this.key = new UpstreamKey(key, route, onKey);
+    this.key = new Secret(key, {
+      name: this.keyDescription.name,
+      createError: (error) => createKeyError(route, error),
+      onValue: onKey,
+    });
   }
 
   /**
@@ -46,7 +51,7 @@ export class Upstream {
   }
 }
 
-function getKeyPlace(key: KeyConfig): readonly string[] {
+function getKeyPlace(key: SecretPlace): readonly string[] {
   if (key.kind === "environment") return [key.kind, key.name];
   return key.kind === "file" ? [key.kind, key.path] : [key.kind, key.program, ...key.args];
 }

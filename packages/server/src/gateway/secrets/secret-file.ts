@@ -1,45 +1,44 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { WharfError } from "@wharf/contract";
-import { getErrorCode } from "../../../std/errors.ts";
-import { createKeyError, type KeySource, maxKeyBytes, parseKey } from "./key-source.ts";
+import { getErrorCode } from "../../std/errors.ts";
+import { maxSecretBytes, type ParseSecret, SecretError, type SecretSource } from "./secret-source.ts";
 
 /** How long a change of the file may remain unnoticed. */
 const defaultCheckIntervalMs = 2_000;
 /** A file system of another machine may hang. */
 const readTimeoutMs = 5_000;
 
-interface ReadKey {
-  readonly key: string;
+interface ReadSecret {
+  readonly value: string;
   readonly version: string;
 }
 
-/** Reads a key from a file, and again after the file has changed or another one took its place. */
-export class KeyFile implements KeySource {
+/** Reads a secret from a file, and again after the file has changed or was replaced. */
+export class SecretFile implements SecretSource {
   readonly #path: string;
-  readonly #route: string;
+  readonly #parse: ParseSecret;
   readonly #checkIntervalMs: number;
-  #current: ReadKey | undefined;
+  #current: ReadSecret | undefined;
   #checkedAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<string> | undefined;
 
   constructor(
     { path, checkIntervalMs = defaultCheckIntervalMs }: { path: string; checkIntervalMs?: number },
-    route: string,
+    parse: ParseSecret,
   ) {
     this.#path = path;
-    this.#route = route;
+    this.#parse = parse;
     this.#checkIntervalMs = checkIntervalMs;
   }
 
   async get(): Promise<string> {
     const isRecent = performance.now() - this.#checkedAt < this.#checkIntervalMs;
-    return this.#current && isRecent ? this.#current.key : this.#read();
+    return this.#current && isRecent ? this.#current.value : this.#read();
   }
 
-  async renew(refusedKey: string): Promise<string | undefined> {
-    const key = await this.#read();
-    return key === refusedKey ? undefined : key;
+  async renew(refused: string): Promise<string | undefined> {
+    const value = await this.#read();
+    return value === refused ? undefined : value;
   }
 
   #read(): Promise<string> {
@@ -49,30 +48,30 @@ export class KeyFile implements KeySource {
 
   async #readInTime(): Promise<string> {
     const { promise: expiry, reject } = Promise.withResolvers<never>();
-    const error = createKeyError(this.#route, `its file cannot be read within ${readTimeoutMs / 1000} s`);
+    const error = new SecretError(`its file cannot be read within ${readTimeoutMs / 1000} s`);
     const timer = setTimeout(() => reject(error), readTimeoutMs);
     try {
       this.#current = await Promise.race([this.#load(), expiry]);
       this.#checkedAt = performance.now();
-      return this.#current.key;
+      return this.#current.value;
     } catch (error) {
       this.#current = undefined;
-      if (error instanceof WharfError) throw error;
-      throw createKeyError(this.#route, describeFileError(error), error);
+      if (error instanceof SecretError) throw error;
+      throw new SecretError(describeFileError(error), { cause: error });
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #load(): Promise<ReadKey> {
+  async #load(): Promise<ReadSecret> {
     // Opening a pipe without a writer would wait for one.
     await using file = await open(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await file.stat();
-    if (!stats.isFile()) throw createKeyError(this.#route, "its path is not a file");
+    if (!stats.isFile()) throw new SecretError("its path is not a file");
     const version = [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(":");
     if (this.#current?.version === version) return this.#current;
-    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(maxKeyBytes + 1) });
-    return { key: parseKey(buffer.subarray(0, bytesRead), this.#route), version };
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(maxSecretBytes + 1) });
+    return { value: this.#parse(buffer.subarray(0, bytesRead)), version };
   }
 }
 

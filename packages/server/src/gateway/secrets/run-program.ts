@@ -1,26 +1,34 @@
 import { spawn } from "node:child_process";
-import { getErrorCode } from "../../../std/errors.ts";
-import { GroupGuard } from "../../git/group-guard.ts";
-import { createKeyError, type KeyCommandConfig, maxKeyBytes } from "./key-source.ts";
+import { getErrorCode } from "../../std/errors.ts";
+import { GroupGuard } from "../../std/group-guard.ts";
+import { type CommandPlace, maxSecretBytes, SecretError } from "./secret-source.ts";
 
-const defaultTimeoutMs = 20_000;
+const defaultTimeoutMs = 30_000;
 
 const guard = new GroupGuard();
+
+interface Program extends Omit<CommandPlace, "kind" | "ttlMs"> {
+  readonly input?: string;
+  readonly timeoutMs?: number;
+}
 
 /**
  * Runs a program without a shell and returns its output. The program leads its own process group,
  * which ends with the program, at the timeout, at too much output, and with a killed server. Its
- * stderr is discarded, because it may contain the key.
+ * stderr is discarded, because it may contain the secret.
  */
-export function runKeyProgram(
-  { program, args, environment, timeoutMs = defaultTimeoutMs }: KeyCommandConfig & { readonly timeoutMs?: number },
-  route: string,
-): Promise<Buffer> {
+export function runProgram({
+  program,
+  args,
+  environment,
+  input = "",
+  timeoutMs = defaultTimeoutMs,
+}: Program): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       env: environment,
       cwd: "/",
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["pipe", "pipe", "ignore"],
       detached: true,
     });
     const { pid } = child;
@@ -34,6 +42,8 @@ export function runKeyProgram(
       }
       guard.remove(pid);
     };
+    // The program may end without having read its input.
+    child.stdin.on("error", () => undefined).end(input);
     let isOver = false;
     const finish = (settle: () => void) => {
       if (isOver) return;
@@ -44,14 +54,14 @@ export function runKeyProgram(
       child.stdout.destroy();
       settle();
     };
-    const fail = (reason: string, cause?: unknown) => finish(() => reject(createKeyError(route, reason, cause)));
+    const fail = (reason: string, cause?: unknown) => finish(() => reject(new SecretError(reason, { cause })));
     const timer = setTimeout(() => fail(`its command did not end within ${timeoutMs / 1000} s`), timeoutMs);
     const chunks: Buffer[] = [];
     let size = 0;
     child.stdout.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > maxKeyBytes) fail(`its command printed more than ${maxKeyBytes / 1024} KB`);
+      if (size > maxSecretBytes) fail(`its command printed more than ${maxSecretBytes / 1024} KB`);
     });
     child.once("error", (error) => fail(describeStartError(error), error));
     child.once("close", (code, signal) => {

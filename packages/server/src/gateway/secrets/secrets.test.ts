@@ -3,21 +3,21 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { waitUntil } from "../../testing.ts";
-import { createKeySource, describeKey } from "./index.ts";
-import { KeyCommand } from "./key-command.ts";
-import { KeyFile } from "./key-file.ts";
-import { runKeyProgram } from "./run-key-program.ts";
+import { waitUntil } from "../testing.ts";
+import { runProgram } from "./run-program.ts";
+import { SecretCommand } from "./secret-command.ts";
+import { SecretFile } from "./secret-file.ts";
+import { parsePassword, parseToken } from "./secret-source.ts";
+import { createSecretSource, Secret } from "./secret.ts";
 
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "wharf-keys-"));
+  folder = mkdtempSync(join(tmpdir(), "wharf-secrets-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const route = "gemini";
 const unreadable = (reason: RegExp) =>
-  expect.objectContaining({ code: "model_key_unreadable", message: expect.stringMatching(reason) });
+  expect.objectContaining({ name: "SecretError", message: expect.stringMatching(reason) });
 const node = (script: string, ...args: string[]) => ({
   kind: "command" as const,
   program: process.execPath,
@@ -25,42 +25,66 @@ const node = (script: string, ...args: string[]) => ({
   environment: {},
   ttlMs: 60_000,
 });
-const writeKey = (text: string | Buffer, name = "key") => {
+const writeSecret = (text: string | Buffer, name = "key") => {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
 };
 
-test("a key of the environment is its value, and there is no newer one", async () => {
-  const source = createKeySource({ kind: "environment", name: "GEMINI_API_KEY", value: "k-1" }, route);
+test("a secret of the environment is its value, there is no newer one, and a missing one is named", async () => {
+  const source = createSecretSource({ kind: "environment", name: "GEMINI_API_KEY", value: "k-1" });
   expect([await source.get(), await source.renew("k-1")]).toEqual(["k-1", undefined]);
+  const missing = createSecretSource({ kind: "environment", name: "MISSING", value: undefined });
+  await expect(missing.get()).rejects.toEqual(unreadable(/no variable MISSING/));
 });
 
-test("no description of a key contains it", () => {
-  const config = { kind: "environment", name: "GEMINI_API_KEY", value: "real-key" } as const;
-  expect(describeKey(config)).toEqual({
-    name: "GEMINI_API_KEY",
-    advice: "Correct GEMINI_API_KEY in the server's environment and start it again.",
-  });
-  expect(describeKey({ kind: "file", path: "/run/key" }).name).toBe("the key in /run/key");
-  expect(describeKey(node("1", "--secret")).name).toBe(`the key that \`${process.execPath}\` prints`);
+test("a password may contain what no header may, except for line breaks", () => {
+  expect(parsePassword(Buffer.from(" pässword \n"))).toBe(" pässword ");
+  for (const [text, reason] of [
+    ["\n", "is empty"],
+    ["a\nb", "line break"],
+    ["a\u0000", "control character"],
+    ["p".repeat(16 * 1024 + 1), "more than 16 KB"],
+  ] as const)
+    expect(() => parsePassword(Buffer.from(text))).toThrow(reason);
 });
 
-describe("a key in a file", () => {
+test("a secret reports each new value once, and recognises the values before it", async () => {
+  const path = writeSecret("value-1-0123");
+  const reports: string[] = [];
+  const secret = new Secret(
+    { kind: "file", path },
+    {
+      name: "token",
+      createError: (error) => new Error(`unusable: ${error.message}`),
+      onValue: (name, value) => reports.push(`${name} ${value}`),
+    },
+  );
+  expect([await secret.get(), await secret.get()]).toEqual(["value-1-0123", "value-1-0123"]);
+  writeSecret("value-2-0123");
+  expect(await secret.renew("value-1-0123")).toBe("value-2-0123");
+  expect(reports).toEqual(["token value-1-0123", "token value-2-0123"]);
+  expect(secret.matcher.redactText("value-1-0123, value-2-0123")).toBe(`${"*".repeat(12)}, ${"*".repeat(12)}`);
+  unlinkSync(path);
+  expect(await secret.renew("value-2-0123")).toBeUndefined();
+  await expect(secret.get()).rejects.toThrow("unusable: its file does not exist");
+});
+
+describe("a secret in a file", () => {
   test("is read without the surrounding white space, and again after the file has changed", async () => {
-    const path = writeKey(" k-1\n");
-    const source = new KeyFile({ path, checkIntervalMs: 0 }, route);
+    const path = writeSecret(" k-1\n");
+    const source = new SecretFile({ path, checkIntervalMs: 0 }, parseToken);
     expect(await source.get()).toBe("k-1");
-    writeKey("k-2\r\n");
+    writeSecret("k-2\r\n");
     expect(await source.get()).toBe("k-2");
-    renameSync(writeKey("k-3", "next"), path);
+    renameSync(writeSecret("k-3", "next"), path);
     expect(await source.get()).toBe("k-3");
   });
 
-  test("is checked only now and then, but at once after a model's server refused it", async () => {
-    const source = new KeyFile({ path: writeKey("k-1"), checkIntervalMs: 600_000 }, route);
+  test("is checked only now and then, but at once after a host refused it", async () => {
+    const source = new SecretFile({ path: writeSecret("k-1"), checkIntervalMs: 600_000 }, parseToken);
     expect(await source.get()).toBe("k-1");
-    writeKey("k-2");
+    writeSecret("k-2");
     expect(await source.get()).toBe("k-1");
     expect(await source.renew("k-1")).toBe("k-2");
     expect(await source.get()).toBe("k-2");
@@ -69,7 +93,7 @@ describe("a key in a file", () => {
 
   test("that cannot be read says why without a path or the content, and works as soon as it can", async () => {
     const path = join(folder, "key");
-    const source = new KeyFile({ path }, route);
+    const source = new SecretFile({ path }, parseToken);
     const secret = "real-key-0123456789";
     await expect(source.get()).rejects.toEqual(unreadable(/its file does not exist/));
     for (const [content, reason] of [
@@ -80,13 +104,13 @@ describe("a key in a file", () => {
       [secret.repeat(1_000), /more than 16 KB/],
       [Buffer.alloc(100 * 1024 * 1024, "k"), /more than 16 KB/],
     ] as const) {
-      writeKey(content);
+      writeSecret(content);
       const error: Error = await source.get().catch((thrown) => thrown);
       expect(error).toEqual(unreadable(reason));
       expect(error.message).not.toContain(folder);
       expect(error.message).not.toContain(secret);
     }
-    writeKey(secret);
+    writeSecret(secret);
     expect(await source.get()).toBe(secret);
     unlinkSync(path);
     await expect(source.renew(secret)).rejects.toEqual(unreadable(/its file does not exist/));
@@ -95,9 +119,11 @@ describe("a key in a file", () => {
 
   test("that is a folder, a device or a pipe without a writer is refused", async () => {
     const pipe = join(folder, "pipe");
-    await runKeyProgram({ ...node(""), program: "/usr/bin/mkfifo", args: [pipe] }, route);
+    await runProgram({ ...node(""), program: "/usr/bin/mkfifo", args: [pipe] });
     for (const path of [folder, "/dev/zero", pipe])
-      await expect(new KeyFile({ path }, route).get(), path).rejects.toEqual(unreadable(/its path is not a file/));
+      await expect(new SecretFile({ path }, parseToken).get(), path).rejects.toEqual(
+        unreadable(/its path is not a file/),
+      );
   });
 });
 
@@ -116,21 +142,21 @@ class CountedCommand {
   }
 }
 
-describe("a key that a command prints", () => {
+describe("a secret that a command prints", () => {
   test("is fetched once for all who need it, and again when most of its time is over", async () => {
-    writeKey("k-1\n");
+    writeSecret("k-1\n");
     const command = new CountedCommand();
-    const source = new KeyCommand({ ...command.config, ttlMs: 1_000, restMs: 0 }, route);
+    const source = new SecretCommand({ ...command.config, ttlMs: 1_000, restMs: 0 }, parseToken);
     expect(new Set(await Promise.all(Array.from({ length: 50 }, () => source.get())))).toEqual(new Set(["k-1"]));
     expect(command.runs).toBe(1);
-    writeKey("k-2");
+    writeSecret("k-2");
     await waitUntil(async () => (await source.get()) === "k-2");
   });
 
   test("is not used after its time, even if the command fails meanwhile", async () => {
-    writeKey("k-1");
+    writeSecret("k-1");
     const command = new CountedCommand();
-    const source = new KeyCommand({ ...command.config, ttlMs: 300, restMs: 0 }, route);
+    const source = new SecretCommand({ ...command.config, ttlMs: 300, restMs: 0 }, parseToken);
     expect(await source.get()).toBe("k-1");
     unlinkSync(join(folder, "key"));
     await waitUntil(() =>
@@ -140,16 +166,16 @@ describe("a key that a command prints", () => {
       ),
     );
     await expect(source.get()).rejects.toEqual(unreadable(/its command ended with code 1/));
-    writeKey("k-2");
+    writeSecret("k-2");
     expect(await source.get()).toBe("k-2");
   });
 
-  test("is fetched again at once after a model's server refused it, together for all requests", async () => {
-    writeKey("k-1");
+  test("is fetched again at once after a host refused it, together for all requests", async () => {
+    writeSecret("k-1");
     const command = new CountedCommand();
-    const source = new KeyCommand({ ...command.config, restMs: 0 }, route);
+    const source = new SecretCommand({ ...command.config, restMs: 0 }, parseToken);
     expect(await source.get()).toBe("k-1");
-    writeKey("k-2");
+    writeSecret("k-2");
     expect(await Promise.all([source.renew("k-1"), source.renew("k-1"), source.renew("k-1")])).toEqual(
       Array.from({ length: 3 }, () => "k-2"),
     );
@@ -160,20 +186,24 @@ describe("a key that a command prints", () => {
 
   test("is fetched no more often than now and then, whatever the agent does", async () => {
     const command = new CountedCommand();
-    const failing = new KeyCommand({ ...command.config, restMs: 600_000 }, route);
+    const failing = new SecretCommand({ ...command.config, restMs: 600_000 }, parseToken);
     for (let n = 0; n < 10; n++) await expect(failing.get()).rejects.toEqual(unreadable(/ended with code 1/));
     expect(command.runs).toBe(1);
-    writeKey("k-1");
-    const source = new KeyCommand({ ...command.config, restMs: 600_000 }, route);
+    writeSecret("k-1");
+    const source = new SecretCommand({ ...command.config, restMs: 600_000 }, parseToken);
     expect(await source.get()).toBe("k-1");
     for (let n = 0; n < 10; n++) expect(await source.renew("k-1")).toBeUndefined();
-    expect(command.runs).toBe(2);
+    expect(command.runs).toBe(3);
   });
 
   test("gets only the named environment, no shell, no terminal and no input", async () => {
     const script = `process.stdout.write(JSON.stringify([Object.keys(process.env), process.argv[1], process.stdin.isTTY ?? false]).replaceAll(" ", "_"))`;
     const config = { ...node(script, "$(id);`id`"), environment: { PATH: "/bin", ONLY: "1" } };
-    expect(JSON.parse(await new KeyCommand(config, route).get())).toEqual([["PATH", "ONLY"], "$(id);`id`", false]);
+    expect(JSON.parse(await new SecretCommand(config, parseToken).get())).toEqual([
+      ["PATH", "ONLY"],
+      "$(id);`id`",
+      false,
+    ]);
   });
 
   test.each([
@@ -188,15 +218,22 @@ describe("a key that a command prints", () => {
     ["prints 100 MB", "process.stdout.write('k'.repeat(100 * 1024 * 1024))", /printed more than 16 KB/],
     ["prints without an end", "setInterval(() => process.stdout.write('k'.repeat(1024)))", /printed more than 16 KB/],
   ])("and a command that %s is an error without the output", async (_what, script, reason) => {
-    const error: Error = await new KeyCommand(node(script), route).get().catch((thrown) => thrown);
+    const error: Error = await new SecretCommand(node(script), parseToken).get().catch((thrown) => thrown);
     expect(error).toEqual(unreadable(reason));
     expect(error.message).not.toContain("real-key");
   });
 
+  test("may depend on an input, which the program need not read", async () => {
+    const read = node("process.stdin.pipe(process.stdout)");
+    expect(String(await runProgram({ ...read, input: "host=a" }))).toBe("host=a");
+    const ignore = node("process.stdin.destroy(); setTimeout(() => console.log('k-1'), 50)");
+    expect(String(await runProgram({ ...ignore, input: "x".repeat(10_000_000) }))).toBe("k-1\n");
+  });
+
   test("and a missing program or one that may not run is an error", async () => {
-    const run = (program: string) => new KeyCommand({ ...node(""), program, args: [] }, route).get();
+    const run = (program: string) => new SecretCommand({ ...node(""), program, args: [] }, parseToken).get();
     await expect(run("/nonexistent/program")).rejects.toEqual(unreadable(/the program of its command does not exist/));
-    await expect(run(writeKey("#!/bin/sh"))).rejects.toEqual(unreadable(/may not run its command/));
+    await expect(run(writeSecret("#!/bin/sh"))).rejects.toEqual(unreadable(/may not run its command/));
   });
 
   test("and a command that hangs is ended with its children, also one that left its group", async () => {
@@ -208,7 +245,7 @@ describe("a key that a command prints", () => {
       start(false); const left = start(true); left.unref();
       setTimeout(() => process.kill(left.pid, "SIGKILL"), 60000);
       setInterval(() => {}, 1000);`;
-    await expect(runKeyProgram({ ...node(script, file), timeoutMs: 2_000 }, route)).rejects.toEqual(
+    await expect(runProgram({ ...node(script, file), timeoutMs: 2_000 })).rejects.toEqual(
       unreadable(/did not end within 2 s/),
     );
     const pids = readFileSync(file, "utf8").trim().split("\n").map(Number);
@@ -221,7 +258,7 @@ describe("a key that a command prints", () => {
     const key = randomBytes(12 * 1024)
       .toString("base64")
       .slice(0, 16 * 1024);
-    expect(await new KeyCommand(node("process.stdout.write(process.argv[1])", key), route).get()).toBe(key);
+    expect(await new SecretCommand(node("process.stdout.write(process.argv[1])", key), parseToken).get()).toBe(key);
   });
 });
 
