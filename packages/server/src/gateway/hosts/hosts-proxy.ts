@@ -2,9 +2,11 @@ import { type IncomingMessage, request as httpRequest, type ServerResponse, STAT
 import type { connect } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
+import { toError } from "../../std/errors.ts";
 import type { GatewayContext, GatewayHooks, HostUse } from "../context.ts";
 import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
 import { refuseWithError } from "../refusal.ts";
+import { RunnerPlaces } from "../runner-places.ts";
 import { AddressFinder, type FindAddresses } from "./addresses.ts";
 import { decide, formatTarget, type HostDecision, type HostRule, type HostTarget, parseTarget } from "./host-policy.ts";
 import { carry, connectTo, defaultTunnelTimes, readGreeting, type TunnelTimes, type TunnelUse } from "./tunnel.ts";
@@ -32,7 +34,7 @@ export class HostsProxy {
   readonly #options: HostsProxyOptions;
   readonly #findAddresses: FindAddresses;
   readonly #times: TunnelTimes;
-  readonly #openCounts = new Map<string, number>();
+  readonly #places = new RunnerPlaces(maxPerRunner);
   readonly #tunnels = new Set<Duplex>();
 
   constructor(options: HostsProxyOptions) {
@@ -46,7 +48,7 @@ export class HostsProxy {
     const { socket, head } = stream;
     this.#tunnels.add(socket);
     socket.once("close", () => this.#tunnels.delete(socket));
-    using place = this.#takePlace(context);
+    using place = this.#places.take(context.runner_id);
     if (!place) return sendTunnelError(socket, new WharfError("rate_limited", { retry_after_s: 1 }));
     const decision = await this.#decide(context, parseTarget(req.url ?? ""), req.url ?? "");
     if (decision instanceof WharfError) return sendTunnelError(socket, decision);
@@ -75,7 +77,7 @@ export class HostsProxy {
 
   /** Serves a request with a whole URL, as programs send it to a proxy for plain HTTP. */
   async forward(context: GatewayContext, req: IncomingMessage, res: ServerResponse): Promise<void> {
-    using place = this.#takePlace(context);
+    using place = this.#places.take(context.runner_id);
     if (!place) return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
     const [, scheme = "", authority = "", path = ""] =
       /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^#]*)/i.exec(req.url ?? "") ?? [];
@@ -158,25 +160,10 @@ export class HostsProxy {
       this.#options.hooks.hostUse?.(context, { ...target, ...use });
     return new UseReporter(report, this.#times.reportMs);
   }
-
-  #takePlace({ runner_id }: GatewayContext): Disposable | undefined {
-    const count = this.#openCounts.get(runner_id) ?? 0;
-    if (count >= maxPerRunner) return undefined;
-    this.#openCounts.set(runner_id, count + 1);
-    return {
-      [Symbol.dispose]: () => {
-        const rest = (this.#openCounts.get(runner_id) ?? 1) - 1;
-        if (rest === 0) this.#openCounts.delete(runner_id);
-        else this.#openCounts.set(runner_id, rest);
-      },
-    };
-  }
 }
 
 /** Strips a login: the text goes into the log. */
 const getHostText = (authority: string): string => authority.replace(/^.*@/, "").slice(0, 255);
-
-const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 const createUnreachableError = (target: HostTarget, reason: string): WharfError =>
   new WharfError("host_unreachable", { host: formatTarget(target), reason });

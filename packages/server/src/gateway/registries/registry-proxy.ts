@@ -14,6 +14,7 @@ import type { GatewayContext, GatewayHooks } from "../context.ts";
 import { createForwardHeaders, createReturnHeaders, hasBody } from "../forwarding.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseWithError } from "../refusal.ts";
+import { RunnerPlaces } from "../runner-places.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
 import { createAuthorization, type Registry } from "./registry.ts";
 
@@ -39,7 +40,7 @@ const relayHost = /^(?:127\.0\.0\.1|localhost):\d{1,5}$/;
 export class RegistryProxy {
   readonly #registries: ReadonlyMap<string, Registry>;
   readonly #options: RegistryProxyOptions;
-  readonly #openCounts = new Map<string, number>();
+  readonly #places = new RunnerPlaces(maxPerRunner);
 
   constructor(options: RegistryProxyOptions) {
     this.#options = options;
@@ -58,15 +59,9 @@ export class RegistryProxy {
     if (isClimbingPath(`/${path.split("?")[0]}`)) return refuse("the path leaves the registry");
     if (!isReading(registry, req.method ?? "", path)) return refuse("a runner may read packages and not publish any");
     if (!relayHost.test(req.headers.host ?? "")) return refuse("the request is not for the relay");
-    const count = this.#openCounts.get(context.runner_id) ?? 0;
-    if (count >= maxPerRunner)
-      return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
-    this.#openCounts.set(context.runner_id, count + 1);
-    res.once("close", () => {
-      const remaining = (this.#openCounts.get(context.runner_id) ?? 1) - 1;
-      if (remaining > 0) this.#openCounts.set(context.runner_id, remaining);
-      else this.#openCounts.delete(context.runner_id);
-    });
+    const place = this.#places.take(context.runner_id);
+    if (!place) return refuseWithError({ req, res }, new WharfError("rate_limited", { retry_after_s: 1 }));
+    res.once("close", () => place[Symbol.dispose]());
     const token = await registry.token.get();
     if (res.destroyed) return;
     const url = new URL(`${registry.url}${path}`);
