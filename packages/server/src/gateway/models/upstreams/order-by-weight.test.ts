@@ -5,7 +5,7 @@ import { orderByWeight } from "./order-by-weight.ts";
 const upstreams = fc.uniqueArray(
   fc.record({
     id: fc.string({ minLength: 1 }),
-    weight: fc.oneof(fc.constant(0), fc.double({ min: 0.001, max: 1_000 })),
+    weight: fc.oneof(fc.constant(0), fc.double({ min: 0.001, max: 1_000, noNaN: true })),
   }),
   { selector: ({ id }) => id, minLength: 1, maxLength: 8 },
 );
