@@ -4,7 +4,8 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
-import { Budgets, Ledger, type ModelRequest, PriceTable } from "../../usage/index.ts";
+import { prices, request } from "../../usage/fixtures.ts";
+import { Budgets, Ledger, type ModelRequest } from "../../usage/index.ts";
 import {
   createRecord,
   createRunJournal,
@@ -17,19 +18,6 @@ import { BudgetGuard } from "./budget-guard.ts";
 
 const { budgets: budgetTable, permissions, runs, tasks, turns } = schema;
 const logger = pino({ level: "silent" });
-const prices = new PriceTable({
-  versions: [{ from: "2020-01-01", prices: [{ models: ["m"], input: 1, output: 2 }] }],
-});
-/** May cost 2,100 micro-USD. */
-const request: ModelRequest = {
-  requestId: "r",
-  kind: "answer",
-  route: "main",
-  api: "anthropic",
-  model: "m",
-  bodyBytes: 300,
-  maxOutputTokens: 1_000,
-};
 const usage = {
   input_tokens: 100,
   cached_tokens: 0,

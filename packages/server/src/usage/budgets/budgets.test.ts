@@ -5,29 +5,14 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { openDatabase, schema } from "../../store/index.ts";
+import { prices, request } from "../fixtures.ts";
 import type { LedgerDatabase } from "../ledger/ledger-database.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import type { ModelRequest } from "../ledger/model-request.ts";
-import { PriceTable } from "../prices/price-table.ts";
 import type { TokenUsage } from "../token-usage.ts";
 import { Budgets } from "./budgets.ts";
 
 const { budgets: budgetTable, model_requests, model_reservations } = schema;
 const logger = pino({ level: "silent" });
-const prices = new PriceTable({
-  versions: [{ from: "2020-01-01", prices: [{ models: ["m"], input: 1, output: 2 }] }],
-});
-
-/** May cost 2,100 micro-USD: 100 tokens of input, 1,000 of output. */
-const request: ModelRequest = {
-  requestId: "r",
-  kind: "answer",
-  route: "main",
-  api: "anthropic",
-  model: "m",
-  bodyBytes: 300,
-  maxOutputTokens: 1_000,
-};
 const maxCost = 2_100;
 /** Costs 170 micro-USD. */
 const usage: TokenUsage = {

@@ -1,17 +1,12 @@
+import type { TokenUsage } from "../token-usage.ts";
 import type { LedgerDatabase } from "./ledger-database.ts";
 
 /** The end of a reserved request. */
-export interface Settlement {
+export interface Settlement extends Omit<TokenUsage, "exact" | "implausible"> {
   readonly id: string;
   readonly status: number;
   readonly upstream: string | undefined;
   readonly duration_ms: number;
-  readonly input_tokens: number;
-  readonly cached_tokens: number;
-  readonly cache_write_tokens: number;
-  readonly long_cache_write_tokens: number;
-  readonly output_tokens: number;
-  readonly thinking_tokens: number;
   readonly cost: number | undefined;
   readonly estimated: boolean;
   readonly implausible: string | undefined;
