@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { getConnectionHeaders } from "@wharf/contract/wire";
 
 /** Headers that only concern the way between the runner and the server. */
@@ -32,3 +32,19 @@ export const createReturnHeaders = (response: IncomingMessage): OutgoingHttpHead
  */
 export const hasBody = (headers: IncomingHttpHeaders): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
+
+/**
+ * Calls `handle` with the answer to a request. An answer that cannot be passed on is an error of
+ * the request: Node.js throws for a status below 100, and it reports nothing of an answer that
+ * changes the protocol.
+ */
+export function onceAnswered(request: ClientRequest, handle: (response: IncomingMessage) => void): void {
+  request.once("response", (response) => {
+    if ((response.statusCode ?? 0) >= 200) handle(response);
+    else request.destroy(new Error("it answered with an invalid status"));
+  });
+  request.once("upgrade", (_response, socket) => {
+    socket.destroy();
+    request.emit("error", new Error("it changed to another protocol"));
+  });
+}

@@ -343,4 +343,18 @@ describe("a plain request", () => {
       body: expect.stringContaining("The host packages.example cannot be reached"),
     });
   });
+
+  test.each([
+    ["a status that does not exist", "HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n"],
+    ["another protocol", "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n"],
+  ])("whose answer has %s is an error, and the next one works", async (_what, hostile) => {
+    const { port } = await startProxy(allow("packages.example"), (socket) => {
+      socket.once("data", (chunk: Buffer) => socket.end(String(chunk).includes("/hostile") ? hostile : answer("fine")));
+    });
+    expect(await send(port, "http://packages.example/hostile")).toMatchObject({
+      status: 502,
+      body: expect.stringContaining("The host packages.example cannot be reached"),
+    });
+    expect(await send(port, "http://packages.example/next")).toMatchObject({ status: 200, body: "fine" });
+  });
 });

@@ -4,7 +4,7 @@ import { type Duplex, pipeline } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { toError } from "../../std/errors.ts";
 import type { GatewayContext, GatewayHooks, HostUse } from "../context.ts";
-import { createForwardHeaders, createReturnHeaders } from "../forwarding.ts";
+import { createForwardHeaders, createReturnHeaders, onceAnswered } from "../forwarding.ts";
 import { refuseWithError } from "../refusal.ts";
 import { RunnerPlaces } from "../runner-places.ts";
 import { AddressFinder, type FindAddresses } from "./addresses.ts";
@@ -120,7 +120,7 @@ export class HostsProxy {
       refuseWithError({ req, res }, createUnreachableError(target, error.message));
       over.resolve();
     });
-    request.once("response", (response) => {
+    onceAnswered(request, (response) => {
       res.writeHead(response.statusCode ?? 502, createReturnHeaders(response));
       response.on("data", (chunk: Buffer) => (use.bytesIn += chunk.length));
       // A response that breaks off destroys the runner's, so that it never looks complete.

@@ -267,6 +267,16 @@ describe("a request to a model", () => {
     expect(seen.used[0]).toMatchObject({ status: 502, complete: false });
   });
 
+  test.each([
+    ["a status that does not exist", "HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n", "invalid status"],
+    ["another protocol", "HTTP/1.1 101 Go\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n", "another protocol"],
+  ])("fails at once when the model's server answers with %s", async (_what, hostile, reason) => {
+    const { url, seen } = await startModelGateway((req) => void req.socket.end(hostile));
+    const answer = await send(`${url}/models/main/${call}`);
+    expect([answer.statusCode, await text(answer)]).toEqual([502, expect.stringContaining(reason)]);
+    await waitUntil(() => seen.used.length === 1);
+  });
+
   test("ends the model's work when the runner disconnects, before and during the response", async () => {
     const gone: string[] = [];
     const { url, seen } = await startModelGateway((req, res) => {

@@ -189,6 +189,18 @@ describe("an answer", () => {
   });
 });
 
+test.each([
+  ["a status that does not exist", "HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n"],
+  ["another protocol", "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n"],
+])("an answer with %s is an error, and the next one works", async (_what, hostile) => {
+  const { base } = await start(() => (req, res) => {
+    if (req.url === "/npm/hostile") req.socket.end(hostile);
+    else res.end("fine");
+  });
+  expect((await fetch(`${base}hostile`)).status).toBe(502);
+  expect(await (await fetch(`${base}next`)).text()).toBe("fine");
+});
+
 test("addresses are rewritten wherever a text is split", async () => {
   const from = "https://npm.example/a/";
   const to = "http://127.0.0.1:4100/registries/company/";

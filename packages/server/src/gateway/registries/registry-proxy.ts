@@ -11,7 +11,7 @@ import { WharfError } from "@wharf/contract";
 import { SecretFilter, type SecretMatcher } from "../../redaction/index.ts";
 import { toError } from "../../std/errors.ts";
 import type { GatewayContext, GatewayHooks } from "../context.ts";
-import { createForwardHeaders, createReturnHeaders, hasBody } from "../forwarding.ts";
+import { createForwardHeaders, createReturnHeaders, hasBody, onceAnswered } from "../forwarding.ts";
 import { isClimbingPath } from "../paths.ts";
 import { refuseWithError } from "../refusal.ts";
 import { RunnerPlaces } from "../runner-places.ts";
@@ -109,7 +109,7 @@ export class RegistryProxy {
     request.once("error", (error) =>
       refuseWithError({ req, res }, new WharfError("host_unreachable", { host, reason: error.message })),
     );
-    request.once("response", (response) => {
+    onceAnswered(request, (response) => {
       const exchange = { request, response };
       if (mayRepeat && response.statusCode === 401)
         this.#renew(sending, exchange, req, res).catch((error: unknown) => request.destroy(toError(error)));

@@ -6,6 +6,7 @@ import {
   request as httpRequest,
 } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { onceAnswered } from "../../forwarding.ts";
 import type { ModelTimes } from "../model-times.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -71,7 +72,7 @@ export class Attempt {
       this.#silentMs = this.#response ? times.silence : times.firstByte;
       request.destroy(new Error(`no data for ${this.#silentMs / 1000} s`));
     });
-    request.once("response", (response) => {
+    onceAnswered(request, (response) => {
       this.#response = response;
       // An answer may break before someone reads it; its reader gets the same error.
       response.on("error", () => undefined);
