@@ -1,9 +1,10 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGateway } from "./index.ts";
 import { createUpstream } from "./models/testing.ts";
-import { listeningGateway, Scratch } from "./testing.ts";
+import { listeningGateway, Scratch, somebody, waitUntil } from "./testing.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -33,6 +34,37 @@ test("every request that is neither for git nor for a model is denied and report
     expect(answer).toMatch(new RegExp(`may not reach ${RegExp.escape(host)}[.:] ?`));
   }
   expect(seen.denied.map((what) => what.host)).toEqual(asked.map(([, host]) => host));
+});
+
+test("requests whose sender left during the lookup take no place of later ones", async () => {
+  const lookup = Promise.withResolvers<typeof somebody>();
+  const gateway = createGateway({
+    mirrors: scratch.openMirrors(),
+    routes: { main: { api: "gemini", upstreams: [createUpstream("http://127.0.0.1:1")] } },
+    hooks: { pushed: async () => undefined, denied: () => undefined, modelRequest: () => undefined },
+  });
+  let left = 0;
+  const context = { ...somebody, model_route: "main" };
+  const { url } = await scratch.listen((req, res) => {
+    res.once("close", () => left++);
+    gateway.handle(() => lookup.promise, req, res);
+  });
+  const ask = (socket: Socket) =>
+    socket.write(
+      `POST /models/main/v1/models/m:generateContent HTTP/1.1\r\nhost: a\r\nx-goog-api-key: ${somebody.token}\r\n` +
+        "content-length: 2\r\nconnection: close\r\n\r\n{}",
+    );
+  for (let count = 1; count <= 64; count++) {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    ask(socket);
+    await once(socket, "connect");
+    socket.destroy();
+  }
+  const last = connect(Number(new URL(url).port), "127.0.0.1");
+  ask(last);
+  await waitUntil(() => left === 64);
+  lookup.resolve(context);
+  expect(await text(last)).toMatch(/^HTTP\/1.1 502 /);
 });
 
 test("a request without a known run is refused, also when the lookup fails", async () => {

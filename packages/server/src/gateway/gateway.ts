@@ -75,6 +75,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const routeRequest = async (find: FindContext, req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const context = await find();
+    // What counts open requests until they close would never see this one close.
+    if (res.destroyed) return;
     const url = req.url ?? "";
     const host = getRequestedHost(req);
     if (!context) return refuseWithError({ req, res }, new WharfError("egress_denied", { host }));
@@ -109,6 +111,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       socket.on("error", () => undefined);
       const open = async () => {
         const context = await find();
+        if (socket.destroyed) return;
         const host = (req.url ?? "").slice(0, 255);
         if (!context) return sendTunnelError(socket, new WharfError("egress_denied", { host }));
         return hosts.tunnel(context, req, { socket, head });
