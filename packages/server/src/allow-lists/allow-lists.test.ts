@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AgentTypeInput, AllowedHostInput, matchesHost } from "@wharf/contract";
+import { eq } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { AgentTypes } from "../agent-types/index.ts";
@@ -104,6 +105,37 @@ test("a denied host is counted until an entry allows it, for its task or for all
   const stranger = { ...f.owner, user_id: randomUUID() };
   await deny(task.id, "x.example");
   expect(await lists.listDenied(stranger, { limit: 100 })).toEqual([]);
+});
+
+test("an entry leaves the denials that it does not answer: of other organisations and agents, and for private addresses", async () => {
+  await using f = await fixture();
+  const lists = createLists(f);
+  const types = new AgentTypes(f.db, {
+    routes: {},
+    images: { prefix: "", tag: "latest" },
+    findMissingReason: async () => undefined,
+  });
+  await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
+  const [task, other] = [await f.newTask({ title: "mine" }), await f.newTask({ title: "other" })];
+  await f.db.update(schema.tasks).set({ agent_type: "mine" }).where(eq(schema.tasks.id, task.id));
+  const denied = { allows_private: false, reason: "no list has it" };
+  for (const { id } of [task, other]) await lists.recordDenial(id, { ...denied, entry: "pypi.org" });
+  await lists.recordDenial(task.id, { ...denied, entry: "mirror.example", allows_private: true });
+  const list = async () =>
+    (await lists.listDenied(f.owner, { limit: 100 }))
+      .map((one) => `${one.entry} of ${one.task_id === task.id ? "mine" : "other"}`)
+      .toSorted();
+  const stranger = { ...f.owner, organization_id: randomUUID() };
+  await f.db
+    .insert(schema.organizations)
+    .values({ id: stranger.organization_id, name: "Strangers", slug: "strangers" });
+  await lists.add(stranger, AllowedHostInput.parse({ entry: "pypi.org" }));
+  expect(await list()).toHaveLength(3);
+  await add(f, lists, { entry: "pypi", agent_type: "mine" });
+  await add(f, lists, { entry: "mirror.example" });
+  expect(await list()).toEqual(["mirror.example of mine", "pypi.org of other"]);
+  await add(f, lists, { entry: "mirror.example", allows_private: true });
+  expect(await list()).toEqual(["pypi.org of other"]);
 });
 
 test("a task keeps a limited number of denied hosts, and goes with its denials and entries", async () => {

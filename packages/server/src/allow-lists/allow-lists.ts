@@ -92,7 +92,8 @@ export class AllowLists {
           set: { allows_private },
         })
         .returning(allowedColumns);
-      await removeDenied(tx, entry, task_id);
+      const { organization_id } = principal;
+      await removeDenied(tx, { entry, allows_private, organization_id, task_id, agent_type: type?.name });
       if (task_id !== undefined)
         await append(task_id, [
           {
@@ -243,13 +244,37 @@ async function findAgentType(tx: Executor, idOrName: string): Promise<{ id: stri
   return type;
 }
 
-/** Removes the requests that a new entry answers. */
-async function removeDenied(tx: Executor, entry: string, taskId: string | undefined): Promise<void> {
-  const isOfTask = taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId);
+interface NewEntry {
+  readonly entry: string;
+  readonly allows_private: boolean;
+  readonly organization_id: string;
+  readonly task_id: string | undefined;
+  /** The name of the agent type. */
+  readonly agent_type: string | undefined;
+}
+
+/** Removes the requests that a new entry answers, of those tasks that it concerns. */
+async function removeDenied(tx: Executor, newEntry: NewEntry): Promise<void> {
+  const { entry, allows_private, organization_id, task_id, agent_type } = newEntry;
+  const concernedTasks = tx
+    .select({ id: tasks.id })
+    .from(tasks)
+    .innerJoin(boards, eq(boards.id, tasks.board_id))
+    .where(
+      and(
+        eq(boards.organization_id, organization_id),
+        task_id === undefined ? undefined : eq(tasks.id, task_id),
+        agent_type === undefined ? undefined : eq(tasks.agent_type, agent_type),
+      ),
+    );
+  const isConcerned = and(
+    inArray(denied_hosts.task_id, concernedTasks),
+    allows_private ? undefined : eq(denied_hosts.allows_private, false),
+  );
   const rows = await tx
     .select({ entry: denied_hosts.entry })
     .from(denied_hosts)
-    .where(isOfTask)
+    .where(isConcerned)
     .groupBy(denied_hosts.entry);
   const patterns = getHostPatterns(entry);
   const answered = rows.filter(({ entry: asked }) =>
@@ -259,5 +284,5 @@ async function removeDenied(tx: Executor, entry: string, taskId: string | undefi
   );
   if (answered.length === 0) return;
   const entries = answered.map((row) => row.entry);
-  await tx.delete(denied_hosts).where(and(inArray(denied_hosts.entry, entries), isOfTask));
+  await tx.delete(denied_hosts).where(and(inArray(denied_hosts.entry, entries), isConcerned));
 }
