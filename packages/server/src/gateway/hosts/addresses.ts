@@ -12,13 +12,26 @@ export type FindAddresses = (name: string) => Promise<readonly HostAddress[]>;
 const privateRanges: ReadonlySet<string> = new Set(["private", "uniqueLocal", "carrierGradeNat", "reserved"]);
 
 /**
+ * Addresses outside of the link-local range at which providers serve a machine's metadata and
+ * credentials: AWS, Alibaba, Oracle and Azure.
+ */
+const metadataAddresses: ReadonlySet<string> = new Set([
+  "fd00:ec2::254",
+  "100.100.100.200",
+  "192.0.0.192",
+  "168.63.129.16",
+]);
+
+/**
  * Returns the addresses to which a connection may go. Loopback, link-local and multicast addresses
  * are never among them, in any notation: they lead to this machine or to its provider's metadata.
  */
 export function selectAddresses(addresses: readonly HostAddress[], allowsPrivate: boolean): HostAddress[] {
   return addresses.filter(({ address }) => {
     if (!ipaddr.isValid(address)) return false;
-    const range = ipaddr.process(address).range();
+    const parsed = ipaddr.process(address);
+    if (metadataAddresses.has(parsed.toString())) return false;
+    const range = parsed.range();
     return range === "unicast" || (allowsPrivate && privateRanges.has(range));
   });
 }
