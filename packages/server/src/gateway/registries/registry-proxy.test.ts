@@ -82,17 +82,18 @@ test("npm installs a package from a registry that needs a credential, which it n
 });
 
 describe("a request", () => {
-  test("carries the registry's credential in place of the program's own, and no cookie", async () => {
+  test("carries the registry's credential in place of the program's own, no cookie and no other method", async () => {
     const { base } = await start(() => (req, res) => {
       res.writeHead(200, { "set-cookie": "session=1" }).end(JSON.stringify(req.headers));
     });
     const answer = await fetch(`${base}@scope%2fname?write=true`, {
-      headers: { authorization: "Bearer mine", cookie: "a=b" },
+      headers: { authorization: "Bearer mine", cookie: "a=b", "x-http-method-override": "PUT" },
     });
     expect(answer.headers.get("set-cookie")).toBeNull();
     const headers = await answer.json();
     expect(headers).toMatchObject({ authorization: `Bearer ${"*".repeat(token.length)}` });
     expect(headers).not.toHaveProperty("cookie");
+    expect(headers).not.toHaveProperty("x-http-method-override");
   });
 
   test("is answered without the credential that a hostile registry returns, and not in a compressed form", async () => {
@@ -137,6 +138,8 @@ describe("a request", () => {
     ["another method", "x", "PUT", "publish"],
     ["a path that leaves the registry", "..%2fadmin", "GET", "leaves the registry"],
     ["a path with encoded dots", "%2e%2e/admin", "GET", "leaves the registry"],
+    ["a path with dots that are encoded twice", "%252e%252E%252fadmin", "GET", "leaves the registry"],
+    ["a path with dots and a parameter", "..;x=1/admin", "GET", "leaves the registry"],
     ["a registry that does not exist", "../other/x", "GET", "no registry|does not serve"],
   ])("with %s is refused and reported", async (_what, path, method, reason) => {
     const { url, requests, seen } = await start(() => (_req, res) => void res.end("reached"));

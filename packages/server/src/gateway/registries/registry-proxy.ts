@@ -30,6 +30,15 @@ const defaultSilenceMs = 60_000;
 const maxPerRunner = 256;
 /** Answers that may contain addresses of the registry. */
 const textTypes = /^(?:application\/(?:[\w.-]+\+)?(?:json|xml)|text\/)/i;
+/** Credentials of the program, and what would make another call of the one that was checked. */
+const neverSent = [
+  "cookie",
+  "proxy-authorization",
+  "npm-otp",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+];
 /** The address at which the runner's programs reach the relay. */
 const relayHost = /^(?:127\.0\.0\.1|localhost):\d{1,5}$/;
 
@@ -101,7 +110,7 @@ export class RegistryProxy {
       // The answer must be readable to rewrite the addresses in it.
       "accept-encoding": "identity",
     };
-    for (const name of ["cookie", "proxy-authorization", "npm-otp"]) delete headers[name];
+    for (const name of neverSent) delete headers[name];
     const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     const request = send(url, { method: req.method, headers });
     const silenceMs = this.#options.silenceMs ?? defaultSilenceMs;
