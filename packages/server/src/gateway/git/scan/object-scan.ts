@@ -60,8 +60,9 @@ export class ObjectScan implements ObjectSink {
 
   #scan(window: Buffer, isEnd: boolean): void {
     const { matcher, object, onFinding } = this.#options;
+    const lines = new LineCounter(window, 1 + this.#linesBefore);
     const report = (offset: number, finding: Omit<SecretFinding, "line" | "object">) =>
-      onFinding({ ...finding, object, line: 1 + this.#linesBefore + countLines(window.subarray(0, offset)) });
+      onFinding({ ...finding, object, line: lines.getLine(offset) });
     matcher.redact(window, {
       isEnd,
       onMatch: ({ name, start }) => report(start, { rule: "known-secret", description: `the server's ${name}` }),
@@ -88,6 +89,32 @@ export class ObjectScan implements ObjectSink {
         report(match.index, { rule: id, description, fingerprint: createFingerprint(id, secret) });
       }
     }
+  }
+}
+
+/**
+ * Returns the lines of offsets. Those of one rule ascend, so that a file with a match in each line
+ * is not counted from its start for each of them.
+ */
+class LineCounter {
+  readonly #bytes: Buffer;
+  readonly #firstLine: number;
+  #offset = 0;
+  #newlines = 0;
+
+  constructor(bytes: Buffer, firstLine: number) {
+    this.#bytes = bytes;
+    this.#firstLine = firstLine;
+  }
+
+  getLine(offset: number): number {
+    if (offset < this.#offset) {
+      this.#offset = 0;
+      this.#newlines = 0;
+    }
+    this.#newlines += countLines(this.#bytes.subarray(this.#offset, offset));
+    this.#offset = offset;
+    return this.#firstLine + this.#newlines;
   }
 }
 

@@ -187,6 +187,14 @@ describe("the scan of an object", () => {
     }
   });
 
+  test("finds what looks like a secret in every line of a large file, which costs no more than any other", () => {
+    const createLine = (index: number) => `AKIA${createRandomText(16, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")} ${index}\n`;
+    const pieces = Array.from({ length: 16 }, (_, index) => Buffer.from(createLine(index).repeat(20_000)));
+    const lines = scan(pieces).map(({ line }) => line);
+    expect(new Set(lines).size).toBe(16 * 20_000);
+    expect(Math.max(...lines.slice(-10))).toBe(16 * 20_000);
+  });
+
   test("reads objects however git's output is split", () => {
     const output = Buffer.from(
       `${"a".repeat(40)} blob 3\nx\ny\n${"b".repeat(40)} tree 0\n\n${"c".repeat(40)} blob 1\nz\n`,
