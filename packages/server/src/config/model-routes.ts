@@ -1,12 +1,11 @@
-import { readFileSync, statSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { getAddressSetting, getKeySetting, RouteName, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { CommandLine, type ModelRoute, type ModelUpstream, type SecretPlace } from "../gateway/index.ts";
+import { readJsonFile } from "./read-json-file.ts";
 import { parseTime } from "./setting-forms.ts";
 
 const setting = "WHARF_ROUTES";
-const maxFileBytes = 1024 * 1024;
 /** A shorter time would run the command for almost every request. */
 const minTtlMs = 30_000;
 
@@ -80,7 +79,7 @@ interface RoutesFileOptions {
 /** Reads the file that WHARF_ROUTES names. Its errors quote nothing of the file. */
 export function readModelRoutes(options: RoutesFileOptions): Record<string, ModelRoute> {
   const { path } = options;
-  const parsed = RoutesFile.safeParse(parseFile(path));
+  const parsed = RoutesFile.safeParse(readJsonFile(path, (reason, cause) => createRoutesError(path, reason, cause)));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw createRoutesError(path, `${formatPath(issue?.path ?? [])}: ${issue?.message ?? "unknown"}`);
@@ -92,24 +91,6 @@ export function readModelRoutes(options: RoutesFileOptions): Record<string, Mode
       return [name, { api, ...(models && { models }), upstreams: upstreams.map(toOwnUpstream) }];
     }),
   );
-}
-
-function parseFile(path: string): unknown {
-  let text: string;
-  try {
-    if (statSync(path).size > maxFileBytes) throw createRoutesError(path, "it has more than 1 MB");
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    if (error instanceof WharfError) throw error;
-    throw createRoutesError(path, "the file cannot be read", error);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    // The parser's message quotes the file.
-    const place = /\(line \d+ column \d+\)/.exec(error instanceof Error ? error.message : "")?.[0] ?? "";
-    throw createRoutesError(path, `it is not valid JSON ${place}`.trimEnd());
-  }
 }
 
 const createRoutesError = (path: string, reason: string, cause?: unknown): WharfError =>
