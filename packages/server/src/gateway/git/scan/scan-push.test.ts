@@ -1,11 +1,13 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KnownSecrets } from "../../../redaction/index.ts";
 import { commit, git, gitError, listeningGateway, Scratch, type Seen } from "../../testing.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { ObjectScan, type SecretFinding } from "./object-scan.ts";
+import { scanPush } from "./scan-push.ts";
 
 let scratch: Scratch;
 beforeEach(async () => {
@@ -112,6 +114,46 @@ test("what the repository already contains does not stop a push", async () => {
   await commit(pushing.work, { "new.txt": "harmless", "old2.txt": `${filler}\n` });
   await push(pushing);
   expect(pushing.seen.pushed).toHaveLength(1);
+});
+
+describe("what the repository already contains", () => {
+  /** Scans a push of blobs in this order, of which a mirror has the existing ones. */
+  async function scanBlobs(existing: readonly string[], added: readonly string[]): Promise<string | undefined> {
+    const [mirror, work] = [join(scratch.path, "mirror.git"), await scratch.repository("work")];
+    await git(scratch.path, "init", "--quiet", "--bare", mirror);
+    const names = [...existing, ...added].map((_, index) => `f${index}`);
+    for (const [index, content] of [...existing, ...added].entries()) await writeFile(join(work, `f${index}`), content);
+    const ids = await git(work, "hash-object", "-w", ...names);
+    await git(mirror, "hash-object", "-w", ...names.slice(0, existing.length).map((name) => join(work, name)));
+    const quarantine = join(mirror, "objects", "incoming");
+    await mkdir(join(quarantine, "pack"), { recursive: true });
+    const packArgs = ["-C", work, "pack-objects", "--quiet", "--window=0", join(quarantine, "pack", "pack")];
+    execFileSync("git", packArgs, { input: `${ids}\n` });
+    const secrets = new KnownSecrets();
+    secrets.register("GEMINI_API_KEY", knownKey);
+    return scanPush({
+      mirror,
+      quarantine,
+      environment: { ...hostGit, GIT_CONFIG_NOSYSTEM: "1" },
+      matcher: secrets.matcher,
+      allowedFingerprints: new Set(),
+      signal: new AbortController().signal,
+    });
+  }
+  const createTokens = (count: number) => Array.from({ length: count }, createGithubToken).join("\n");
+
+  test("does not hide what a push adds", async () => {
+    const existing = Array.from({ length: 3 }, () => createTokens(150));
+    expect(await scanBlobs(existing, ["harmless"])).toBeUndefined();
+    await rm(join(scratch.path, "mirror.git"), { recursive: true });
+    await rm(join(scratch.path, "work"), { recursive: true });
+    expect(await scanBlobs(existing, [knownKey])).toMatch(/blob [0-9a-f]{12}:1 the server's GEMINI_API_KEY/);
+  });
+
+  test("is not searched in a push with more findings than are kept", async () => {
+    const existing = Array.from({ length: 250 }, () => createTokens(25));
+    expect(await scanBlobs(existing, [knownKey])).toContain("too many texts that look like secrets");
+  });
 });
 
 test("only the first findings are listed, and a hostile file name cannot forge output", async () => {

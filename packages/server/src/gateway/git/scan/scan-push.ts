@@ -17,8 +17,13 @@ export interface PushScan {
   readonly signal: AbortSignal;
 }
 
-/** More findings are not collected: the push is refused anyway. */
-const maxFindings = 100;
+/** More findings of an object are not collected: one of them is enough to refuse the push. */
+const maxFindingsPerObject = 20;
+/**
+ * A push with more of them is refused without asking which objects the mirror has: those that it
+ * has must not take the place of those that are new.
+ */
+const maxFindings = 5_000;
 const maxListedFindings = 5;
 const maxPathLength = 200;
 
@@ -32,6 +37,7 @@ const maxPathLength = 200;
 export async function scanPush(scan: PushScan): Promise<string | undefined> {
   if (scan.quarantine === "") return undefined;
   const findings = await collectFindings(scan);
+  if (findings.length >= maxFindings) return "the push contains too many texts that look like secrets";
   const existingIds = await findExistingIds(scan, findings);
   const added = findings.filter(({ object }) => !existingIds.has(object.id));
   if (added.length === 0) return undefined;
@@ -43,11 +49,15 @@ const getQuarantinePath = ({ mirror, quarantine }: PushScan): string => join(mir
 async function collectFindings(scan: PushScan): Promise<SecretFinding[]> {
   const { allowedFingerprints, environment, matcher, mirror, signal } = scan;
   const findings = new Map<string, SecretFinding>();
+  const countsByObject = new Map<string, number>();
   const addFinding = (finding: SecretFinding) => {
     const { fingerprint, object, rule, description } = finding;
     if (fingerprint !== undefined && allowedFingerprints.has(fingerprint)) return;
     const key = `${object.id} ${rule} ${description} ${fingerprint}`;
-    if (findings.size < maxFindings && !findings.has(key)) findings.set(key, finding);
+    const count = countsByObject.get(object.id) ?? 0;
+    if (findings.size >= maxFindings || count >= maxFindingsPerObject || findings.has(key)) return;
+    findings.set(key, finding);
+    countsByObject.set(object.id, count + 1);
   };
   const reader = new ObjectReader((object) => new ObjectScan({ object, matcher, onFinding: addFinding }));
   const args = [`--git-dir=${mirror}`, "cat-file", "--batch-all-objects", "--unordered", "--buffer", "--batch"];
@@ -71,7 +81,8 @@ async function findExistingIds(
   const ids = [...new Set(findings.map(({ object }) => object.id))];
   const args = [`--git-dir=${mirror}`, "cat-file", "--batch-check=%(objectname) exists"];
   const { stdout } = await runGit(args, { environment, signal, input: ids.map((id) => `${id}\n`).join("") });
-  return new Set(ids.filter((id) => stdout.includes(`${id} exists\n`)));
+  const lines = new Set(stdout.split("\n"));
+  return new Set(ids.filter((id) => lines.has(`${id} exists`)));
 }
 
 /** Returns a path of each object that has one. */
