@@ -1,13 +1,10 @@
 import type { Letter, Spelling } from "./secret-forms.ts";
 
-/** UTF-16 and UTF-32 put zero bytes between the characters. */
-const maxZeros = 3;
-
 /**
- * The node before a letter. The nodes up to `startNode` count the zero bytes before it; a form's
- * first letter has none before it and begins at `startNode` itself.
+ * UTF-16 and UTF-32 put zero bytes between the characters. The first nodes count them; a form's
+ * first letter has none before it and begins at the last of these nodes, which has this number.
  */
-export const startNode = maxZeros;
+export const maxZeros = 3;
 /** The node before a letter that follows another one. */
 export const gapNode = 0;
 /** The target of a letter's last byte. */

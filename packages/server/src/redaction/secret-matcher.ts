@@ -1,4 +1,6 @@
 import { deadState, FormAutomaton } from "./form-automaton.ts";
+import { getFormLengths } from "./form-length.ts";
+import { GramFilter, type Region } from "./gram-filter.ts";
 import { getSecretForms } from "./secret-forms.ts";
 
 export interface Secret {
@@ -33,35 +35,44 @@ interface RedactOptions {
 
 const starByte = 0x2a;
 
+/** What a matcher computes when it is first used. */
+interface Tables {
+  readonly filter: GramFilter;
+  /** Finds out whether a region contains a secret. */
+  readonly search: FormAutomaton;
+  /** Follows the secrets that begin at one offset. */
+  readonly match: FormAutomaton;
+  /** The name of each form's secret. */
+  readonly names: readonly string[];
+  readonly maxLength: number;
+}
+
 /**
  * Finds secrets in bytes, in all their forms, and overwrites every byte of them with a star.
  *
- * Almost all bytes cost one look at a table of pairs, which says whether a form may begin here. The
- * automaton then follows the forms from there. It never steps back, so each offset costs at most
- * the length of the longest form, and far less in any text that does not consist of a secret's
- * beginnings.
+ * A filter skips the regions that cannot contain one, which are almost all, without reading them
+ * completely. In what remains, one automaton looks for the end of any form, byte by byte and never
+ * stepping back. Only where it finds one, or where the bytes end inside a form, a second automaton
+ * determines where it begins, starting at each offset that can be meant.
  */
 export class SecretMatcher {
-  readonly #automaton: FormAutomaton;
-  readonly #names: readonly string[];
+  readonly #secrets: readonly Secret[];
+  #builtTables: Tables | undefined;
 
   constructor(secrets: readonly Secret[]) {
-    const forms = secrets.map(({ name, value }) => ({ name, forms: getSecretForms(value) }));
-    this.#automaton = new FormAutomaton(forms.flatMap((each) => each.forms));
-    this.#names = forms.flatMap((each) => each.forms.map(() => each.name));
+    this.#secrets = [...secrets];
   }
 
   /** Returns the input without the secrets. The given bytes are not changed. */
   redact(input: Buffer, { isEnd, onMatch }: RedactOptions): RedactedBytes {
     let bytes = input;
-    let match = this.#findNext(input, 0, isEnd);
-    while ("name" in match) {
+    const open = this.#findAll(input, isEnd, (match) => {
       if (bytes === input) bytes = Buffer.from(input);
       bytes.fill(starByte, match.start, match.end);
       onMatch?.(match);
-      match = this.#findNext(input, match.end, isEnd);
-    }
-    return { bytes, ...match };
+      return true;
+    });
+    return { bytes, ...open };
   }
 
   /** Redacts a short text, such as the value of a header. */
@@ -73,44 +84,78 @@ export class SecretMatcher {
 
   /** Returns the first secret in the bytes. */
   find(bytes: Buffer): SecretMatch | undefined {
-    const match = this.#findNext(bytes, 0, true);
-    return "name" in match ? match : undefined;
+    let first: SecretMatch | undefined;
+    this.#findAll(bytes, true, (match) => {
+      first = match;
+      return false;
+    });
+    return first;
   }
 
-  /** Returns the next secret; or, without one, where at the end of the bytes one may begin. */
-  #findNext(bytes: Buffer, from: number, isEnd: boolean): SecretMatch | OpenEnd {
-    for (let start = this.#findStart(bytes, from); start < bytes.length; start = this.#findStart(bytes, start + 1)) {
-      const match = this.#matchAt(bytes, start, isEnd);
+  get #tables(): Tables {
+    this.#builtTables ??= createTables(this.#secrets);
+    return this.#builtTables;
+  }
+
+  /**
+   * Calls `onMatch` for each secret until that returns false. Returns where at the end of the bytes
+   * another one may begin.
+   */
+  #findAll(bytes: Buffer, isEnd: boolean, onMatch: (match: SecretMatch) => boolean): OpenEnd {
+    const { filter } = this.#tables;
+    for (let from = 0; ;) {
+      const region = filter.findRegion(bytes, from, isEnd);
+      if (!region) break;
+      from = region.start;
+      while (from < region.end) {
+        const match = this.#findNext(bytes, { ...region, start: from }, isEnd);
+        if (!match) break;
+        if (!("name" in match)) return match;
+        from = match.end;
+        if (!onMatch(match)) return noOpenEnd(bytes);
+      }
+      from = Math.max(from, region.next);
+    }
+    return noOpenEnd(bytes);
+  }
+
+  /** Returns the next secret in a region, or where at its end one may begin. */
+  #findNext(bytes: Buffer, { start, end }: Region, isEnd: boolean): SecretMatch | OpenEnd | undefined {
+    const { search, maxLength } = this.#tables;
+    const { offset, state, isMatch } = search.follow(bytes, { offset: start, state: search.start }, end);
+    const isOpen = end === bytes.length && !isEnd && search.canContinue(state);
+    if (!isMatch && !isOpen) return undefined;
+    for (let from = Math.max(start, offset - maxLength); from < offset; from++) {
+      const match = this.#matchAt(bytes, from, isEnd);
       if (match) return match;
     }
-    return { heldFrom: bytes.length, heldLetters: 0 };
-  }
-
-  /** Returns the next offset at which a form may begin. This loop skips almost all bytes. */
-  #findStart(bytes: Buffer, from: number): number {
-    const automaton = this.#automaton;
-    const { pairs } = automaton;
-    const last = bytes.length - 1;
-    let pair = bytes[from] ?? 0;
-    for (let offset = from; offset < last; offset++) {
-      pair = ((pair << 8) | (bytes[offset + 1] ?? 0)) & 0xffff;
-      if (pairs[pair] !== deadState && automaton.mayBegin(pair, bytes[offset + 2])) return offset;
-    }
-    return Math.max(from, last);
+    return undefined;
   }
 
   /** Returns the longest secret that begins at an offset, unless more bytes decide. */
   #matchAt(bytes: Buffer, start: number, isEnd: boolean): SecretMatch | OpenEnd | undefined {
-    const automaton = this.#automaton;
+    const { match: automaton, names } = this.#tables;
     let match: SecretMatch | undefined;
-    let state = automaton.start;
-    for (let offset = start; offset < bytes.length; offset++) {
-      state = automaton.next(state, bytes[offset] ?? 0);
-      if (state === deadState) return match;
-      const form = automaton.getForm(state);
-      if (form >= 0) match = { name: this.#names[form] ?? "", start, end: offset + 1 };
+    let progress = automaton.follow(bytes, { offset: start, state: automaton.start }, bytes.length);
+    while (progress.isMatch) {
+      match = { name: names[automaton.getForm(progress.state)] ?? "", start, end: progress.offset };
+      progress = automaton.follow(bytes, progress, bytes.length);
     }
-    if (isEnd || !automaton.canContinue(state)) return match;
-    return { heldFrom: start, heldLetters: match ? Infinity : automaton.countLetters(state) };
+    if (progress.state === deadState || isEnd || !automaton.canContinue(progress.state)) return match;
+    return { heldFrom: start, heldLetters: match ? Infinity : automaton.countLetters(progress.state) };
   }
 }
+
+function createTables(secrets: readonly Secret[]): Tables {
+  const named = secrets.map(({ name, value }) => ({ name, forms: getSecretForms(value) }));
+  const forms = named.flatMap((each) => each.forms);
+  return {
+    filter: new GramFilter(forms),
+    search: new FormAutomaton(forms, "any byte"),
+    match: new FormAutomaton(forms, "first byte"),
+    names: named.flatMap((each) => each.forms.map(() => each.name)),
+    maxLength: Math.max(0, ...forms.map((form) => getFormLengths(form).max)),
+  };
+}
+
+const noOpenEnd = (bytes: Buffer): OpenEnd => ({ heldFrom: bytes.length, heldLetters: 0 });
