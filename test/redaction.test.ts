@@ -43,6 +43,14 @@ test("a key in an agent's output is not in the task's log, which reports it once
   expect(findNotices(reported, "GEMINI_API_KEY")).toHaveLength(1);
 });
 
+test("a key that an agent prints in two parts is in neither event", async () => {
+  const task = await wharf.createTask({ repository_url: createRepository(join(folder, "divided")) });
+  const [first, second] = [key.slice(0, 20), key.slice(20)];
+  const events = await wharf.turn(task, `demo: print one ${first}\ndemo: sleep 300ms\ndemo: print ${second} two`);
+  const printed = events.flatMap(({ data }) => (data.kind === "output" ? [data.text] : []));
+  expect(printed).toEqual([`one ${"*".repeat(first.length)}`, `${"*".repeat(second.length)} two`]);
+});
+
 describe("a key in a runner does not leave it", () => {
   test("in a command's output, as text or as base64, nor in a file or an archive", async () => {
     const runner = await runners.create();

@@ -1,16 +1,20 @@
 import type { ModelRequest, Reservation, TokenUsage } from "../usage/index.ts";
 import type { SecretPlace } from "./secrets/index.ts";
 
-/**
- * The sender of a request. The wire maps a request to a runner; the caller looks up the other
- * fields for each request.
- */
-export interface GatewayContext {
+/** Whose runner it is. */
+export interface RunnerNames {
   readonly runner_id: string;
   /** The run that uses the runner, or the runner's own id if a person created it. */
   readonly run_id: string;
   /** The task of the run. */
   readonly task_id?: string;
+}
+
+/**
+ * The sender of a request. The wire maps a request to a runner; the caller looks up the other
+ * fields for each request.
+ */
+export interface GatewayContext extends RunnerNames {
   /** The organisation and the agent type whose allow-lists apply. */
   readonly organization_id?: string;
   readonly agent_type?: string;
@@ -132,7 +136,7 @@ export interface GatewayHooks {
    */
   hostUse?(context: GatewayContext, use: HostUse): void;
   /** Called when a known secret was removed from what a runner sent. */
-  redacted?(context: GatewayContext, use: { readonly secret: string; readonly where: "events" | "answers" }): void;
+  redacted?(context: RunnerNames, use: { readonly secret: string; readonly where: "events" | "answers" }): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;
   /**
    * Called before a request for an answer or an embedding is forwarded. If the promise rejects, the

@@ -3,7 +3,15 @@
  * sandboxes. The gateway serves each run the mirror of its repository and its model route, adds the
  * keys outside the sandbox, and refuses and reports everything else.
  */
-export type { Denial, GatewayContext, GatewayHooks, ModelRoute, ModelUpstream, UpstreamFault } from "./context.ts";
+export type {
+  Denial,
+  GatewayContext,
+  GatewayHooks,
+  ModelRoute,
+  ModelUpstream,
+  RunnerNames,
+  UpstreamFault,
+} from "./context.ts";
 export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export {
   type AddressPolicy,

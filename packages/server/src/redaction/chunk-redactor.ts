@@ -1,10 +1,12 @@
-import type { SecretMatch, SecretMatcher } from "./secret-matcher.ts";
+import { type SecretMatch, type SecretMatcher, starByte } from "./secret-matcher.ts";
 
 /**
  * A terminal echoes a key at once, although almost any letter begins some form of some secret. This
  * many letters of a secret may therefore be shown before the rest of it is overwritten.
  */
 const maxShownLetters = 3;
+/** This many letters are as good as a short secret, and longer than most words. */
+const minSecretLetters = 8;
 
 export interface ChunkRedactorOptions {
   /** Returns the matcher for the next chunk: secrets may be added while a stream is open. */
@@ -23,6 +25,7 @@ export class ChunkRedactor {
   #openBytes = Buffer.alloc(0);
   /** Number of open bytes that have been returned already. */
   #shownCount = 0;
+  #openLetters = 0;
 
   constructor(options: ChunkRedactorOptions) {
     this.#options = options;
@@ -37,7 +40,19 @@ export class ChunkRedactor {
     const passed = bytes.subarray(this.#shownCount, end);
     this.#openBytes = Buffer.from(bytes.subarray(heldFrom));
     this.#shownCount = end - heldFrom;
+    this.#openLetters = heldLetters;
     return passed;
+  }
+
+  /**
+   * Returns the held bytes without waiting for what follows them; overwrites them if they are a
+   * large part of a secret. What completes the secret later is removed nevertheless.
+   */
+  release(): Buffer {
+    const { bytes } = this.#options.getMatcher().redact(this.#openBytes, { isEnd: true });
+    const passed = Buffer.from(bytes.subarray(this.#shownCount));
+    this.#shownCount = bytes.length;
+    return this.#openLetters < minSecretLetters ? passed : passed.fill(starByte);
   }
 
   /** Number of bytes that wait for what follows them. */

@@ -5,4 +5,4 @@
 export { ChunkRedactor } from "./chunk-redactor.ts";
 export { KnownSecrets } from "./known-secrets.ts";
 export { SecretFilter } from "./secret-filter.ts";
-export { SecretMatcher } from "./secret-matcher.ts";
+export { type SecretMatch, SecretMatcher } from "./secret-matcher.ts";

@@ -33,7 +33,8 @@ interface RedactOptions {
   readonly onMatch?: ((match: SecretMatch) => void) | undefined;
 }
 
-const starByte = 0x2a;
+/** Redaction replaces each byte of a secret with it. */
+export const starByte = 0x2a;
 
 /** What a matcher computes when it is first used. */
 interface Tables {

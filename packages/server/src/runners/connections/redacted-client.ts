@@ -1,14 +1,14 @@
 import { Transform, type TransformCallback } from "node:stream";
 import { RemoteError } from "@wharf/contract";
 import type { RawResponse, WireClient } from "@wharf/contract/wire";
-import type { FindContext, GatewayContext } from "../../gateway/index.ts";
+import type { FindContext, RunnerNames } from "../../gateway/index.ts";
 import { type KnownSecrets, SecretFilter } from "../../redaction/index.ts";
 
 /** Removes known secrets from everything that runners send to the server. */
 export interface RunnerRedaction {
   readonly secrets: KnownSecrets;
   /** Called when a runner sent a known secret, with the secret's name. */
-  readonly onRedacted: (context: GatewayContext, use: { secret: string; where: "events" | "answers" }) => void;
+  readonly onRedacted: (context: RunnerNames, use: { secret: string; where: "events" | "answers" }) => void;
 }
 
 /** No daemon sends a longer line. */

@@ -1,7 +1,7 @@
 import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
-import { formatTarget, type GatewayContext, type GatewayHooks } from "../../gateway/index.ts";
+import { formatTarget, type GatewayContext, type GatewayHooks, type RunnerNames } from "../../gateway/index.ts";
 import type { HostTraffic } from "../../usage/index.ts";
 import type { BudgetGuard } from "./budget-guard.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
@@ -73,7 +73,7 @@ export function createGatewayHooks({
     }
     await Promise.all(writers.values());
   };
-  const enqueueEvent = ({ runner_id, task_id, run_id }: GatewayContext, data: EventData) => {
+  const enqueueEvent = ({ runner_id, task_id, run_id }: RunnerNames, data: EventData) => {
     if (task_id === undefined) return logger.info({ runner_id, ...data }, "gateway event of a standalone runner");
     const lines = pendingByTask.get(task_id) ?? [];
     pendingByTask.set(task_id, lines);

@@ -7,6 +7,7 @@ import type { RunDeps } from "../shared/deps.ts";
 import type { RunLease } from "../state/lease.ts";
 import { getOpenTurn } from "../state/transitions.ts";
 import { interruptTurn } from "./apply-record.ts";
+import type { DividedSecretsOptions } from "./divided-secrets.ts";
 import { type JournalCursor, JournalReader } from "./journal-reader.ts";
 
 const { runners } = schema;
@@ -69,7 +70,9 @@ export class JournalIngest {
     this.#cursor = await this.#openCursor(signal);
     onOpened();
     const { log, modelHealth: faults } = this.#deps;
-    const reader = new JournalReader(log, runLease, { runner_id: tenure.runnerId, cursor: this.#cursor, faults });
+    const secrets = this.#createDividedSecretsOptions();
+    const { runnerId } = tenure;
+    const reader = new JournalReader(log, runLease, { runner_id: runnerId, cursor: this.#cursor, faults, secrets });
     const query = { after: reader.cursor.seq, follow: "true" } as const;
     const stream = link.client.stream(daemonApi.journal, { query }, { signal });
     await reader.follow(stream, (cursor, records) => {
@@ -82,6 +85,18 @@ export class JournalIngest {
       runner_id: tenure.runnerId,
       reason: "the stream of its journal ended",
     });
+  }
+
+  #createDividedSecretsOptions(): DividedSecretsOptions | undefined {
+    const { tenure, runLease } = this.#options;
+    const { redaction } = this.#deps;
+    const context = { runner_id: tenure.runnerId, run_id: runLease.run_id, task_id: runLease.task_id };
+    return (
+      redaction && {
+        secrets: redaction.secrets,
+        onMatch: ({ name }) => redaction.onRedacted(context, { secret: name, where: "events" }),
+      }
+    );
   }
 
   /**

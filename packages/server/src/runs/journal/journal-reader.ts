@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type EventData,
   type EventKind,
@@ -16,6 +17,7 @@ import { lockTask } from "../../tasks/index.ts";
 import type { ModelFaults } from "../shared/deps.ts";
 import { lockLeasedRun, type RunLease } from "../state/lease.ts";
 import { applyRecord } from "./apply-record.ts";
+import { DividedSecrets, type DividedSecretsOptions } from "./divided-secrets.ts";
 import { getTurnVerdict } from "./model-verdict.ts";
 
 const { runners, runs } = schema;
@@ -27,6 +29,8 @@ export interface JournalCursor {
 
 /** Maximum number of records per transaction. */
 const batchSize = 100;
+/** Number of events at the end of the log that a new reader looks at: texts that may continue. */
+const maxResumedEvents = 50;
 /** Only the server can know these; a runner that reports them is hostile. */
 const serverKinds: ReadonlySet<EventKind> = new Set(["state", "phase", "push"]);
 
@@ -34,6 +38,14 @@ function isServerEvent(data: EventData): boolean {
   if (data.kind === "message") return data.role !== "agent";
   if (data.kind === "usage") return data.source !== "agent";
   return serverKinds.has(data.kind);
+}
+
+export interface JournalReaderOptions {
+  readonly runner_id: string;
+  readonly cursor: JournalCursor;
+  readonly faults: ModelFaults;
+  /** Secrets that records may divide between them. */
+  readonly secrets?: DividedSecretsOptions | undefined;
 }
 
 /**
@@ -46,15 +58,17 @@ export class JournalReader {
   readonly #lease: RunLease;
   readonly #runnerId: string;
   readonly #faults: ModelFaults;
+  readonly #secrets: DividedSecretsOptions | undefined;
   /**
    * Runs of this task: a record may name an earlier run of the task, but no run of another task.
    */
   #knownRunIds = new Set<string>();
   cursor: JournalCursor;
 
-  constructor(log: Log, lease: RunLease, options: { runner_id: string; cursor: JournalCursor; faults: ModelFaults }) {
+  constructor(log: Log, lease: RunLease, options: JournalReaderOptions) {
     this.#log = log;
     this.#faults = options.faults;
+    this.#secrets = options.secrets;
     this.#lease = lease;
     this.#runnerId = options.runner_id;
     this.cursor = options.cursor;
@@ -68,8 +82,12 @@ export class JournalReader {
     stream: AsyncIterable<unknown>,
     stored: (cursor: JournalCursor, records: readonly JournalRecord[]) => void,
   ): Promise<void> {
-    for await (const batch of toBatches(stream, batchSize)) {
-      const records = batch.map((line) => this.#parseRecord(line));
+    const divided = this.#secrets && (await this.#resumeTexts(this.#secrets));
+    const batches = toBatches(stream, { size: batchSize, getWaitMs: () => divided?.getRemainingWaitMs() });
+    for await (const batch of batches) {
+      const parsed = batch.map((line) => this.#parseRecord(line));
+      const records = divided?.add(parsed) ?? parsed;
+      if (records.length === 0) continue;
       await this.#storeRecords(records).catch((error: unknown) => {
         // A retry would fail again, and the log would stop here permanently.
         throw isUnstorable(error)
@@ -78,6 +96,16 @@ export class JournalReader {
       });
       stored(this.cursor, records);
     }
+  }
+
+  /** Continues the texts at the end of the log: what completes a secret there may come next. */
+  async #resumeTexts(options: DividedSecretsOptions): Promise<DividedSecrets> {
+    const { task_id, run_id } = this.#lease;
+    const lastSeq = (await this.#log.readLastSeqs([task_id])).get(task_id) ?? 0;
+    const events = await this.#log.read(task_id, Math.max(0, lastSeq - maxResumedEvents), maxResumedEvents);
+    const divided = new DividedSecrets(options);
+    divided.resume(events.filter(({ agent_id }) => agent_id === run_id));
+    return divided;
   }
 
   #parseRecord(line: unknown): JournalRecord {
@@ -190,20 +218,26 @@ function parseTimestamp(text: string): Date {
   return time >= earliest && time < latest ? new Date(time) : new Date();
 }
 
+interface BatchOptions {
+  readonly size: number;
+  /** Returns after which time without a record the next batch is empty. */
+  readonly getWaitMs: () => number | undefined;
+}
+
 /**
  * Groups the available records, so that a burst is one transaction and a single record is not
  * delayed.
  */
-async function* toBatches<T>(source: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+async function* toBatches<T>(source: AsyncIterable<T>, { size, getWaitMs }: BatchOptions): AsyncGenerator<T[]> {
   const iterator = source[Symbol.asyncIterator]();
   let next = iterator.next();
   try {
     for (;;) {
-      const first = await next;
-      if (first.done) return;
-      const batch = [first.value];
-      next = iterator.next();
-      while (batch.length < size) {
+      const first = await waitFor(next, getWaitMs());
+      if (first?.done) return;
+      const batch = first ? [first.value] : [];
+      if (first) next = iterator.next();
+      while (first && batch.length < size) {
         const result = await Promise.race([next, waitForImmediate()]);
         if (result === undefined || result.done) break;
         batch.push(result.value);
@@ -216,6 +250,18 @@ async function* toBatches<T>(source: AsyncIterable<T>, size: number): AsyncGener
     // never comes.
     next.catch(() => undefined);
     iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** Returns undefined if the promise takes longer. */
+async function waitFor<T>(promise: Promise<T>, maxMs: number | undefined): Promise<T | undefined> {
+  if (maxMs === undefined) return promise;
+  const timer = new AbortController();
+  const timeout = sleep(maxMs, undefined, { signal: timer.signal }).catch(() => undefined);
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    timer.abort();
   }
 }
 
