@@ -56,7 +56,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const rateLimits = new RateLimits({ ledger: budgetGuard, ...config.runRates });
   const hostTraffic = parts.use(new HostTraffic({ db: ledgerPool, logger }));
   const hooks = parts.use(
-    createGatewayHooks({ log, logger, modelHealth, recordDenial, ledger: rateLimits, hostTraffic }),
+    createGatewayHooks({ log, logger, secrets, modelHealth, recordDenial, ledger: rateLimits, hostTraffic }),
   );
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({

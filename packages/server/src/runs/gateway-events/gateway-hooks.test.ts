@@ -3,6 +3,7 @@ import { type Event, HostUsageQuery } from "@wharf/contract";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { fixture } from "../../../test/fixture.ts";
+import { KnownSecrets } from "../../redaction/index.ts";
 import { HostReports, HostTraffic } from "../../usage/index.ts";
 import { createGatewayHooks } from "./gateway-hooks.ts";
 import { ModelHealth } from "./model-health.ts";
@@ -34,6 +35,7 @@ describe("an event of the gateway", () => {
         recordDenial: async () => undefined,
         log: f.log,
         logger,
+        secrets: new KnownSecrets(),
         modelHealth: new ModelHealth(),
       });
       for (let n = 0; n < 5_000; n++) hooks.denied(flooding!, { host: `host-${n}.example`, reason: "no way out" });
@@ -61,6 +63,7 @@ describe("an event of the gateway", () => {
         recordDenial: async () => undefined,
         log: f.log,
         logger: listening,
+        secrets: new KnownSecrets(),
         modelHealth: new ModelHealth(),
       });
       for (let n = 0; n < 50; n++) hooks.watchAnswer?.(context).end({ answered: false, fault });
@@ -84,6 +87,7 @@ describe("an event of the gateway", () => {
         recordDenial: async () => undefined,
         log: f.log,
         logger,
+        secrets: new KnownSecrets(),
         modelHealth: new ModelHealth(),
       });
       for (let n = 0; n < count; n++) hooks.modelRequest(context, { ...use, request_id: `${n}` });
@@ -98,6 +102,53 @@ describe("an event of the gateway", () => {
       Array.from({ length: count }, (_, n) => ({ ...use, request_id: `${n}` })),
     );
   });
+
+  test("contains no secret: not in a host, a reference or the name of a model, nor in what is kept of them", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const context = { runner_id: "r", run_id: randomUUID(), task_id: task.id, token: "t" };
+    const key = `sk-ant-${randomUUID()}`;
+    const stars = "*".repeat(key.length);
+    const secrets = new KnownSecrets();
+    secrets.register("KEY", key);
+    const kept: unknown[] = [];
+    {
+      await using hooks = createGatewayHooks({
+        recordDenial: async (_taskId, denial) => void kept.push(denial),
+        log: f.log,
+        logger,
+        secrets,
+        modelHealth: new ModelHealth(),
+        ledger: {
+          async reserve(_context, request) {
+            kept.push(request);
+            return { settle: async () => undefined };
+          },
+        },
+        hostTraffic: { add: (traffic) => void kept.push(traffic) },
+      });
+      const entry = `${key}.example:443`;
+      hooks.denied(context, { host: `${key}.example`, reason: `no ${key}`, entry });
+      hooks.modelRequest(context, {
+        ...use,
+        call: { kind: "answer", model: `gpt-${key}`, streams: true, reports_usage: true },
+      });
+      const request = { requestId: "r", kind: "answer", route: "main", api: "openai", bodyBytes: 1 } as const;
+      await hooks.reserveRequest?.(context, { ...request, model: key });
+      const traffic = { bytes_in: 0, bytes_out: 0, duration_ms: 1, ended: true };
+      hooks.hostUse?.(context, { name: `${key}.example`, port: 443, ...traffic });
+    }
+    const events = await f.log.read(task.id, 1, 1_000);
+    expect(events.map(({ data }) => data)).toMatchObject([
+      { kind: "denied", host: `${stars}.example`, reason: `no ${stars}`, entry: `${stars}.example:443` },
+      { kind: "usage", raw: { call: { model: `gpt-${stars}` } } },
+    ]);
+    expect(kept).toMatchObject([
+      { entry: `${stars}.example:443`, reason: `no ${stars}` },
+      { model: stars },
+      { host: `${stars}.example` },
+    ]);
+  });
 });
 
 test("a connection to a host counts for its task, with the port if it is unusual", async () => {
@@ -111,6 +162,7 @@ test("a connection to a host counts for its task, with the port if it is unusual
       log: f.log,
       logger,
       modelHealth: new ModelHealth(),
+      secrets: new KnownSecrets(),
       hostTraffic,
     });
     for (const port of [443, 80, 8443])

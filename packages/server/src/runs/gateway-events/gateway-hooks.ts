@@ -2,6 +2,7 @@ import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
 import type { Log } from "../../events/index.ts";
 import { formatTarget, type GatewayContext, type GatewayHooks, type RunnerNames } from "../../gateway/index.ts";
+import type { KnownSecrets } from "../../redaction/index.ts";
 import type { HostTraffic } from "../../usage/index.ts";
 import type { BudgetGuard } from "./budget-guard.ts";
 import { DenialLogLimiter } from "./denial-log-limiter.ts";
@@ -27,6 +28,8 @@ type AllowableDenial = Pick<DeniedHost, "entry" | "allows_private" | "reason">;
 export interface GatewayHooksOptions {
   readonly log: Log;
   readonly logger: Logger;
+  /** A runner chooses hosts, references and names of models, so they may contain secrets. */
+  readonly secrets: KnownSecrets;
   readonly modelHealth: ModelHealth;
   readonly ledger?: Pick<BudgetGuard, "reserve">;
   readonly hostTraffic?: Pick<HostTraffic, "add">;
@@ -41,6 +44,7 @@ export interface GatewayHooksOptions {
 export function createGatewayHooks({
   log,
   logger,
+  secrets,
   modelHealth,
   ledger,
   hostTraffic,
@@ -77,12 +81,12 @@ export function createGatewayHooks({
     if (task_id === undefined) return logger.info({ runner_id, ...data }, "gateway event of a standalone runner");
     const lines = pendingByTask.get(task_id) ?? [];
     pendingByTask.set(task_id, lines);
-    lines.push({ run_id, data });
+    lines.push({ run_id, data: secrets.redactJson(data) });
     timer ??= setTimeout(() => void writeAllEvents(), writeDelayMs);
   };
 
   const saveDenial = (taskId: string, denial: AllowableDenial) =>
-    void recordDenial(taskId, denial).catch((error: unknown) =>
+    void recordDenial(taskId, secrets.redactJson(denial)).catch((error: unknown) =>
       logger.warn({ error, task_id: taskId }, "could not save a denied host"),
     );
 
@@ -127,16 +131,18 @@ export function createGatewayHooks({
     },
     ...(hostTraffic && {
       hostUse: ({ runner_id, task_id }, { name, port, bytes_in, bytes_out, ended }) =>
-        hostTraffic.add({
-          runner_id,
-          ...(task_id !== undefined && { task_id }),
-          host: formatTarget({ name, port }),
-          bytes_in,
-          bytes_out,
-          ended,
-        }),
+        hostTraffic.add(
+          secrets.redactJson({
+            runner_id,
+            ...(task_id !== undefined && { task_id }),
+            host: formatTarget({ name, port }),
+            bytes_in,
+            bytes_out,
+            ended,
+          }),
+        ),
     }),
-    ...(ledger && { reserveRequest: (context, request) => ledger.reserve(context, request) }),
+    ...(ledger && { reserveRequest: (context, request) => ledger.reserve(context, secrets.redactJson(request)) }),
     watchAnswer(context) {
       modelHealth.beginRequest(context.run_id);
       return {

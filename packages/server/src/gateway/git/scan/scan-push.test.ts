@@ -134,7 +134,7 @@ describe("what the repository already contains", () => {
     return scanPush({
       mirror,
       quarantine,
-      environment: { ...hostGit, GIT_CONFIG_NOSYSTEM: "1" },
+      environment: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1" },
       matcher: secrets.matcher,
       allowedFingerprints: new Set(),
       signal: new AbortController().signal,
