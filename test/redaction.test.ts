@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Event } from "@wharf/contract";
+import { api, type Event } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
@@ -94,6 +94,21 @@ describe("a key in a runner does not leave it", () => {
     expect(shows()).toContain("*".repeat(key.length - 3));
     expect(shows()).not.toContain(key);
   });
+});
+
+test("a key that a repository contains is in no diff, from the runner or from the mirror", async () => {
+  const repository = createRepository(join(folder, "leaked"), { "config.txt": `key=${key}\n` });
+  const task = await wharf.createTask({ repository_url: repository });
+  await wharf.turn(task, "demo: write config.txt empty");
+  await wharf.until(task.id, ({ data }) => data.kind === "push" && data.status === "pushed", 60_000);
+  const readDiff = async () => (await wharf.cli("task", "diff", task.id)).stdout;
+  expect(await readDiff()).toContain(`-key=${stars}`);
+  const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+  const runner = agents[0]?.runner_id ?? "";
+  await wharf.cli("task", "stop", task.id);
+  // Without a connection to the runner, the diff comes from the mirror.
+  await eventually(async () => (await runners.run(["exec", runner, "--", "true"])).code === 0, false, 60_000);
+  expect(await readDiff()).toContain(`-key=${stars}`);
 });
 
 test("a branch with a token is delivered only after a person has allowed it", async () => {

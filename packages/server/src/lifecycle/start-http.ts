@@ -59,7 +59,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       pool,
       orphans,
       peers: new Peers({ token: peerToken, findHolder: (runnerId) => servers.findHolder(runnerId) }),
-      diffs: new TaskDiffs(db, mirrors, runLinks),
+      diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
       log,
       health: () => health.report,
       server: {
