@@ -127,11 +127,15 @@ export class ClusterHarness implements AsyncDisposable {
  * stays.
  */
 export async function killPod(uid: string): Promise<void> {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, uid));
+  const pids = listPodProcesses(uid);
   if (pids.length === 0) throw new Error(`nothing runs in the pod ${uid}`);
   for (const pid of pids) killProcess(Number(pid));
   await sleep(100);
 }
+
+/** Lists the processes of a pod, without the pod's own first one. */
+export const listPodProcesses = (uid: string): string[] =>
+  readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isOf(name, uid));
 
 function isOf(pid: string, uid: string): boolean {
   try {
