@@ -91,6 +91,34 @@ describe("requests at once, from two servers,", () => {
     }
   });
 
+  test("need one statement while there is room for all, and are judged one by one when there is not", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    for (const period of ["total", "day", "month"])
+      await setBudget(f, { task_id: task.id, period, amount_usd: (11 * maxCost) / 1e6 });
+    const statements: string[] = [];
+    const pool: LedgerDatabase = new Proxy(f.pool, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        return (...parameters: unknown[]) => {
+          statements.push(String(name));
+          return Reflect.apply(value, target, parameters) as unknown;
+        };
+      },
+    });
+    await using ledger = openLedger(pool);
+    const reserve = () => ledger.reserve(createSource(f, task.id), request);
+    await Promise.all(Array.from({ length: 8 }, reserve));
+    // The first one is written at once, and so is the second; the others wait for one of them.
+    expect(statements).toEqual(["query", "query", "query"]);
+    await expectTrueCounts(f);
+    const results = await Promise.allSettled(Array.from({ length: 8 }, reserve));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    for (const { reserved_usd } of await listBudgets(f)) expect(reserved_usd).toBe((11 * maxCost) / 1e6);
+    await expectTrueCounts(f);
+  });
+
   test("are counted truly while others end, budgets come and go, and servers are gone", async () => {
     await using f = await fixture();
     const other = openDatabase(f.connection, () => undefined);

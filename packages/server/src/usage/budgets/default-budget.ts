@@ -13,3 +13,11 @@ export const defaultRules: { readonly action: BudgetAction; readonly warnShare: 
 export const isReplacedDefault = `
   (budgets.amount is null and exists (
     select from budgets own where own.target_id = budgets.target_id and own.amount is not null))`;
+
+/**
+ * Returns the expression for what a budget allows; null if it limits nothing.
+ *
+ * @param defaultAmount The amount of the setting, or null.
+ */
+export const createAmountExpression = (defaultAmount: string): string =>
+  `case when ${isReplacedDefault} then null else coalesce(amount, ${defaultAmount}) end`;

@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import { isReplacedDefault } from "./default-budget.ts";
+import { createAmountExpression } from "./default-budget.ts";
 import type { LockedBudget } from "./locked-budget.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function lockBudgets(
 }
 
 const selectBudgets = `
-  select id, target_id, period, action, warn_share, case when ${isReplacedDefault} then null else coalesce(amount, $2::bigint) end::float8 as amount,
+  select id, target_id, period, action, warn_share, (${createAmountExpression("$2::bigint")})::float8 as amount,
     case when task_id is not null then 'task' when board_id is not null then 'board'
       when user_id is not null then 'user' else 'organization' end as scope,
     extract(epoch from period_start)::float8 * 1000 as period_start, reserved::float8 as reserved,

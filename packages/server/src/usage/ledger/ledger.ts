@@ -35,8 +35,8 @@ const maxCloseMs = 5_000;
 const maxNameBytes = 200;
 /** No request has more tokens; a sum of such counts still fits into the database. */
 const maxCount = 1e9;
-/** The answer to a request to which no budget applies. */
-const noBudget: BudgetAnswer = { alerts: [] };
+/** The answer to a request for which all its budgets have room, or that has none. */
+const noAlerts: BudgetAnswer = { alerts: [] };
 
 /**
  * Counts the requests for models. A request is reserved before the gateway forwards it, and settled
@@ -100,14 +100,14 @@ export class Ledger implements AsyncDisposable {
     return { alerts, settle: (outcome) => (settled ??= settleOnce(outcome)) };
   }
 
-  /** Only requests to which a budget applies need more than one statement. */
+  /** One statement, unless a budget may have no room for all, or has something to report. */
   async #reserveRows(rows: readonly NewReservation[]): Promise<BudgetAnswer[]> {
     const { db, taskBudget } = this.#options;
-    const limited = await reserveRequests(db, rows, { isEachTaskLimited: taskBudget !== undefined });
-    if (limited.length === 0) return rows.map(() => noBudget);
-    const answers = await reserveLimitedRequests(db, limited, { defaultAmount: taskBudget });
-    const byId = new Map(limited.map(({ id }, index) => [id, answers[index]]));
-    return rows.map(({ id }) => byId.get(id) ?? noBudget);
+    const undecided = await reserveRequests(db, rows, { defaultAmount: taskBudget });
+    if (undecided.length === 0) return rows.map(() => noAlerts);
+    const answers = await reserveLimitedRequests(db, undecided, { defaultAmount: taskBudget });
+    const byId = new Map(undecided.map(({ id }, index) => [id, answers[index]]));
+    return rows.map(({ id }) => byId.get(id) ?? noAlerts);
   }
 
   #createRow(
