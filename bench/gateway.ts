@@ -1,138 +1,244 @@
 /**
- * Measures what the gateway adds to a model request: a program inside a runner calls a stand-in for
- * a model's server through relay, wire and gateway; the same program outside calls it directly.
- * `node bench/gateway.ts [requests]`
+ * Measures what the gateway adds to requests to a model: 50 streams at once to a stand-in for a
+ * model's server, directly, through Wharf's gateway, through relay, wire and gateway, and through
+ * the Portkey gateway from npm, in turn; then the memory of 500 streams.
+ * `node bench/gateway.ts [rounds]`
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { Task } from "@wharf/contract";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { api, type Task } from "@wharf/contract";
 import { z } from "zod";
 import { addPrintingAgent, isTurnEnd, createTask, promptTask } from "./support/agents.ts";
-import { type Figure, formatMs, formatSpread, getSpread } from "./support/figures.ts";
+import { type Figure, formatDigits, formatMegabytes, formatMs, formatSpread, getSpread } from "./support/figures.ts";
+import type { LoadResult, LoadSettings } from "./support/models/load.ts";
+import { startPortkey } from "./support/models/portkey.ts";
+import { runProgram, type ServerProcess, startProgram, watchMemory } from "./support/models/processes.ts";
 import { unpackPublishedPackage } from "./support/package.ts";
-import { presentFigures, getSize } from "./support/program.ts";
+import { readResidentBytes } from "./support/processes.ts";
+import { presentFigures, getSize, logProgress } from "./support/program.ts";
 import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
 import { Subscriber } from "./support/subscriber.ts";
 
-/** The stand-in's answer. */
-const pieces = 20;
-const piece = `data: ${JSON.stringify({ choices: [{ delta: { content: "some words of an answer, ".repeat(4) } }] })}\n\n`;
+const route = "/models/openai/v1/chat/completions";
+const key = "sk-a-key-that-is-none";
+const runToken = "a-run-token-that-is-none";
 
-/**
- * Sends requests one after the other on one connection; prints the time to each first byte and to
- * each whole answer, in ms.
- */
-const script = `
-const { request, Agent } = require("node:http");
-const agent = new Agent({ keepAlive: true });
-const body = JSON.stringify({ model: "stand-in", stream: true, messages: [{ role: "user", content: "w".repeat(4000) }] });
-const headers = { "content-type": "application/json", authorization: "Bearer " + process.env.WHARF_TOKEN };
-const ask = () => new Promise((resolve, reject) => {
-  const began = performance.now();
-  const call = request(process.env.WHARF_GATEWAY + "/models/openai/v1/chat/completions", { method: "POST", agent, headers }, (answer) => {
-    let first, bytes = 0;
-    answer.on("data", (chunk) => { first ??= performance.now() - began; bytes += chunk.length; });
-    answer.on("end", () => resolve({ first, whole: performance.now() - began, status: answer.statusCode, bytes }));
-    answer.on("error", reject);
-  });
-  call.on("error", reject);
-  call.end(body);
+type Load = Omit<LoadSettings, "url" | "headers">;
+/** Streams of a second, with a piece of the answer every 50 ms. */
+const steady: Load = { streams: 50, pieces: 20, intervalMs: 50, warmUpMs: 1_000, durationMs: 3_000 };
+/** As many requests as pass. */
+const full: Load = { streams: 50, pieces: 20, intervalMs: 0, warmUpMs: 500, durationMs: 1_500 };
+const fullRounds = 2;
+/** Enough requests for all processes to have compiled their code. */
+const warmUp: Load = { streams: 8, pieces: 20, intervalMs: 0, warmUpMs: 0, durationMs: 2_000 };
+/** Long streams, all open at the same time. */
+const open: Load = { streams: 50, pieces: 20, intervalMs: 250, warmUpMs: 5_000, durationMs: 3_000 };
+const openTasks = 10;
+
+type Send = (load: Load) => Promise<LoadResult>;
+type Variant = "direct" | "gateway" | "runner" | "portkey";
+type Variants = Readonly<Partial<Record<Variant, Send>>>;
+type Results = Readonly<Partial<Record<Variant, LoadResult>>>;
+
+const Result = z.object({
+  first: z.array(z.number()),
+  whole: z.array(z.number()),
+  requestsPerSecond: z.number(),
+  failures: z.array(z.string()).max(0),
 });
-(async () => {
-  const count = Number(process.env.WHARF_PROMPT), answers = [];
-  for (let n = 0; n < 50; n++) await ask();
-  for (let n = 0; n < count; n++) answers.push(await ask());
-  console.log(JSON.stringify({ type: "result", data: {
-    first: answers.map(({ first }) => first), whole: answers.map(({ whole }) => whole),
-    bad: answers.filter(({ status, bytes }) => status !== 200 || bytes !== ${piece.length * pieces}).length } }));
-  agent.destroy();
-})();
-`;
-
-const Result = z.object({ first: z.array(z.number()), whole: z.array(z.number()), bad: z.literal(0) });
-type Result = z.infer<typeof Result>;
-
-/** Answers like a very fast model: piece by piece, each in a separate turn of the event loop. */
-function startModel(): HttpServer {
-  return createServer((request, response) => {
-    request.resume();
-    request.on("end", () => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      let left = pieces;
-      const more = () => {
-        response.write(piece);
-        if (--left > 0) setImmediate(more);
-        else response.end();
-      };
-      more();
-    });
-  }).listen(0, "127.0.0.1");
-}
 
 async function measure(): Promise<Figure[]> {
-  const requests = getSize(500);
+  const rounds = getSize(4);
   await using folder = await createScratchFolder();
   const program = await unpackPublishedPackage(folder.path);
-  const model = startModel();
-  await once(model, "listening");
-  try {
-    const address = model.address();
-    const url = `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
-    const environment = { OPENAI_API_KEY: "sk-a-key-that-is-none", OPENAI_BASE_URL: url, WHARF_LOCAL_UNSAFE: "1" };
-    await using server = new Server(folder.path, { program, environment });
-    await server.start();
-    await addPrintingAgent(server, { name: "asker", script, route: "openai" });
-    const task = await createTask(server, "asker", folder.path);
-    // Both variants run twice, alternating, so that other load on the machine affects both.
-    const before = await askModel(url, requests);
-    const first = await askGateway(server, task, requests);
-    const after = await askModel(url, requests);
-    const second = await askGateway(server, task, requests);
-    return ["first" as const, "whole" as const].flatMap((part) =>
-      rows(part, { through: [...first[part], ...second[part]], direct: [...before[part], ...after[part]] }),
-    );
-  } finally {
-    model.close();
-    model.closeAllConnections();
-  }
-}
-
-function rows(part: "first" | "whole", times: { through: number[]; direct: number[] }): Figure[] {
-  const through = getSpread(times.through);
-  const direct = getSpread(times.direct);
-  const what = part === "first" ? "model's first byte" : `model's whole answer of ${pieces} pieces`;
-  return [
-    {
-      what: `${what}, p50 / p99`,
-      wharf: formatSpread(through),
-      beside: `directly ${formatSpread(direct)}`,
-      ratio: through.p50 / direct.p50,
-    },
-    {
-      what: `${what}: what the gateway adds, p50 / p99`,
-      wharf: `${formatMs(through.p50 - direct.p50)} / ${formatMs(through.p99 - direct.p99)}`,
-      hold: "1 / 3 ms",
-    },
+  using portkey = await startPortkey(folder.path);
+  using model = await startProgram("model.ts");
+  const environment = {
+    OPENAI_API_KEY: key,
+    OPENAI_BASE_URL: model.url,
+    WHARF_LOCAL_UNSAFE: "1",
+    WHARF_MAX_RUNS: String(openTasks),
+  };
+  await using server = new Server(folder.path, { program, environment });
+  await server.start();
+  const script = await readFile(join(import.meta.dirname, "support/models/load.ts"), "utf8");
+  await addPrintingAgent(server, { name: "asker", script, route: "openai" });
+  const task = await startTask(server, folder.path);
+  await setBudgets(server, task);
+  using gateway = await startGateway(server, { folder: folder.path, model, task });
+  const variants: Variants = {
+    direct: (load) => sendLoad(load, `${model.url}/v1/chat/completions`),
+    gateway: (load) => sendLoad(load, `${gateway.url}${route}`),
+    runner: (load) => sendLoadFromRunner(server, task, load),
+    ...(portkey && { portkey: (load: Load) => sendLoad(load, `${portkey.url}/v1/chat/completions`, model) }),
+  };
+  // Memory first: what a program has once taken for its work it rarely gives back.
+  const memory = [
+    await measureMemory(server, { folder: folder.path, firstTask: task }),
+    ...(portkey ? [await measurePortkeyMemory(portkey, model)] : []),
   ];
+  await takeTurns(variants, { load: warmUp, rounds: 1 });
+  const times = await takeTurns(variants, { load: steady, rounds });
+  const rates = await takeTurns(variants, { load: full, rounds: fullRounds });
+  return [...createTimeFigures(times), ...createRateFigures(rates), ...memory];
 }
 
-async function askGateway(server: Server, task: Task, requests: number): Promise<Result> {
+/** Measures all variants in turn, so that other work of the machine delays them alike. */
+async function takeTurns(variants: Variants, { load, rounds }: { load: Load; rounds: number }): Promise<Results> {
+  const results = new Map<string, LoadResult[]>();
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, send] of Object.entries(variants)) {
+      logProgress(`round ${round + 1} of ${rounds}: ${name}`);
+      results.set(name, [...(results.get(name) ?? []), await send(load)]);
+    }
+  }
+  return Object.fromEntries(Array.from(results, ([name, list]) => [name, joinResults(list)]));
+}
+
+const joinResults = (results: readonly LoadResult[]): LoadResult => ({
+  first: results.flatMap(({ first }) => first),
+  whole: results.flatMap(({ whole }) => whole),
+  requestsPerSecond: results.reduce((sum, one) => sum + one.requestsPerSecond, 0) / results.length,
+  failures: [],
+});
+
+const through: readonly (readonly [Exclude<Variant, "direct">, string])[] = [
+  ["gateway", "gateway"],
+  ["runner", "relay, wire and gateway"],
+  ["portkey", "Portkey"],
+];
+
+function createTimeFigures(results: Results): Figure[] {
+  return (["first", "whole"] as const).flatMap((part) => {
+    const getAdded = (name: Variant) => {
+      const values = getSpread(results[name]?.[part] ?? []);
+      const direct = getSpread(results.direct?.[part] ?? []);
+      return { values, direct, p50: values.p50 - direct.p50, p99: values.p99 - direct.p99 };
+    };
+    const portkey = getAdded("portkey");
+    const what = part === "first" ? "model's first byte" : "model's whole answer";
+    return through
+      .filter(([name]) => results[name])
+      .map(([name, title]): Figure => {
+        const { values, direct, p50, p99 } = getAdded(name);
+        const isWharf = name !== "portkey" && results.portkey !== undefined;
+        const beside = `, Portkey adds ${formatMs(portkey.p50)} / ${formatMs(portkey.p99)}`;
+        return {
+          what: `${what}, ${steady.streams} streams, ${title}: added, p50 / p99`,
+          wharf: `${formatMs(p50)} / ${formatMs(p99)} (${formatSpread(values)})`,
+          beside: `directly ${formatSpread(direct)}${isWharf ? beside : ""}`,
+          ...(isWharf && { ratio: p50 / portkey.p50 }),
+          ...(name === "gateway" && { hold: "1 / 3 ms; 0.5 of Portkey" }),
+        };
+      });
+  });
+}
+
+function createRateFigures(results: Results): Figure[] {
+  const direct = results.direct?.requestsPerSecond ?? Number.NaN;
+  return through.flatMap(([name, title]): Figure[] => {
+    const rate = results[name]?.requestsPerSecond;
+    if (rate === undefined) return [];
+    return [
+      {
+        what: `model requests/s, ${full.streams} streams without a pause, ${title}`,
+        wharf: formatDigits(rate),
+        beside: `directly ${formatDigits(direct)}`,
+        ratio: rate / direct,
+      },
+    ];
+  });
+}
+
+/** The server of the runners, each of which has an equal part of the streams. */
+async function measureMemory(
+  server: Server,
+  { folder, firstTask }: { folder: string; firstTask: Task },
+): Promise<Figure> {
+  const tasks = [firstTask];
+  while (tasks.length < openTasks) tasks.push(await startTask(server, join(folder, String(tasks.length))));
+  await sleep(2_000);
+  const idle = readResidentBytes(server.pid);
+  const peak = await watchMemory(server.pid, () =>
+    Promise.all(tasks.map((task) => sendLoadFromRunner(server, task, open))),
+  );
+  return {
+    what: `server, RSS with ${openTasks * open.streams} streams of ${openTasks} runners, at most`,
+    wharf: formatMegabytes(peak),
+    beside: `idle, with the runners ${formatMegabytes(idle)}`,
+    ratio: peak / idle,
+    hold: "300 MB",
+  };
+}
+
+async function measurePortkeyMemory(portkey: ServerProcess, model: ServerProcess): Promise<Figure> {
+  const idle = readResidentBytes(portkey.pid);
+  const load = { ...open, streams: openTasks * open.streams };
+  const peak = await watchMemory(portkey.pid, () => sendLoad(load, `${portkey.url}/v1/chat/completions`, model));
+  return {
+    what: `Portkey, RSS with ${load.streams} streams, at most`,
+    wharf: formatMegabytes(peak),
+    beside: `idle ${formatMegabytes(idle)}`,
+    ratio: peak / idle,
+  };
+}
+
+/** Creates a task and lets its agent ask once, so that its runner is there. */
+async function startTask(server: Server, folder: string): Promise<Task> {
+  const task = await createTask(server, "asker", folder);
+  await sendLoadFromRunner(server, task, { ...steady, streams: 1, warmUpMs: 0, durationMs: 100 });
+  return task;
+}
+
+/** Budgets for all that a request counts for. They have room for all of it. */
+async function setBudgets({ client }: Server, { id, board_id }: Task): Promise<void> {
+  const rules = { amount_usd: 1_000_000, period: "total" as const };
+  for (const target of [{ task_id: id }, { board_id }, {}])
+    await client.call(api.setBudget, { body: { ...target, ...rules } });
+}
+
+async function startGateway(
+  server: Server,
+  { folder, model, task }: { folder: string; model: ServerProcess; task: Task },
+): Promise<ServerProcess> {
+  const { agents } = await server.client.call(api.listTaskAgents, { params: { task_id: task.id }, query: {} });
+  const run = agents[0];
+  if (!run?.runner_id) throw new Error("the task has no runner");
+  const context = {
+    runner_id: run.runner_id,
+    run_id: run.id,
+    task_id: task.id,
+    agent_type: run.agent_type,
+    model_route: "openai",
+    token: runToken,
+  };
+  return startProgram("gateway-process.ts", [
+    await server.postgresSocket(),
+    folder,
+    model.url,
+    JSON.stringify(context),
+  ]);
+}
+
+/** Portkey reads from the headers where the model's server is. */
+async function sendLoad(load: Load, url: string, portkeyModel?: ServerProcess): Promise<LoadResult> {
+  const headers: Record<string, string> = portkeyModel
+    ? { "x-portkey-provider": "openai", "x-portkey-custom-host": `${portkeyModel.url}/v1` }
+    : {};
+  const settings: LoadSettings = { ...load, url, headers };
+  const output = await runProgram("load.ts", { WHARF_TOKEN: runToken, WHARF_PROMPT: JSON.stringify(settings) });
+  return z.object({ data: Result }).parse(JSON.parse(output)).data;
+}
+
+async function sendLoadFromRunner(server: Server, task: Task, load: Load): Promise<LoadResult> {
+  const settings: LoadSettings = { ...load, url: route, headers: {} };
   using subscriber = await Subscriber.open(server, task.id);
-  const turnId = await promptTask(server, task, String(requests));
+  const turnId = await promptTask(server, task, JSON.stringify(settings));
   const seen = await subscriber.until((event) => isTurnEnd(event, turnId));
   const report = seen.findLast(({ event }) => event.type === "result" && event.data.kind === "report");
   return Result.parse(report?.event.data);
-}
-
-async function askModel(url: string, requests: number): Promise<Result> {
-  const env = { PATH: process.env["PATH"], WHARF_GATEWAY: url, WHARF_TOKEN: "none", WHARF_PROMPT: String(requests) };
-  const child = spawn(process.execPath, ["-e", script], { env, stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await once(child, "close");
-  return z.object({ data: Result }).parse(JSON.parse(output)).data;
 }
 
 await presentFigures(measure);

@@ -23,7 +23,13 @@ export async function addPrintingAgent(
 export async function createTask(server: Server, agent: string, folder: string): Promise<Task> {
   const { default_board_id } = await server.client.call(api.serverInfo, {});
   const repository_url = createRepository(join(folder, "repository"));
-  const body = { title: "A benchmark", description: "as told", agent_type: agent, repository_url };
+  const body = {
+    title: "A benchmark",
+    description: "as told",
+    agent_type: agent,
+    repository_url,
+    permission_policy: "allow-all" as const,
+  };
   return server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
 }
 
