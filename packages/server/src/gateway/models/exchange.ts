@@ -264,10 +264,14 @@ export class Exchange {
 
   /** Called when the whole answer has arrived. */
   #judgeAnswer({ upstream }: Attempt, response: IncomingMessage): void {
-    const { words, hasErrorEvent, isAnswer } = this.#check;
+    const { hasErrorEvent, isAnswer } = this.#check;
     const fault =
       this.#getStatusFault(upstream, response) ??
-      (hasErrorEvent ? createBrokenAnswerFault(words) : isAnswer ? undefined : createGarbageFault(upstream));
+      (hasErrorEvent
+        ? createBrokenAnswerFault(this.#check.words)
+        : isAnswer
+          ? undefined
+          : createGarbageFault(upstream));
     this.#reportToUpstreams(upstream, fault);
     this.#reportOutcome(fault ? { answered: false, fault } : { answered: true });
   }
@@ -295,6 +299,8 @@ export class Exchange {
     upstream: Upstream,
     { statusCode: status = 502, headers }: IncomingMessage,
   ): UpstreamFault | undefined {
+    // The message of an error is costly to find, and this comes before the answer's end.
+    if (this.#isSuccess) return undefined;
     const { head, words } = this.#check;
     return getStatusFault(upstream, { status, resetMs: getResetTime({ headers, body: head }), words });
   }
