@@ -32,9 +32,9 @@ const steady: Load = { streams: 50, pieces: 20, intervalMs: 50, warmUpMs: 1_000,
 const full: Load = { streams: 50, pieces: 20, intervalMs: 0, warmUpMs: 500, durationMs: 1_500 };
 const fullRounds = 2;
 /** Enough requests for all processes to have compiled their code. */
-const warmUp: Load = { streams: 8, pieces: 20, intervalMs: 0, warmUpMs: 0, durationMs: 2_000 };
+const warmUp: Load = { streams: 8, pieces: 20, intervalMs: 0, warmUpMs: 0, durationMs: 1_500 };
 /** Long streams, all open at the same time. */
-const open: Load = { streams: 50, pieces: 20, intervalMs: 250, warmUpMs: 5_000, durationMs: 3_000 };
+const open: Load = { streams: 50, pieces: 16, intervalMs: 250, warmUpMs: 4_000, durationMs: 1_000 };
 const openTasks = 10;
 
 type Send = (load: Load) => Promise<LoadResult>;
@@ -50,7 +50,7 @@ const Result = z.object({
 });
 
 async function measure(): Promise<Figure[]> {
-  const rounds = getSize(4);
+  const rounds = getSize(3);
   await using folder = await createScratchFolder();
   const program = await unpackPublishedPackage(folder.path);
   using portkey = await startPortkey(folder.path);
@@ -157,6 +157,7 @@ async function measureMemory(
   server: Server,
   { folder, firstTask }: { folder: string; firstTask: Task },
 ): Promise<Figure> {
+  logProgress(`memory of ${openTasks * open.streams} streams`);
   const tasks = [firstTask];
   while (tasks.length < openTasks) tasks.push(await startTask(server, join(folder, String(tasks.length))));
   await sleep(2_000);
