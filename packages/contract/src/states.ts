@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * A task is a piece of work that a person requests. BLOCKED: the agent waits for a person. REVIEW:
- * a turn ended and is not accepted yet.
+ * A task is a piece of work that a person requests. BLOCKED: the agent waits for a person, or for
+ * the limit of its model's provider. REVIEW: a turn ended and is not accepted yet.
  */
 export const TaskState = z.enum(["TODO", "IN_PROGRESS", "BLOCKED", "REVIEW", "COMPLETED", "FAILED", "CANCELLED"]);
 export type TaskState = z.infer<typeof TaskState>;

@@ -153,7 +153,10 @@ function addTurnCommands(group: Command, register: RegisterCommand): void {
   }
   const pause = group.command("pause").description("Pause the agent during its turn").addArgument(createTaskArgument());
   register(addExamples(pause, ["wharf task pause 1f2e3d4c"]), None, pauseTask);
-  const resume = group.command("resume").description("Resume a paused agent").addArgument(createTaskArgument());
+  const resume = group
+    .command("resume")
+    .description("Resume a paused agent, or a task that waits for its provider")
+    .addArgument(createTaskArgument());
   register(addExamples(resume, ["wharf task resume 1f2e3d4c"]), None, resumeTask);
   const cancel = group
     .command("cancel-turn")

@@ -29,6 +29,14 @@ export function formatAge(timestamp: string, nowMs = Date.now()): string {
   return formatCount(Math.floor(seconds / 86_400), "day") + " ago";
 }
 
+/** Formats a time in the future, as seen from now. */
+export function formatWait(timestamp: string, nowMs = Date.now()): string {
+  const minutes = Math.max(0, Math.ceil((Date.parse(timestamp) - nowMs) / 60_000));
+  if (minutes < 60) return `in ${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? `in ${hours} h ${minutes % 60} min` : `in ${Math.floor(hours / 24)} days`;
+}
+
 /** Formats a number with a comma before each group of three digits. */
 export const formatInteger = (value: number): string => Math.round(value).toLocaleString("en-US");
 

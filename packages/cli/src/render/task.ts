@@ -1,6 +1,6 @@
 import type { ResourceSums, Run, Task, TaskState, TaskSummary, Turn, UsageSums } from "@wharf/contract";
 import { formatIsolationLevel } from "./isolation.ts";
-import { formatAge } from "./numbers.ts";
+import { formatAge, formatWait } from "./numbers.ts";
 import { formatResourcesLine } from "./resources.ts";
 import { toSafeText, toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
@@ -22,7 +22,7 @@ const formatState = (state: TaskState, style: Style): string => style[stateColou
 export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
-    formatState(task.state, look.style),
+    `${formatState(task.state, look.style)}${task.resume_at ? ` (resumes ${formatWait(task.resume_at)})` : ""}`,
     toSingleLine(task.agent_type ?? "–", 60),
     formatAge(task.updated_at),
     toSingleLine(task.title, maxCellLength),
@@ -47,6 +47,7 @@ export function formatTask(
     [
       ["task", task.id],
       ["state", formatState(task.state, style)],
+      ["resumes", task.resume_at && formatResume(task.resume_at)],
       ["agent", task.agent_type && toSingleLine(task.agent_type)],
       ["repository", task.repository_url && toSingleLine(task.repository_url, 300)],
       ["base", toSingleLine([task.branch, task.base_commit_sha?.slice(0, 10)].filter(Boolean).join(" @ "), 300)],
@@ -68,6 +69,9 @@ export function formatTask(
       : `\n${toSafeText(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
   return `${style.bold(toSingleLine(task.title, 500))}\n${fields}${description}${turns.length > 0 ? `\n${formatTurnTable(turns, look)}` : ""}`;
 }
+
+export const formatResume = (time: string): string =>
+  `${toSingleLine(time, 40)} (${formatWait(time)}), after the limit of the model's provider`;
 
 const formatRun = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
   [

@@ -5,6 +5,7 @@ import { formatDuration } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Style } from "../render/style.ts";
 import { formatFields } from "../render/table.ts";
+import { formatResume } from "../render/task.ts";
 import { getExitCode, isCancelled, isUncommitted, type TurnOutcome } from "./outcome.ts";
 
 export interface Summary {
@@ -28,6 +29,7 @@ export function toSummaryJson(
     task_id: task.id,
     turn_id: turnId,
     state: task.state,
+    resume_at: task.resume_at,
     turn: status,
     stop_reason,
     reason,
@@ -52,6 +54,7 @@ export function formatSummary(summary: Summary, style: Style): string {
       ["branch", formatBranch(summary, style)],
       ["changes", diff && formatDiffStat(diff.files, style)],
       ["used", formatUsage(outcome.used)],
+      ["resumes", task.resume_at && formatResume(task.resume_at)],
       ["details", `wharf task show ${id}${outcome.commit ? `  ·  wharf task diff ${id}` : ""}`],
       [
         "continue",

@@ -39,7 +39,7 @@ export const orchestratorApi = {
   resumeTask: createEndpoint({
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/resume",
-    summary: "Resume a paused agent",
+    summary: "Resume a paused agent, or at once a task that waits for the limit of a model's provider",
     params: taskParams,
     response: Task,
   }),

@@ -31,6 +31,8 @@ export const Task = z.object({
   updated_at: z.string(),
   started_at: z.string().optional(),
   completed_at: z.string().optional(),
+  /** When Wharf resumes the task, if it is BLOCKED by the limit of a model's provider. */
+  resume_at: z.string().optional(),
 });
 export type Task = z.infer<typeof Task>;
 

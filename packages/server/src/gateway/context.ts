@@ -58,6 +58,8 @@ export interface ModelUsage {
   readonly complete: boolean;
   /** The answer came from a model, and the model's server did not break it off. */
   readonly answered: boolean;
+  /** When the limit that refused the request resets, if the provider says so. */
+  readonly reset_at?: string;
 }
 
 /** A problem with a model's server, described for a person. */

@@ -1,5 +1,5 @@
 import { Orphans } from "../runners/index.ts";
-import { BudgetWaits, Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
+import { BudgetWaits, LimitWaits, Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
 import { AbandonedRequests, Budgets } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -39,8 +39,11 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
     onDestroyNeeded: () => wakeup.poke(),
   });
   const budgets = new Budgets(db, config.taskBudget);
-  const budgetWaits = new BudgetWaits({ log, budgets, onPrompt: (taskId) => pokeTask(wakeup, taskId) });
-  const jobs = [budgetWaits, removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
+  const onPrompt = (taskId: string) => pokeTask(wakeup, taskId);
+  const budgetWaits = new BudgetWaits({ log, budgets, onPrompt });
+  const limitWaits = new LimitWaits({ db: background, log, onPrompt });
+  const waits = [budgetWaits, limitWaits];
+  const jobs = [...waits, removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
   const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,

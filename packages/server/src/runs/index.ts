@@ -10,6 +10,7 @@ export { BudgetGuard } from "./gateway-events/budget-guard.ts";
 export { createGatewayHooks } from "./gateway-events/gateway-hooks.ts";
 export { ModelHealth } from "./gateway-events/model-health.ts";
 export { BudgetWaits } from "./maintenance/budget-waits.ts";
+export { LimitWaits } from "./maintenance/limit-waits.ts";
 export { Maintenance } from "./maintenance/maintenance.ts";
 export { OldRunnerCleanup } from "./maintenance/old-runners.ts";
 export { Pruning } from "./maintenance/pruning.ts";

@@ -3,9 +3,9 @@ import type { TaskState } from "@wharf/contract";
 /**
  * TODO → IN_PROGRESS when a run is requested. IN_PROGRESS ⇄ BLOCKED while the agent waits for a
  * person (for a permission, for room in a budget, or after an interrupted turn whose progress is
- * unknown). IN_PROGRESS → REVIEW when a turn ends; REVIEW → COMPLETED when a person accepts. A
- * prompt returns BLOCKED, REVIEW and the three ends to IN_PROGRESS, so a person can always ask for
- * more work.
+ * unknown) or for the reset of a provider's limit. IN_PROGRESS → REVIEW when a turn ends; REVIEW →
+ * COMPLETED when a person accepts. A prompt returns BLOCKED, REVIEW and the three ends to
+ * IN_PROGRESS, so a person can always ask for more work.
  */
 export const taskTransitions: { readonly [From in TaskState]: readonly TaskState[] } = {
   TODO: ["IN_PROGRESS", "COMPLETED", "CANCELLED"],

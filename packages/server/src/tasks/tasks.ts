@@ -182,6 +182,7 @@ export async function moveTask(
       completed_at: ended ? currentTime : null,
       blocking_budget_id: null,
       blocked_cost: null,
+      resume_at: null,
       ...(targetState === "IN_PROGRESS" && !task.started_at && { started_at: currentTime }),
     })
     .where(eq(tasks.id, task.id));

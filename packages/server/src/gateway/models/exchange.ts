@@ -83,6 +83,7 @@ export class Exchange {
   #bytesOut = 0;
   #isOver = false;
   #answered: boolean | undefined;
+  #resetAt: string | undefined;
 
   constructor(options: ExchangeOptions, gatewayRequest: GatewayRequest) {
     const { context, maxBodyBytes, bodyMemory } = options;
@@ -335,6 +336,7 @@ export class Exchange {
   #reportOutcome(outcome: { answered: boolean; fault?: UpstreamFault }): void {
     if (this.#answered !== undefined) return;
     this.#answered = outcome.answered;
+    this.#resetAt = outcome.fault?.reset_at;
     this.#watch?.end(outcome);
   }
 
@@ -374,6 +376,7 @@ export class Exchange {
       duration_ms: Math.round(performance.now() - this.#startedAt),
       complete,
       answered: this.#answered === true,
+      ...(this.#resetAt !== undefined && { reset_at: this.#resetAt }),
     });
   }
 }

@@ -8,6 +8,7 @@ import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
 import { allowSecrets } from "../state/allowed-secrets.ts";
 import { deleteBoard, deleteTask } from "../state/deletion.ts";
 import type { RunRow } from "../state/lease.ts";
+import { resumeAfterLimit } from "../state/provider-limit.ts";
 import { appendPush } from "../state/report-push.ts";
 import { liveRunStatuses } from "../state/states.ts";
 import { stopRun } from "../state/stop-run.ts";
@@ -41,16 +42,8 @@ export class RunCommands {
   }
 
   /** Waits for a stopping run to end: the prompt belongs to the next run. */
-  async prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
-    const deadline = Date.now() + stoppingTimeoutMs;
-    for (;;) {
-      try {
-        return await this.#queuePrompt(taskId, prompt);
-      } catch (error) {
-        if (!(error instanceof RunStoppingError) || Date.now() > deadline) throw error;
-        await sleep(stoppingPollIntervalMs);
-      }
-    }
+  prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+    return waitForStop(() => this.#queuePrompt(taskId, prompt));
   }
 
   async #queuePrompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
@@ -61,6 +54,7 @@ export class RunCommands {
         if (existingTurn.task_id !== taskId) throw new WharfError("turn_id_taken", { turn_id: existingTurn.id });
         return existingTurn;
       }
+      if (task.limit_resumes > 0) await writer.tx.update(tasks).set({ limit_resumes: 0 }).where(eq(tasks.id, taskId));
       return queueTurn(writer, task, prompt);
     });
     this.#poke(taskId);
@@ -133,7 +127,7 @@ export class RunCommands {
           status: state === "COMPLETED" ? "COMPLETED" : "STOPPED",
           reason: options.reason ?? `the task is ${state.toLowerCase()}`,
         });
-      else if (state === "REVIEW") throw new WharfError("no_run", { task_id: taskId });
+      else if (state === "REVIEW" && task.resume_at === null) throw new WharfError("no_run", { task_id: taskId });
       await moveTask(writer, task, state, options);
       if (state === "COMPLETED") await reportOpenPush(writer, task);
     });
@@ -156,12 +150,22 @@ export class RunCommands {
     this.#poke(taskId);
   }
 
+  /** Resumes a paused agent, or a task that waits for the limit of a model's provider. */
   async resume(taskId: string, options: { by: string }): Promise<void> {
-    await this.#log.write(async (writer) => {
+    await waitForStop(() => this.#resume(taskId, options));
+    this.#poke(taskId);
+  }
+
+  #resume(taskId: string, options: { by: string }): Promise<void> {
+    return this.#log.write(async (writer) => {
+      const task = await lockTask(writer.tx, taskId);
+      if (task.resume_at !== null) {
+        await resumeAfterLimit(writer, task, options.by);
+        return;
+      }
       const run = await this.#getRunInTurn(writer, taskId);
       await setDesired(writer, run, { desired: "RUN", message: "Resuming the agent.", by: options.by });
     });
-    this.#poke(taskId);
   }
 
   async #getRunInTurn(writer: LogWriter, taskId: string): Promise<RunRow> {
@@ -285,6 +289,18 @@ async function reportOpenPush(writer: LogWriter, task: LockedTask): Promise<void
     .returning();
   const message = "The task is accepted. Its branch is still being pushed; the log will report the result.";
   if (push) await appendPush(writer, { push, task, status: "pending", message });
+}
+
+async function waitForStop<T>(command: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + stoppingTimeoutMs;
+  for (;;) {
+    try {
+      return await command();
+    } catch (error) {
+      if (!(error instanceof RunStoppingError) || Date.now() > deadline) throw error;
+      await sleep(stoppingPollIntervalMs);
+    }
+  }
 }
 
 const withdrawnReason = "it was cancelled before it started";

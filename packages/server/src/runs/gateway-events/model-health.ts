@@ -47,6 +47,7 @@ export class ModelHealth {
     }
     if (!outcome.answered) return undefined;
     run.answeredAt = Date.now();
+    run.failed = undefined;
     if (!run.isShownFailing) return undefined;
     run.isShownFailing = false;
     return "The model's server responds again.";
@@ -77,10 +78,13 @@ export class ModelHealth {
     return note ? `${message} ${note}` : message;
   }
 
+  hasAsked(runId: string): boolean {
+    return this.#runs.find(runId) !== undefined;
+  }
+
   /** Returns the fault of the run's model, judging by its last request. */
   getFault(runId: string): UpstreamFault | undefined {
-    const run = this.#runs.find(runId);
-    return run?.failed && run.failed.at >= run.answeredAt ? run.failed.fault : undefined;
+    return this.#runs.find(runId)?.failed?.fault;
   }
 
   /**

@@ -2,11 +2,14 @@ import type { EventDataByKind, JournalRecord } from "@wharf/contract";
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { LogWriter } from "../../events/index.ts";
 import { schema } from "../../store/index.ts";
-import { lockTask, moveTask } from "../../tasks/index.ts";
+import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
 import { hasOpenPermissions } from "../state/open-permissions.ts";
+import { getResumeTime, waitForReset } from "../state/provider-limit.ts";
 import { stopRun } from "../state/stop-run.ts";
 import { setTurnState, type TurnRow, turnColumns } from "../state/transitions.ts";
 import { queueNextTurn, queueTurn } from "../state/turn-queue.ts";
+import { findLimitedRequest } from "./logged-requests.ts";
+import { isModelFailure } from "./model-failures.ts";
 
 const { events, permissions, pushes, runs, turns } = schema;
 
@@ -69,6 +72,8 @@ export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataB
   const continues = run?.desired !== "STOP" && !failed && (await queueNextTurn(writer.tx, turn));
   // The agent gave up because a budget refused its requests: the task waits for the budget.
   if (task.blocking_budget_id !== null && !continues && data.status !== "cancelled") return;
+  const resumeMs = agentFailure && (await findResumeTime(writer, { turn, task, failure: agentFailure }));
+  if (resumeMs !== undefined) return waitForReset(writer, task, resumeMs);
   const nextState = failed ? "FAILED" : continues ? "IN_PROGRESS" : "REVIEW";
   await moveTask(writer, task, nextState, { reason: reason ?? stopReason });
 }
@@ -77,7 +82,7 @@ export async function applyTurn(writer: LogWriter, ids: RunIds, data: EventDataB
  * Finds the agent's last failure in this run. The log holds the cause of a failed turn before its
  * end.
  */
-async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<{ code: string; message: string } | undefined> {
+async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<EventDataByKind<"failure"> | undefined> {
   const isFailure = sql`${events.kind} = 'failure'`;
   const ownFailures = and(eq(events.task_id, ids.task_id), isFailure, eq(events.run_id, ids.run_id));
   const recentFailures = await tx
@@ -89,6 +94,22 @@ async function getAgentFailure({ tx }: LogWriter, ids: RunIds): Promise<{ code: 
   return recentFailures.flatMap(({ data }) =>
     data.kind === "failure" && data.code.startsWith("agent_") ? [data] : [],
   )[0];
+}
+
+/**
+ * Returns when to resume a task whose turn failed because of a provider's limit, in ms since the
+ * epoch. After a restart, and on another server, only the log knows of the limit.
+ */
+async function findResumeTime(
+  { tx }: LogWriter,
+  { turn, task, failure }: { turn: TurnRow; task: LockedTask; failure: EventDataByKind<"failure"> },
+): Promise<number | undefined> {
+  if (turn.cancel_asked || !isModelFailure(failure.code)) return undefined;
+  const resetAt = failure.reset_at ?? (await findLimitedRequest(tx, turn))?.reset_at;
+  const resetMs = resetAt === undefined ? Number.NaN : Date.parse(resetAt);
+  // A limit that was over before the turn began is not why it failed.
+  if (turn.started_at && resetMs < turn.started_at.getTime()) return undefined;
+  return getResumeTime({ resetMs, resumes: task.limit_resumes });
 }
 
 /**
@@ -137,7 +158,7 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
     .update(permissions)
     .set({ state: "CLOSED", updated_at: new Date() })
     .where(and(eq(permissions.run_id, key.run_id), eq(permissions.permission_id, key.permission_id)));
-  const isBlocked = task.state === "BLOCKED" && task.blocking_budget_id === null;
+  const isBlocked = task.state === "BLOCKED" && task.blocking_budget_id === null && task.resume_at === null;
   if (isBlocked && !(await hasOpenPermissions(writer.tx, ids.run_id)))
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent continues" });
 }

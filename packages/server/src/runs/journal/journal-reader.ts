@@ -18,6 +18,7 @@ import type { ModelFaults } from "../shared/deps.ts";
 import { lockLeasedRun, type RunLease } from "../state/lease.ts";
 import { applyRecord } from "./apply-record.ts";
 import { DividedSecrets, type DividedSecretsOptions } from "./divided-secrets.ts";
+import { isModelFailure } from "./model-failures.ts";
 import { getTurnVerdict } from "./model-verdict.ts";
 
 const { runners, runs } = schema;
@@ -131,7 +132,7 @@ export class JournalReader {
     if (data.kind === "notice" || data.kind === "denied") return { ...data, source: "runner" };
     if (data.kind !== "failure") return data;
     const code = toRunnerCode(data.code);
-    const fault = isOfAgent(code) ? this.#faults.getFault(this.#lease.run_id) : undefined;
+    const fault = isModelFailure(code) ? this.#faults.getFault(this.#lease.run_id) : undefined;
     return {
       ...data,
       code,
@@ -264,8 +265,5 @@ async function waitFor<T>(promise: Promise<T>, maxMs: number | undefined): Promi
     timer.abort();
   }
 }
-
-/** Failures that a model may have caused. */
-const isOfAgent = (code: string) => code === "agent_refused" || code === "agent_exited" || code === "agent_timeout";
 
 const waitForImmediate = () => new Promise<undefined>((resolve) => setImmediate(resolve, undefined));

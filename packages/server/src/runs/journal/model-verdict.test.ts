@@ -18,7 +18,8 @@ describe("a turn in which the agent's model failed", () => {
     kind: "limited",
     message: "The model's server returned 429 (too many requests).",
     next: "Wait.",
-    reset_at: "2026-11-23T12:05:00.000Z",
+    // Too late for Wharf to wait for.
+    reset_at: "2100-01-01T00:00:00.000Z",
   } as const;
   const ended = (s: RunJournal, seq: number, stop_reason = "end_turn") =>
     createRecord(s, seq, { kind: "turn", turn_id: s.turnId, status: "ended", stop_reason });

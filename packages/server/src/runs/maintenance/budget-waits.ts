@@ -1,14 +1,15 @@
-import { desc, eq } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { Log, LogWriter } from "../../events/index.ts";
 import { schema } from "../../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
 import type { Budgets } from "../../usage/index.ts";
+import { continueLastTurn } from "../state/continue-turn.ts";
 import { hasOpenPermissions } from "../state/open-permissions.ts";
-import { getOpenTurn, turnColumns } from "../state/transitions.ts";
-import { lockLiveRun, queueTurn } from "../state/turn-queue.ts";
+import { getOpenTurn } from "../state/transitions.ts";
+import { lockLiveRun } from "../state/turn-queue.ts";
 import type { MaintenanceJob } from "./maintenance.ts";
 
-const { tasks, turns } = schema;
+const { tasks } = schema;
 
 /** Tasks that one step continues. */
 const maxTasksPerStep = 100;
@@ -66,20 +67,9 @@ async function continueTask(writer: LogWriter, task: LockedTask): Promise<Outcom
     else await moveTask(writer, task, "IN_PROGRESS", { reason });
     return "continued";
   }
-  const [turn] = await tx
-    .select(turnColumns)
-    .from(turns)
-    .where(eq(turns.task_id, task.id))
-    .orderBy(desc(turns.created_at))
-    .limit(1);
-  // After an interruption a person decides, whatever the budget has.
-  if (!turn?.created_by || !task.agent_type || turn.state === "INTERRUPTED") {
-    await endWait(writer, task);
-    return "continued";
-  }
-  const prompt = { text: continuePrompt, by: turn.created_by, agent_type: task.agent_type };
-  await queueTurn(writer, task, prompt, { isLimited: false });
-  return "prompted";
+  if (await continueLastTurn(writer, task, { text: continuePrompt })) return "prompted";
+  await endWait(writer, task);
+  return "continued";
 }
 
 /** Leaves the task to the person for whom it waits as well. */

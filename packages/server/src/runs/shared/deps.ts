@@ -35,6 +35,8 @@ export const defaultRunTimes: RunTimes = {
 
 /** Known faults of the models that runs use. */
 export interface ModelFaults {
+  /** Whether this process has seen a request of the run. */
+  hasAsked(runId: string): boolean;
   getFault(runId: string): UpstreamFault | undefined;
   /** Returns the last fault since then, if requests failed and none succeeded or is still open. */
   getFaultSince(runId: string, since: Date): UpstreamFault | undefined;

@@ -61,8 +61,8 @@ export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): 
     await appendFailure(writer, run, error);
     await closeTurns(writer, run, error.message);
     await setRunStatus(writer, run, "FAILED", { error_code: error.code, error_message: error.message });
-    const waitsForBudget = task.blocking_budget_id !== null;
-    if (task.state === "IN_PROGRESS" || (task.state === "BLOCKED" && !waitsForBudget) || task.state === "REVIEW")
+    const waits = task.blocking_budget_id !== null || task.resume_at !== null;
+    if (task.state === "IN_PROGRESS" || (task.state === "BLOCKED" && !waits) || task.state === "REVIEW")
       await moveTask(writer, task, "FAILED", { reason: error.message });
     await releaseRunner(writer, run, error.code === "runner_hostile" ? error.message : undefined);
   });

@@ -38,6 +38,10 @@ export const tasks = pgTable(
      */
     blocking_budget_id: uuid(),
     blocked_cost: createNumberColumn(),
+    /** When Wharf resumes a task that is BLOCKED by the limit of a model's provider. */
+    resume_at: createTimeColumn(),
+    /** How often Wharf has resumed the task since the last prompt of a person. */
+    limit_resumes: integer().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     completed_at: createTimeColumn(),
@@ -63,6 +67,9 @@ export const tasks = pgTable(
     index("tasks_blocking_budget")
       .on(t.blocking_budget_id)
       .where(sql`blocking_budget_id is not null`),
+    index("tasks_resumed")
+      .on(t.resume_at)
+      .where(sql`resume_at is not null`),
     index("tasks_agent").on(t.assigned_agent_id),
     index("tasks_created_by").on(t.created_by),
   ],
