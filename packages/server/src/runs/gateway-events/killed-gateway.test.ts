@@ -13,12 +13,14 @@ import { expect, test } from "vitest";
 import { fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
 
-const kills = 5;
-const clients = 30;
-const answersPerLife = 400;
+const kills = 10;
+const clients = 60;
+const answersPerLife = 1_000;
 
 interface ModelCount {
   readonly output: number;
+  /** More than an answer of this size can have. */
+  readonly isLie: boolean;
   hasEnded: boolean;
 }
 
@@ -29,7 +31,9 @@ async function startModel() {
     const id = String(req.headers["x-wharf-request-id"]);
     const answer = async () => {
       await text(req);
-      const count: ModelCount = { output: 1 + Math.floor(Math.random() * 50), hasEnded: false };
+      const isLie = Math.random() < 0.02;
+      const output = isLie ? 1_000_000 : 1 + Math.floor(Math.random() * 50);
+      const count: ModelCount = { output, isLie, hasEnded: false };
       counts.set(id, [...(counts.get(id) ?? []), count]);
       res.writeHead(200, { "content-type": "text/event-stream" });
       const send = (data: object) => res.write(`data: ${JSON.stringify(data)}\n\n`);
@@ -88,7 +92,7 @@ function ask(port: number, id: string): Promise<boolean> {
   });
 }
 
-test(`the ledger agrees with the provider after ${kills} kills under load`, { timeout: 120_000 }, async () => {
+test(`the ledger agrees with the provider after ${kills} kills under load`, { timeout: 240_000 }, async () => {
   await using f = await fixture();
   await using model = await startModel();
   const folder = await mkdtemp(join(tmpdir(), "wharf-ledger-"));
@@ -125,20 +129,35 @@ test(`the ledger agrees with the provider after ${kills} kills under load`, { ti
   expect(byId.size).toBe(ledger.length);
   expect(await f.db.select().from(schema.model_reservations)).toEqual([]);
   expect([...model.counts.keys()].filter((id) => !byId.has(id))).toEqual([]);
-  const exact = ledger.filter(({ estimated }) => !estimated);
-  const differing = exact.filter(({ request_id, status, input_tokens, output_tokens, cost }) => {
-    const [count, ...others] = model.counts.get(request_id) ?? [];
-    const isSame = count?.hasEnded && output_tokens === count.output && cost === count.output && input_tokens === 10;
-    return status !== 200 || others.length > 0 || !isSame;
-  });
+  const cut = ledger.filter(({ status }) => status === 0);
+  const ended = ledger.filter(({ status }) => status !== 0);
+  const differing = ended.filter(
+    ({ request_id, status, input_tokens, output_tokens, cost, estimated, implausible }) => {
+      const [count, ...others] = model.counts.get(request_id) ?? [];
+      const isSame = count?.hasEnded && output_tokens === count.output && cost === count.output && input_tokens === 10;
+      const isFlagged = estimated && implausible !== null;
+      const isExact = !estimated && implausible === null;
+      return status !== 200 || others.length > 0 || !isSame || !(count.isLie ? isFlagged : isExact);
+    },
+  );
   expect(differing).toEqual([]);
-  expect([...completed].filter((id) => byId.get(id)?.estimated !== false)).toEqual([]);
+  expect([...completed].filter((id) => byId.get(id)?.status !== 200)).toEqual([]);
   expect(completed.size).toBeGreaterThanOrEqual(kills * answersPerLife);
-  expect(ledger.length).toBeGreaterThan(exact.length);
+  expect(cut.length).toBeGreaterThan(0);
+  const unreserved = cut.filter(
+    (row) =>
+      !row.estimated ||
+      row.output_tokens !== row.reserved_output_tokens ||
+      row.input_tokens !== row.reserved_input_tokens,
+  );
+  expect(unreserved).toEqual([]);
 
   const hours = await f.db.select().from(schema.usage_hours);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   expect(sum(hours.map(({ requests }) => requests))).toBe(ledger.length);
-  expect(sum(hours.map(({ estimated_requests }) => estimated_requests))).toBe(ledger.length - exact.length);
+  const lies = ended.filter(({ implausible }) => implausible !== null);
+  expect(lies.length).toBeGreaterThan(0);
+  expect(sum(hours.map(({ implausible_requests }) => implausible_requests))).toBe(lies.length);
+  expect(sum(hours.map(({ estimated_requests }) => estimated_requests))).toBe(cut.length + lies.length);
   expect(sum(hours.map(({ cost }) => cost))).toBe(sum(ledger.map(({ cost }) => cost ?? 0)));
 });
