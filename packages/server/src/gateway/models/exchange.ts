@@ -23,6 +23,7 @@ import { refuseUnreadableForm, RequestBody } from "./request/request-body.ts";
 import {
   createBrokenAnswerFault,
   createCutFault,
+  createEndlessFault,
   createGarbageFault,
   createSilenceFault,
   createSlowFault,
@@ -73,6 +74,8 @@ export class Exchange {
   readonly #requestId: string;
   #watch: AnswerWatch | undefined;
   #slowTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+  #isEndless = false;
   #call: ModelCall | undefined;
   #meter: AnswerMeter | undefined;
   #record: RequestRecord | undefined;
@@ -249,6 +252,10 @@ export class Exchange {
       head.length > 0 || response.errored ? Readable.from(joinAnswer(head, response), { objectMode: false }) : response;
     source.once("error", onBroken);
     const end = this.#record && this.#createEnd(response);
+    this.#endTimer = setTimeout(() => {
+      this.#isEndless = true;
+      response.destroy(new Error("its answer has no end"));
+    }, this.#options.times.answer).unref();
     pipeline([source, ...(decoder ? [decoder] : []), filter, ...(end ? [end] : []), res], (error) => {
       if (error) attempt.end();
     });
@@ -285,7 +292,8 @@ export class Exchange {
     if (this.#isOver) return;
     const silence = silentMs === undefined ? undefined : createSilenceFault(silentMs / 1000);
     const broken = response.complete ? createGarbageFault(upstream) : createCutFault();
-    const fault = this.#getStatusFault(upstream, response) ?? silence ?? broken;
+    const endless = this.#isEndless ? createEndlessFault(this.#options.times.answer / 1000) : undefined;
+    const fault = this.#getStatusFault(upstream, response) ?? endless ?? silence ?? broken;
     this.#reportToUpstreams(upstream, fault);
     this.#reportOutcome({ answered: false, fault });
   }
@@ -345,9 +353,13 @@ export class Exchange {
     this.#body.release();
   }
 
-  /** Providers charge for what they did until the runner left, but not for an error. */
+  /**
+   * Providers charge for what they did until the runner left, or until Wharf no longer waited, but
+   * not for an error.
+   */
   #getTokens(): TokenUsage | undefined {
-    const isCharged = this.#answer ? this.#isSuccess : this.#search?.attempt?.isSent === true && !this.#isOver;
+    const { isSent = false, silentMs } = this.#search?.attempt ?? {};
+    const isCharged = this.#answer ? this.#isSuccess : isSent && (!this.#isOver || silentMs !== undefined);
     if (!isCharged) return undefined;
     return this.#meter?.getUsage({ isEnded: this.#answer?.complete === true });
   }
@@ -359,6 +371,7 @@ export class Exchange {
     this.#isOver = true;
     this.#releaseBody();
     clearTimeout(this.#slowTimer);
+    clearTimeout(this.#endTimer);
     const complete = this.#answer?.complete === true && res.writableFinished;
     // Some clients disconnect after the last event, before the connection signals the end.
     this.#reportOutcome({ answered: this.#isSuccess && this.#check.isAnswer && !this.#check.hasErrorEvent });

@@ -139,6 +139,13 @@ export const createCutFault = (): UpstreamFault => ({
   next: tryLater,
 });
 
+export const createEndlessFault = (seconds: number): UpstreamFault => ({
+  kind: "cut",
+  message: `The model's server did not end its answer within ${seconds} s, so Wharf ended the request.`,
+  note: noteRetries,
+  next: tryLater,
+});
+
 export const createBrokenAnswerFault = (words: string | undefined): UpstreamFault => ({
   kind: "failing",
   message: `The model's server ended a response with an error${formatQuote(words)}.`,

@@ -204,6 +204,76 @@ test.each([
   expect(await (await fetch(`${base}next`)).text()).toBe("fine");
 });
 
+describe("a registry that", () => {
+  test("resets the connection, or sends what is no HTTP, is an error of this registry", async () => {
+    const { base } = await start(() => (req) => {
+      if (req.url === "/npm/garbage") req.socket.end("no HTTP at all");
+      else req.socket.resetAndDestroy();
+    });
+    for (const path of ["reset", "garbage"]) {
+      const answer = await fetch(`${base}${path}`);
+      expect([answer.status, JSON.parse(await answer.text()).code]).toEqual([502, "host_unreachable"]);
+    }
+  });
+
+  test("sends 100 MB in one line is forwarded without buffering, also while addresses are rewritten", async () => {
+    const total = 100 * 1024 * 1024;
+    let sent = 0;
+    const { base } = await start(() => (_req, res) => {
+      res.writeHead(200, { "content-type": "application/json" });
+      const chunk = Buffer.alloc(256 * 1024, "http://127.0.0.");
+      const writeMore = () => {
+        while (!res.destroyed && sent < total) {
+          sent += chunk.length;
+          if (!res.write(chunk)) return void res.once("drain", writeMore);
+        }
+        res.end();
+      };
+      writeMore();
+    });
+    let bytes = 0;
+    let mostHeld = 0;
+    for await (const chunk of (await fetch(`${base}metadata`)).body!) {
+      bytes += chunk.length;
+      mostHeld = Math.max(mostHeld, sent - bytes);
+    }
+    expect(bytes).toBe(total);
+    expect(mostHeld).toBeLessThan(40 * 1024 * 1024);
+  });
+
+  test("hangs in the middle of an answer, or never ends it, holds nothing open once it is over", async () => {
+    const open = new Set<unknown>();
+    const { base, seen } = await start(
+      () => (req, res) => {
+        open.add(res);
+        res.writeHead(200).write("some");
+        const timer = setInterval(() => req.url === "/npm/endless" && res.write("more"), 20);
+        res.once("close", () => {
+          clearInterval(timer);
+          open.delete(res);
+        });
+      },
+      300,
+    );
+    await expect(fetch(`${base}hanging`).then((answer) => answer.text())).rejects.toThrow();
+    const leaving = new AbortController();
+    await fetch(`${base}endless`, { signal: leaving.signal });
+    leaving.abort();
+    await waitUntil(() => open.size === 0 && seen.hosts.length === 2);
+  });
+});
+
+test("an audit of 50 MB is refused with a clear error", async () => {
+  let received = 0;
+  const { base } = await start(() => (req, res) => {
+    req.on("data", (chunk: Buffer) => (received += chunk.length)).on("end", () => res.end("{}"));
+  });
+  const body = Buffer.alloc(50 * 1024 * 1024, "x");
+  const answer = await fetch(`${base}-/npm/v1/security/audits/quick`, { method: "POST", body });
+  expect([answer.status, JSON.parse(await answer.text()).code]).toEqual([413, "body_too_large"]);
+  expect(received).toBeLessThan(40 * 1024 * 1024);
+});
+
 test("addresses are rewritten wherever a text is split", async () => {
   const from = "https://npm.example/a/";
   const to = "http://127.0.0.1:4100/registries/company/";

@@ -28,6 +28,8 @@ export interface RegistryProxyOptions {
 const defaultSilenceMs = 60_000;
 /** Limit on the open requests of one runner: package managers open up to 100 at once. */
 const maxPerRunner = 256;
+/** Limit on a request's body: the names and versions of the packages for an audit. */
+const maxBodyBytes = 32 * 1024 * 1024;
 /** Answers that may contain addresses of the registry. */
 const textTypes = /^(?:application\/(?:[\w.-]+\+)?(?:json|xml)|text\/)/i;
 /** Credentials of the program, and what would make another call of the one that was checked. */
@@ -115,9 +117,10 @@ export class RegistryProxy {
     const request = send(url, { method: req.method, headers });
     const silenceMs = this.#options.silenceMs ?? defaultSilenceMs;
     request.setTimeout(silenceMs, () => request.destroy(new Error(`it sent nothing for ${silenceMs / 1000} s`)));
-    request.once("error", (error) =>
-      refuseWithError({ req, res }, new WharfError("host_unreachable", { host, reason: error.message })),
-    );
+    request.once("error", (error) => {
+      const unreachable = new WharfError("host_unreachable", { host, reason: error.message });
+      refuseWithError({ req, res }, error instanceof WharfError ? error : unreachable);
+    });
     onceAnswered(request, (response) => {
       const exchange = { request, response };
       if (mayRepeat && response.statusCode === 401)
@@ -127,8 +130,13 @@ export class RegistryProxy {
     const end = () => request.destroy();
     res.once("close", end);
     request.once("close", () => res.off("close", end));
-    if (hasBody(req.headers)) pipeline(req, request, () => undefined);
-    else request.end();
+    if (!hasBody(req.headers)) return void request.end();
+    let sentBytes = 0;
+    req.on("data", (chunk: Buffer) => {
+      sentBytes += chunk.length;
+      if (sentBytes > maxBodyBytes) request.destroy(new WharfError("body_too_large", { limit_bytes: maxBodyBytes }));
+    });
+    pipeline(req, request, () => undefined);
   }
 
   /** Sends the request once more if the registry's token has changed. */
