@@ -17,6 +17,7 @@ import { AnswerMeter } from "./metering/answer-meter.ts";
 import type { ModelTimes } from "./model-times.ts";
 import { RequestRecord } from "./request-record.ts";
 import type { BodyMemory } from "./request/body-memory.ts";
+import { BodyTimer } from "./request/body-timer.ts";
 import { CallReader } from "./request/call-reader.ts";
 import { createInvalidRequestError } from "./request/model-call.ts";
 import { refuseUnreadableForm, RequestBody } from "./request/request-body.ts";
@@ -116,18 +117,12 @@ export class Exchange {
     const { req } = this.#gatewayRequest;
     refuseUnreadableForm(req.headers);
     const reader = new CallReader({ api: route.api, method: req.method ?? "", path });
-    const timer = setTimeout(() => {
-      this.#fail(createInvalidRequestError(`nothing of its body arrived for ${times.body / 1000} s`));
-    }, times.body);
-    try {
-      this.#content = await this.#body.read(req.iterator({ destroyOnReturn: false }), (chunk) => {
-        timer.refresh();
-        reader.add(chunk);
-      });
-      return reader.end(this.#content);
-    } finally {
-      clearTimeout(timer);
-    }
+    using timer = new BodyTimer(times, (what) => this.#fail(createInvalidRequestError(what)));
+    this.#content = await this.#body.read(req.iterator({ destroyOnReturn: false }), (chunk) => {
+      timer.refresh();
+      reader.add(chunk);
+    });
+    return reader.end(this.#content);
   }
 
   /** Nothing is forwarded before the request is recorded. */

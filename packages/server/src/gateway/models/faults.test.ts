@@ -67,6 +67,12 @@ const faults: Readonly<Record<string, Fault>> = {
     kind: "key",
     message: "The model's server returned 400: it rejects GEMINI_API_KEY.",
   },
+  "repeats what an agent wrote about keys": {
+    model: refuse(400, error("Invalid value: 'the API key is not valid'")),
+    came: { status: 400, isWhole: true },
+    kind: "refused",
+    message: "The model's server returned 400: \"Invalid value: 'the API key is not valid'\".",
+  },
   "forbids the request": {
     model: refuse(403, error(`no access for ${key}`)),
     came: { status: 403, retry: "false", isWhole: true },

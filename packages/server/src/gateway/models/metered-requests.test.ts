@@ -91,7 +91,7 @@ describe("the gateway", () => {
         asked++;
         res.end(await text(req));
       },
-      { api: "openai", limits: { modelTimes: { body: 300 } } },
+      { api: "openai", limits: { modelTimes: { body: 300, wholeBody: 900 } } },
     );
     const path = `${url}/models/main/v1/chat/completions`;
     for (const [body, extra, expected] of [
@@ -111,9 +111,15 @@ describe("the gateway", () => {
     expect(silent.statusCode).toBe(400);
     req.end('"a"}');
     expect(await text(silent)).toContain("nothing of its body arrived for 0.3 s");
+    const slow = request(path, { method: "POST", headers, agent: false });
+    const dripping = setInterval(() => slow.write(" "), 50);
+    const [late] = (await once(slow, "response")) as [IncomingMessage];
+    clearInterval(dripping);
+    slow.end();
+    expect(await text(late)).toContain("its body was not complete after 0.9 s");
     expect(asked).toBe(0);
-    await waitUntil(() => seen.used.length === 4);
-    expect(seen.used.map((used) => [used.call, used.tokens])).toEqual(Array(4).fill([undefined, undefined]));
+    await waitUntil(() => seen.used.length === 5);
+    expect(seen.used.map((used) => [used.call, used.tokens])).toEqual(Array(5).fill([undefined, undefined]));
 
     const body = '{"model":"a",\n "messages":["ünï \\u00e9"]}';
     expect(await text(await send(path, { body }))).toBe(body);

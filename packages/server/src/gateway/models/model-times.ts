@@ -2,6 +2,8 @@
 export interface ModelTimes {
   /** Between two chunks of a request. */
   readonly body: number;
+  /** Until the whole request has arrived. */
+  readonly wholeBody: number;
   readonly connect: number;
   /** Until the answer begins. */
   readonly firstByte: number;
@@ -19,6 +21,7 @@ export interface ModelTimes {
  */
 export const defaultModelTimes: ModelTimes = {
   body: 60_000,
+  wholeBody: 2 * 60_000,
   connect: 15_000,
   firstByte: 10 * 60_000,
   silence: 15 * 60_000,

@@ -86,8 +86,11 @@ const formatQuote = (words: string | undefined): string =>
         .replace(/[.\s]+$/, "")}"`
     : "";
 
-/** Gemini answers 400 to an invalid key. */
-const isAboutKey = (words = ""): boolean => /api.?key/i.test(words) && /valid|expired|incorrect/i.test(words);
+/**
+ * Gemini answers 400 to an invalid key. Other messages may repeat what an agent wrote about keys,
+ * and a rejected key stops the requests of everybody.
+ */
+const isAboutKey = (words = ""): boolean => /^API key (not valid|expired)\b/i.test(words);
 
 function getWaitSeconds(resetMs: number | undefined): number | undefined {
   if (resetMs === undefined) return undefined;

@@ -24,9 +24,18 @@ describe("the bodies of open requests", () => {
     expect(await readBody(openBody(memory, "second"), 32)).toBe(32);
     for (const runnerId of ["third", "fourth", "fifth"])
       expect(await readBody(openBody(memory, runnerId), 32)).toBe(32);
-    await expect(readBody(openBody(memory, "sixth"), 1)).rejects.toMatchObject(refusal);
-    ofFirst[0]?.release();
+    const refused = openBody(memory, "sixth");
+    await expect(readBody(refused, 5)).rejects.toMatchObject(refusal);
+    for (const body of [refused, ofFirst[0]]) body?.release();
     expect(await readBody(openBody(memory, "sixth"), 32)).toBe(32);
+  });
+
+  test("leave room for small ones when large ones hold everything else", async () => {
+    const memory = new BodyMemory();
+    for (let n = 0; n < 6; n++) await readBody(openBody(memory, `large-${n}`), 32);
+    for (let n = 0; n < 16; n++) expect(await readBody(openBody(memory, `small-${n}`), 4)).toBe(4);
+    await expect(readBody(openBody(memory, "small-16"), 1)).rejects.toMatchObject(refusal);
+    await expect(readBody(openBody(memory, "small-0"), 1)).rejects.toMatchObject(refusal);
   });
 
   test("give back what they held, once, also after a refusal in the middle", async () => {
