@@ -58,3 +58,22 @@ test("names are resolved as this machine does", async () => {
     code: expect.stringMatching(/^E(NOTFOUND|AI_AGAIN)/),
   });
 });
+
+test("a runner whose names nobody answers does not delay another one's", async () => {
+  const lookups: { name: string; end: () => void }[] = [];
+  const finder = new AddressFinder(((name: string) => {
+    const { promise, resolve } = Promise.withResolvers<never[]>();
+    lookups.push({ name, end: () => resolve([]) });
+    return promise;
+  }) as never);
+  const found: string[] = [];
+  const ask = (name: string, asker: string) => void finder.find(name, asker).then(() => found.push(name));
+  for (const hostile of ["a", "b"]) for (let n = 0; n < 50; n++) ask(`${hostile}${n}.example`, hostile);
+  ask("mine.example", "c");
+  await expect.poll(() => lookups.map(({ name }) => name)).toEqual(["a0.example", "b0.example"]);
+  lookups[0]?.end();
+  await expect.poll(() => lookups.at(-1)?.name).toBe("mine.example");
+  lookups.at(-1)?.end();
+  await expect.poll(() => found).toEqual(["a0.example", "mine.example"]);
+  await expect.poll(() => lookups.at(-1)?.name).toBe("a1.example");
+});

@@ -6,7 +6,8 @@ export interface HostAddress {
   readonly family: 4 | 6;
 }
 
-export type FindAddresses = (name: string) => Promise<readonly HostAddress[]>;
+/** @param asker The runner that wants to connect; the server itself has none. */
+export type FindAddresses = (name: string, asker?: string) => Promise<readonly HostAddress[]>;
 
 /** Addresses of networks that an entry may allow: a company's own, and those reserved for tests. */
 const privateRanges: ReadonlySet<string> = new Set(["private", "uniqueLocal", "carrierGradeNat", "reserved"]);
@@ -43,28 +44,60 @@ export const isLoopback = (address: string): boolean =>
 /** Each lookup takes a thread of the few that also serve the file system. */
 const maxLookups = 2;
 
-/** Resolves names as this machine does, a few at a time, and each name once at a time. */
+/**
+ * Resolves names as this machine does, a few at a time, and each name once at a time. Runners take
+ * turns, so that one with names that nobody answers delays the others by a lookup at most.
+ */
 export class AddressFinder {
+  readonly #lookup: typeof lookup;
   readonly #open = new Map<string, Promise<readonly HostAddress[]>>();
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #running = new Set<string>();
+  /** In the order of their turns. */
+  readonly #waitingByAsker = new Map<string, (() => void)[]>();
 
-  readonly find: FindAddresses = (name) => {
-    const open = this.#open.get(name) ?? this.#resolve(name).finally(() => this.#open.delete(name));
+  constructor(resolve: typeof lookup = lookup) {
+    this.#lookup = resolve;
+  }
+
+  readonly find: FindAddresses = (name, asker = name) => {
+    const open = this.#open.get(name) ?? this.#resolve(name, asker).finally(() => this.#open.delete(name));
     this.#open.set(name, open);
     return open;
   };
 
-  async #resolve(name: string): Promise<readonly HostAddress[]> {
-    if (this.#running >= maxLookups) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
+  async #resolve(name: string, asker: string): Promise<readonly HostAddress[]> {
+    await this.#waitForTurn(asker);
     try {
-      const addresses = await lookup(name, { all: true, order: "verbatim" });
+      const addresses = await this.#lookup(name, { all: true, order: "verbatim" });
       return addresses.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#running -= 1;
+      this.#endTurn(asker);
+    }
+  }
+
+  async #waitForTurn(asker: string): Promise<void> {
+    const turn = Promise.withResolvers<void>();
+    const waiting = this.#waitingByAsker.get(asker) ?? [];
+    waiting.push(turn.resolve);
+    this.#waitingByAsker.set(asker, waiting);
+    this.#startNext();
+    await turn.promise;
+  }
+
+  #endTurn(asker: string): void {
+    this.#running.delete(asker);
+    const waiting = this.#waitingByAsker.get(asker);
+    this.#waitingByAsker.delete(asker);
+    if (waiting && waiting.length > 0) this.#waitingByAsker.set(asker, waiting);
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    if (this.#running.size >= maxLookups) return;
+    for (const [asker, waiting] of this.#waitingByAsker) {
+      if (this.#running.has(asker)) continue;
+      this.#running.add(asker);
+      return waiting.shift()?.();
     }
   }
 }

@@ -145,7 +145,7 @@ export class HostsProxy {
     asked: string,
   ): Promise<(HostDecision & { kind: "allowed" }) | WharfError> {
     const rules = await this.#options.findRules(context);
-    const decision = await decide(target, rules, this.#findAddresses);
+    const decision = await decide(target, rules, (name) => this.#findAddresses(name, context.runner_id));
     if (decision.kind === "allowed") return decision;
     if (decision.kind === "unresolved") return createUnreachableError(decision.target, decision.reason);
     const { reason, remedy } = decision;

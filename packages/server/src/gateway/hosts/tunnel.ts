@@ -67,7 +67,7 @@ export async function readGreeting(
   let bytes = head;
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   try {
-    for (;;) {
+    for (let pieces = 0; pieces < maxGreetingPieces; pieces++) {
       const verdict = judgeGreeting(bytes, target);
       if (verdict !== "incomplete") return verdict;
       const chunk = await readChunk(socket);
@@ -75,12 +75,15 @@ export async function readGreeting(
         return bytes.length === 0 ? { kind: "left" } : { kind: "refused", reason: "its first message is cut" };
       bytes = Buffer.concat([bytes, chunk]);
     }
+    return { kind: "refused", reason: "its first message comes in too many pieces" };
   } finally {
     clearTimeout(timer);
   }
 }
 
 const maxHeadBytes = 64 * 1024;
+/** Each piece is another look at all that came before it. */
+const maxGreetingPieces = 1_000;
 const handshakeRecord = 22;
 
 function judgeGreeting(bytes: Buffer, target: HostTarget): Greeting | "incomplete" {
