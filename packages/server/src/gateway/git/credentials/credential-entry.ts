@@ -81,7 +81,7 @@ function matchesEntry(entry: CredentialEntry, { endpoint, path, organizationId }
   const host = endpoint.name.includes(":") ? entry.host.replace(/^\[(.*?)\].*$/, "$1") : name;
   if (host !== endpoint.name) return false;
   if (port !== undefined && !endpoint.name.includes(":") && Number(port) !== getPort(endpoint)) return false;
-  return `${normalisePath(path)}/`.startsWith(`${normalisePath(entry.path ?? "")}/`);
+  return `${foldPath(path)}/`.startsWith(`${foldPath(entry.path ?? "")}/`);
 }
 
 /** A path such as `/team/repository`: no `..` leads from one team's folder to another's. */
@@ -90,3 +90,15 @@ const normalisePath = (path: string): string =>
     .normalize(`/${path}`)
     .replace(/\/+$/, "")
     .replace(/\.git$/, "");
+
+/**
+ * Most hosts find a repository by its path in any case, and all of them with escaped letters. None
+ * of these may lead past the entry that is meant for it.
+ */
+function foldPath(path: string): string {
+  try {
+    return normalisePath(decodeURIComponent(path).toLowerCase());
+  } catch {
+    return normalisePath(path.toLowerCase());
+  }
+}
