@@ -53,7 +53,7 @@ export const DeniedHost = z.object({
   /** Whether the entry must include addresses of a private network. */
   allows_private: z.boolean(),
   reason: z.string(),
-  attempts: z.number(),
+  attempts: z.number().describe("number of attempts; of a run, one a minute counts"),
   first_at: z.string(),
   last_at: z.string(),
 });
