@@ -208,6 +208,24 @@ describe("doctor", () => {
     expect((await typed(["doctor"], environment)).out).toMatch(/^FAIL +git logins +.*is not JSON/m);
   });
 
+  test("checks the tokens of registries and shows none of them", async () => {
+    const file = join(folder, "registries.json");
+    const registries = [
+      { name: "packages", kind: "npm", url: "HTTPS://Npm.Example", token: { env: "NPM_TOKEN" } },
+      { name: "wheels", kind: "pypi", url: "https://pypi.example/", token: { file: join(folder, "no-token") } },
+    ];
+    await writeFile(file, JSON.stringify({ registries }));
+    const environment = { WHARF_REGISTRIES: file, NPM_TOKEN: "very-secret" };
+    const broken = await typed(["doctor"], environment);
+    expect(broken.out).toMatch(/^warn +registries +1 login of 2 cannot be used: wheels \(.*\): .*no-token\)$/m);
+    await writeFile(join(folder, "no-token"), "token");
+    const working = await typed(["doctor"], environment);
+    expect(working.out).toMatch(/^ok +registries +.*: packages \(https:\/\/npm\.example\/\), wheels /m);
+    expect(broken.out + working.out).not.toContain("very-secret");
+    await writeFile(file, "{");
+    expect((await typed(["doctor"], environment)).out).toMatch(/^FAIL +registries +.*not valid JSON/m);
+  });
+
   test("reads the keys of a file of model routes, and says which cannot be read and why", async () => {
     const file = join(folder, "routes.json");
     const writeRoutes = (...keys: readonly object[]) => {

@@ -1,6 +1,6 @@
 /** The server as a library: the command line starts it, and tests start it in their own process. */
 export { describeDocker, describeSandbox } from "./backends/index.ts";
-export { checkGitCredentials, type CredentialReport } from "./gateway/index.ts";
+export { checkGitCredentials, checkRegistries, type SecretReport } from "./gateway/index.ts";
 export { type Config, readConfig } from "./config/index.ts";
 export { describeModelRoutes, type UpstreamDescription } from "./gateway/index.ts";
 export type { ServerOptions } from "./lifecycle/server-options.ts";

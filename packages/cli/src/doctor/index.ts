@@ -3,7 +3,7 @@ import { checkAgents, checkServer } from "./agents.ts";
 import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
-import { checkGitLogins } from "./git-credentials.ts";
+import { checkGitLogins, checkRegistryLogins } from "./logins.ts";
 import { checkModelKeys } from "./model-keys.ts";
 import { checkOrphans } from "./orphans.ts";
 import { checkPostgres } from "./postgres.ts";
@@ -15,6 +15,7 @@ const checks = [
   checkNode,
   checkGit,
   checkGitLogins,
+  checkRegistryLogins,
   checkSandbox,
   checkDocker,
   checkPostgres,

@@ -16,7 +16,6 @@ export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
 export {
   type AddressPolicy,
   checkGitCredentials,
-  type CredentialReport,
   type GitAuthor,
   GitCredentials,
   type GitHostRule,
@@ -25,6 +24,6 @@ export {
   readHostAuthor,
 } from "./git/index.ts";
 export { describeModelRoutes, type UpstreamDescription } from "./models/index.ts";
-export { CommandLine, type SecretPlace } from "./secrets/index.ts";
+export { CommandLine, type SecretPlace, type SecretReport } from "./secrets/index.ts";
 export { formatTarget, type HostRule } from "./hosts/index.ts";
-export { openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";
+export { checkRegistries, openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -3,7 +3,7 @@
  * runners and forwards branches to the real remotes.
  */
 export type { AddressPolicy, GitHostRule } from "./address-policy.ts";
-export { checkGitCredentials, type CredentialReport, GitCredentials } from "./credentials/index.ts";
+export { checkGitCredentials, GitCredentials } from "./credentials/index.ts";
 export { type GitAuthor, readHostAuthor } from "./host-author.ts";
 export { type Mirrors, openMirrors } from "./mirrors.ts";
 export { createGitServer, type PushScanOptions } from "./git-server.ts";

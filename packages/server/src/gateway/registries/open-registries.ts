@@ -1,5 +1,14 @@
 import { WharfError } from "@wharf/contract";
-import { type OnSecret, parsePassword, parseToken, Secret, toSecretPlace } from "../secrets/index.ts";
+import {
+  createSecretSource,
+  type OnSecret,
+  parsePassword,
+  parseToken,
+  reportSecret,
+  Secret,
+  type SecretReport,
+  toSecretPlace,
+} from "../secrets/index.ts";
 import type { RegistryEntry } from "./registry-entry.ts";
 import type { Registry } from "./registry.ts";
 
@@ -25,6 +34,20 @@ export const openRegistries = (
       createError: (error) =>
         new WharfError("registry_token_unusable", { registry: name, reason: error.message }, { cause: error }),
       onValue: onToken,
-      parse: username === undefined ? parseToken : parsePassword,
+      parse: getParser(username),
     }),
   }));
+
+const getParser = (username: string | undefined) => (username === undefined ? parseToken : parsePassword);
+
+/** Checks whether the token of each registry can be read, without contacting a registry. */
+export const checkRegistries = (
+  entries: readonly RegistryEntry[],
+  environment: RegistryOptions["environment"],
+): Promise<SecretReport[]> =>
+  Promise.all(
+    entries.map(({ name, url, username, token }) => {
+      const source = createSecretSource(toSecretPlace(token, environment), getParser(username));
+      return reportSecret(`${name} (${url})`, token, source.get());
+    }),
+  );

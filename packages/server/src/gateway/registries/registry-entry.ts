@@ -8,7 +8,8 @@ const RegistryEntry = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: "an address that begins with http:// or https://" })
     .refine((url) => new URL(url).username === "" && new URL(url).password === "", "an address without a login")
-    .transform((url) => url.replace(/\/*$/, "/")),
+    .refine((url) => new URL(url).search === "" && new URL(url).hash === "", "an address without a query")
+    .transform((url) => new URL(url).href.replace(/\/*$/, "/")),
   token: SecretEntry,
   /** With it, the token is sent as a password. */
   username: z

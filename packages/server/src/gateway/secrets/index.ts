@@ -4,5 +4,6 @@
  */
 export { runProgram } from "./run-program.ts";
 export { absolutePath, CommandLine, SecretEntry, toSecretPlace } from "./secret-entry.ts";
+export { describeSecretProblem, reportSecret, type SecretReport } from "./secret-report.ts";
 export { createSecretSource, type OnSecret, Secret } from "./secret.ts";
 export { parsePassword, parseToken, SecretError, type SecretPlace } from "./secret-source.ts";

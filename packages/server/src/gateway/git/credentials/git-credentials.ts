@@ -1,14 +1,15 @@
 import { createPrivateKey } from "node:crypto";
 import { access, constants, readFile, stat } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
-import { toError } from "../../../std/errors.ts";
 import {
   createSecretSource,
+  describeSecretProblem,
   type OnSecret,
   parsePassword,
+  reportSecret,
   Secret,
   type SecretEntry,
-  SecretError,
+  type SecretReport,
   toSecretPlace,
 } from "../../secrets/index.ts";
 import {
@@ -121,18 +122,9 @@ const createTokenLogin = ({ host, username }: CredentialEntry, password: string)
 const createUnusableError = (entry: CredentialEntry, cause: unknown): WharfError =>
   new WharfError(
     "git_credential_unusable",
-    { entry: describeEntry(entry), reason: describeProblem(entry, cause).slice(0, 300) },
+    { entry: describeEntry(entry), reason: describeSecretProblem(getPlace(entry), cause).slice(0, 300) },
     { cause },
   );
-
-/** Says why an entry cannot be used, and names the file or the program in question. */
-function describeProblem({ token, command }: CredentialEntry, cause: unknown): string {
-  const { message } = toError(cause);
-  const file = token && "file" in token ? token.file : undefined;
-  const [program] = (token && "command" in token ? token.command : command) ?? [];
-  const place = file ?? program;
-  return cause instanceof SecretError && place !== undefined ? `${message} (${place})` : message;
-}
 
 const createFileError = (reason: string, cause?: unknown): WharfError =>
   new WharfError("config_invalid", { name: "WHARF_GIT_CREDENTIALS", reason }, { cause });
@@ -162,25 +154,15 @@ function parseJson(file: string, text: string): unknown {
   }
 }
 
-/** An entry, and why it cannot be used. */
-export interface CredentialReport {
-  readonly entry: string;
-  readonly problem?: string;
-}
-
 /** Checks whether the secret of each entry can be read, without contacting a git host. */
-export async function checkGitCredentials(options: CredentialOptions): Promise<CredentialReport[]> {
+export async function checkGitCredentials(options: CredentialOptions): Promise<SecretReport[]> {
   const entries = await readEntries(options.file);
   return Promise.all(
-    entries.map(async (entry) => {
-      const problem = await checkEntry(entry, options).then(
-        () => undefined,
-        (error: unknown) => describeProblem(entry, error),
-      );
-      return { entry: describeEntry(entry), ...(problem !== undefined && { problem }) };
-    }),
+    entries.map((entry) => reportSecret(describeEntry(entry), getPlace(entry), checkEntry(entry, options))),
   );
 }
+
+const getPlace = ({ token, command }: CredentialEntry): SecretEntry | undefined => token ?? (command && { command });
 
 async function checkEntry(entry: CredentialEntry, { environment }: CredentialOptions): Promise<void> {
   if (entry.token) await createSecretSource(toSecretPlace(entry.token, environment), parsePassword).get();
