@@ -112,29 +112,36 @@ describe("wharf run with a model that fails", () => {
     return { code, state, screen: `${stdout}${stderr}`, lines: stdout.split("\n") };
   };
 
+  // The model asks to wait a second with each answer but 401, so the task is resumed by itself.
   test.each([
     {
       status: 401,
       line: "The model's server returned 401: it rejects GEMINI_API_KEY.",
       next: "Correct GEMINI_API_KEY in the server's environment and start it again.",
+      endState: "FAILED",
     },
     {
       status: 429,
       line: `The model's server returned 429 (too many requests): "As you wish"; it asks to wait 1 s. Agents retry automatically.`,
       next: "Wait and prompt the task again, or check the quota and the credit of the provider's account.",
+      endState: "BLOCKED",
     },
     {
       status: 500,
       line: `The model's server returned 500: "As you wish". Agents retry automatically.`,
       next: "The provider has to solve this. Prompt the task again later, or use another agent.",
+      endState: "BLOCKED",
     },
-  ])("exits 1 and reports once that the model answers $status and what to do", async ({ status, line, next }) => {
-    const { code, state, screen, lines } = await run("wharf", `Please answer with ${status}.`);
-    expect(screen).toContain(line);
-    expect(lines.filter((one) => one.includes(`returned ${status}`))).toHaveLength(1);
-    expect(screen).toContain(`→ ${next}`);
-    expect([code, state]).toEqual([1, "FAILED"]);
-  });
+  ])(
+    "exits 1 and reports once that the model answers $status and what to do",
+    async ({ status, line, next, endState }) => {
+      const { code, state, screen, lines } = await run("wharf", `Please answer with ${status}.`);
+      expect(screen).toContain(line);
+      expect(lines.filter((one) => one.includes(`returned ${status}`))).toHaveLength(1);
+      expect(screen).toContain(`→ ${next}`);
+      expect([code, state]).toEqual([1, endState]);
+    },
+  );
 
   test("exits 1 if the agent ends its turn normally although no model answered", async () => {
     const environment_vars = { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" };
@@ -144,7 +151,7 @@ describe("wharf run with a model that fails", () => {
     const { code, state, screen } = await run("content", "demo: model answer with 500\ndemo: say fine");
     expect(screen).toContain("fine");
     expect(screen).toContain("The agent failed: No model answered in this turn. The model's server returned 500");
-    expect([code, state]).toEqual([1, "FAILED"]);
+    expect([code, state]).toEqual([1, "BLOCKED"]);
     const good = await run("content", "demo: model answer with 500\ndemo: model what did you do");
     expect([good.code, good.state]).toEqual([0, "REVIEW"]);
     expect(good.screen).toContain("The model's server responds again.");
