@@ -23,9 +23,8 @@ async function runDoctor({ client, settings, terminal }: Cli): Promise<number> {
   return isWorking ? exitCodes.done : exitCodes.wharfFailed;
 }
 
-const nameWidth = 12;
-
 function formatChecks(checks: readonly Check[], style: Style): string {
+  const nameWidth = Math.max(...checks.map(({ name }) => name.length));
   const marks = { ok: style.green("ok  "), warn: style.yellow("warn"), fail: style.red("FAIL") };
   const lines = checks.flatMap(({ name, status, text, next }) => [
     `${marks[status]}  ${name.padEnd(nameWidth)}  ${toSingleLine(text, 300)}`,
