@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { api, Budget } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
@@ -32,13 +33,7 @@ beforeAll(async () => {
     WHARF_TASK_BUDGET: "0.05",
   });
   await wharf.start();
-  const type = {
-    name: "asking",
-    command: ["wharf-demo-agent"],
-    model_route: "gemini",
-    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
-  };
-  await wharf.client.call(api.createAgentType, { body: type });
+  await addAskingAgent(wharf);
 });
 afterAll(async () => {
   await wharf[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { type ModelServer, type Script, startAnthropic, startGemini, startOpenai } from "./support/models/index.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
@@ -144,15 +145,12 @@ describe("wharf run with a model that fails", () => {
   );
 
   test("exits 1 if the agent ends its turn normally although no model answered", async () => {
-    const environment_vars = { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" };
-    await wharf.client.call(api.createAgentType, {
-      body: { name: "content", command: ["wharf-demo-agent"], environment_vars, model_route: "gemini" },
-    });
-    const { code, state, screen } = await run("content", "demo: model answer with 500\ndemo: say fine");
+    const agent = await addAskingAgent(wharf);
+    const { code, state, screen } = await run(agent, "demo: model answer with 500\ndemo: say fine");
     expect(screen).toContain("fine");
     expect(screen).toContain("The agent failed: No model answered in this turn. The model's server returned 500");
     expect([code, state]).toEqual([1, "BLOCKED"]);
-    const good = await run("content", "demo: model answer with 500\ndemo: model what did you do");
+    const good = await run(agent, "demo: model answer with 500\ndemo: model what did you do");
     expect([good.code, good.state]).toEqual([0, "REVIEW"]);
     expect(good.screen).toContain("The model's server responds again.");
   });

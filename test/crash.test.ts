@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type Turn } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { startGemini, type ModelServer } from "./support/models/index.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { timeoutMs, createScratchFolder, ServerHarness } from "./support/server-harness.ts";
@@ -51,18 +52,12 @@ const getPrompt = (turn: string) =>
   ].join("\n");
 
 test(`loses and repeats nothing through ${kills} kills at random moments`, { timeout: 900_000 }, async () => {
-  const type = {
-    name: "crash",
-    command: ["wharf-demo-agent"],
-    model_route: "gemini",
-    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
-  };
-  await wharf.client.call(api.createAgentType, { body: type });
+  const agent_type = await addAskingAgent(wharf);
   const remote = createRepository(join(folder, "remote"));
   const working = new AbortController();
   const tasks = await Promise.all(
     Array.from({ length: taskCount }, (_, i) =>
-      wharf.createTask({ title: `Task ${i}`, repository_url: remote, agent_type: "crash" }),
+      wharf.createTask({ title: `Task ${i}`, repository_url: remote, agent_type }),
     ),
   );
   const prompted = Promise.all(tasks.map((task, i) => keepPrompting(task, `t${i}`, working.signal)));

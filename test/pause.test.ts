@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Run, type Task, type TaskInput, taskStreamPath } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import WebSocket from "ws";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { eventually } from "./support/eventually.ts";
 import { readWholeLog } from "./support/log.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
@@ -139,15 +140,8 @@ describe("a paused task", () => {
 
   test("lets an open model request finish, and sends no other until it is resumed", async () => {
     const task = await createTask();
-    await wharf.client.call(api.createAgentType, {
-      body: {
-        name: "demo-with-model",
-        command: ["wharf-demo-agent"],
-        model_route: "gemini",
-        environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
-      },
-    });
-    await wharf.client.call(api.updateTask, { ...getParams(task), body: { agent_type: "demo-with-model" } });
+    const agent_type = await addAskingAgent(wharf);
+    await wharf.client.call(api.updateTask, { ...getParams(task), body: { agent_type } });
     await wharf.prompt(task, "demo: say asking\ndemo: model one\ndemo: model two");
     await eventually(() => model.requests.length, 1, 20_000);
     await pause(task);

@@ -4,6 +4,7 @@ import { api } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { type ModelServer, startGemini, type Step } from "./support/models/index.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
@@ -35,13 +36,7 @@ beforeAll(async () => {
     GEMINI_BASE_URL: model.url,
   });
   await wharf.start();
-  const type = {
-    name: "asking",
-    command: ["wharf-demo-agent"],
-    model_route: "gemini",
-    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
-  };
-  await wharf.client.call(api.createAgentType, { body: type });
+  await addAskingAgent(wharf);
 });
 afterAll(async () => {
   await wharf[Symbol.asyncDispose]();

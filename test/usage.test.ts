@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { api, ResourceUsageReport, UsageReport } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
@@ -46,15 +47,9 @@ const readUsage = async (...args: string[]) =>
   UsageReport.parse(JSON.parse((await wharf.cli("usage", "--json", ...args)).stdout));
 
 test("what a task used is counted by turn, also after a crash of the server, and shown", async () => {
-  const type = {
-    name: "asking",
-    command: ["wharf-demo-agent"],
-    model_route: "gemini",
-    environment_vars: { WHARF_GATEWAY: "${WHARF_GATEWAY}", WHARF_TOKEN: "${WHARF_TOKEN}" },
-  };
-  await wharf.client.call(api.createAgentType, { body: type });
+  const agent_type = await addAskingAgent(wharf);
   const repository_url = createRepository(join(folder, "repository"));
-  const task = await wharf.createTask({ repository_url, agent_type: type.name, title: "ask a model" });
+  const task = await wharf.createTask({ repository_url, agent_type, title: "ask a model" });
   await wharf.turn(task, "demo: model first\ndemo: model second");
   await wharf.kill();
   await wharf.start();

@@ -4,7 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -236,6 +236,23 @@ export const getRejection = (work: Promise<unknown>): Promise<unknown> =>
     },
     (error: unknown) => error,
   );
+
+/** An answer that is sent as fast as it is read. */
+export class Flood {
+  sentBytes = 0;
+
+  /** Repeats the chunk until there are `total` bytes. */
+  send(res: ServerResponse, { chunk, total, end = "" }: { chunk: Buffer; total: number; end?: string }): void {
+    const writeMore = () => {
+      while (!res.destroyed && this.sentBytes < total) {
+        this.sentBytes += chunk.length;
+        if (!res.write(chunk)) return void res.once("drain", writeMore);
+      }
+      res.end(end);
+    };
+    writeMore();
+  }
+}
 
 export async function waitUntil(condition: () => boolean | Promise<boolean>, timeoutMs = 5_000): Promise<void> {
   const end = Date.now() + timeoutMs;

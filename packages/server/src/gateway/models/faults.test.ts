@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type IncomingMessage, request, type RequestListener } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Scratch, somebody, waitUntil } from "../testing.ts";
+import { Flood, Scratch, somebody, waitUntil } from "../testing.ts";
 import { type ModelTimes, defaultModelTimes } from "./model-times.ts";
 import { key, startGateway } from "./testing.ts";
 
@@ -215,21 +215,13 @@ describe("a model's server that", () => {
 
   test("sends 100 MB without an event is forwarded without buffering", async () => {
     const total = 100 * 1024 * 1024;
-    let sent = 0;
+    const flood = new Flood();
     const { url, seen } = await startModelGateway((_req, res) => {
       res.writeHead(200, { "content-type": "text/event-stream" });
-      const chunk = Buffer.alloc(256 * 1024, "data: without an end ");
-      const writeMore = () => {
-        while (!res.destroyed && sent < total) {
-          sent += chunk.length;
-          if (!res.write(chunk)) return void res.once("drain", writeMore);
-        }
-        res.end();
-      };
-      writeMore();
+      flood.send(res, { chunk: Buffer.alloc(256 * 1024, "data: without an end "), total });
     });
     let ahead = 0;
-    const came = await ask(url, call, (bytes) => (ahead = Math.max(ahead, sent - bytes)));
+    const came = await ask(url, call, (bytes) => (ahead = Math.max(ahead, flood.sentBytes - bytes)));
     expect(came).toMatchObject({ status: 200, bytes: total, isWhole: true });
     expect(ahead).toBeLessThan(40 * 1024 * 1024);
     expect(seen.outcomes).toMatchObject([{ answered: false, fault: { kind: "garbage" } }]);

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { listeningGateway, Scratch, waitUntil } from "../testing.ts";
+import { Flood, listeningGateway, Scratch, waitUntil } from "../testing.ts";
 import { AddressRewriter } from "./address-rewriter.ts";
 import { openRegistries } from "./open-registries.ts";
 import { RegistryFile } from "./registry-entry.ts";
@@ -218,24 +218,16 @@ describe("a registry that", () => {
 
   test("sends 100 MB in one line is forwarded without buffering, also while addresses are rewritten", async () => {
     const total = 100 * 1024 * 1024;
-    let sent = 0;
+    const flood = new Flood();
     const { base } = await start(() => (_req, res) => {
       res.writeHead(200, { "content-type": "application/json" });
-      const chunk = Buffer.alloc(256 * 1024, "http://127.0.0.");
-      const writeMore = () => {
-        while (!res.destroyed && sent < total) {
-          sent += chunk.length;
-          if (!res.write(chunk)) return void res.once("drain", writeMore);
-        }
-        res.end();
-      };
-      writeMore();
+      flood.send(res, { chunk: Buffer.alloc(256 * 1024, "http://127.0.0."), total });
     });
     let bytes = 0;
     let mostHeld = 0;
     for await (const chunk of (await fetch(`${base}metadata`)).body!) {
       bytes += chunk.length;
-      mostHeld = Math.max(mostHeld, sent - bytes);
+      mostHeld = Math.max(mostHeld, flood.sentBytes - bytes);
     }
     expect(bytes).toBe(total);
     expect(mostHeld).toBeLessThan(40 * 1024 * 1024);

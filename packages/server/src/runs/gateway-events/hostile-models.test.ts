@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import type { ModelTimes } from "../../gateway/models/model-times.ts";
 import { type Model, startGateway } from "../../gateway/models/testing.ts";
-import { Scratch, somebody, waitUntil } from "../../gateway/testing.ts";
+import { Flood, Scratch, somebody, waitUntil } from "../../gateway/testing.ts";
 import { schema } from "../../store/index.ts";
 import { Ledger, PriceTable } from "../../usage/index.ts";
 
@@ -17,13 +17,14 @@ const body = JSON.stringify({ model: "m", stream: true, max_tokens: 500, stream_
 const megabyte = 1024 * 1024;
 
 /** Bytes that the model's server has written, that the runner has read, and the most in between. */
-let sent = 0;
+let flood: Flood;
 let received = 0;
 let mostHeld = 0;
 let scratch: Scratch;
 let f: Fixture;
 beforeEach(async () => {
-  sent = mostHeld = 0;
+  flood = new Flood();
+  mostHeld = 0;
   scratch = await Scratch.make();
   f = await fixture();
 });
@@ -64,7 +65,7 @@ async function ask(url: string, content: Buffer | string = body, framing: Record
     .on("error", () => undefined)
     .on("data", (chunk: Buffer) => {
       received += chunk.length;
-      mostHeld = Math.max(mostHeld, sent - received);
+      mostHeld = Math.max(mostHeld, flood.sentBytes - received);
       if (text.length < 2_000) text += chunk.toString();
     });
   await new Promise((resolve) => res.once("close", resolve));
@@ -88,18 +89,6 @@ const begin = (res: Parameters<Model>[1]) => {
   res.writeHead(200, { "content-type": "text/event-stream" });
   res.write(content);
 };
-
-/** Writes the same chunk as fast as the reader takes it, until there are `total` bytes. */
-function pour(res: Parameters<Model>[1], { chunk, total, end }: { chunk: Buffer; total: number; end: string }): void {
-  const writeMore = () => {
-    while (!res.destroyed && sent < total) {
-      sent += chunk.length;
-      if (!res.write(chunk)) return void res.once("drain", writeMore);
-    }
-    res.end(end);
-  };
-  writeMore();
-}
 
 interface Hostility {
   readonly model: Model;
@@ -155,7 +144,7 @@ const models: Readonly<Record<string, Hostility>> = {
       begin(res);
       res.write("data: ");
       const end = `\n\n${formatUsage(3)}data: [DONE]\n\n`;
-      pour(res, { chunk: Buffer.alloc(256 * 1024, "x"), total: 100 * megabyte, end });
+      flood.send(res, { chunk: Buffer.alloc(256 * 1024, "x"), total: 100 * megabyte, end });
     },
     answer: { status: 200, isWhole: true },
     row: { status: 200, input_tokens: 8, output_tokens: 3, estimated: false, implausible: null },
@@ -163,7 +152,7 @@ const models: Readonly<Record<string, Hostility>> = {
   "never ends its answer": {
     model: (_req, res) => {
       begin(res);
-      pour(res, { chunk: Buffer.from(content.repeat(1_000)), total: Number.POSITIVE_INFINITY, end: "" });
+      flood.send(res, { chunk: Buffer.from(content.repeat(1_000)), total: Number.POSITIVE_INFINITY });
     },
     times: { answer: 500 },
     answer: { status: 200, isWhole: false },

@@ -4,7 +4,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KnownSecrets } from "../../../redaction/index.ts";
-import { commit, git, gitError, listeningGateway, Scratch, type Seen } from "../../testing.ts";
+import { commit, git, gitError, hostGit, listeningGateway, Scratch, type Seen } from "../../testing.ts";
 import { ObjectReader } from "./object-reader.ts";
 import { ObjectScan, type SecretFinding } from "./object-scan.ts";
 import { scanPush } from "./scan-push.ts";
@@ -134,7 +134,7 @@ describe("what the repository already contains", () => {
     return scanPush({
       mirror,
       quarantine,
-      environment: { PATH: process.env["PATH"] ?? "", HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1" },
+      environment: { ...hostGit, GIT_CONFIG_NOSYSTEM: "1" },
       matcher: secrets.matcher,
       allowedFingerprints: new Set(),
       signal: new AbortController().signal,
