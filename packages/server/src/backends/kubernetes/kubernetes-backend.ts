@@ -12,6 +12,7 @@ import type { Log } from "../shared/log.ts";
 import { ClaimBinding } from "./claim-binding.ts";
 import { ApiFailure, isNotFound, isAlreadyExists } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import { putSecret } from "./cluster/put-secret.ts";
 import { toWharfError } from "./failures.ts";
 import { createDaemonSecret } from "./objects/daemon-secret.ts";
 import { annotations, getInstanceLabels, getRunnerLabels, toSelector } from "./objects/labels.ts";
@@ -231,10 +232,7 @@ export class KubernetesBackend implements Backend {
     const owner = createOwnerReference("StatefulSet", "apps/v1", getObjectNames(spec.id).runner, set.uid);
     const secret = createDaemonSecret(spec, settings, owner);
     await Promise.all([
-      core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
-        if (!isAlreadyExists(error)) throw error;
-        return core.replaceNamespacedSecret({ namespace, name: getObjectNames(spec.id).secret, body: secret });
-      }),
+      putSecret(this.#cluster, namespace, secret),
       ...createClaims(spec, settings, owner).map((body) =>
         core.createNamespacedPersistentVolumeClaim({ namespace, body }).catch(ignoreAlreadyExists),
       ),
@@ -275,12 +273,8 @@ export class KubernetesBackend implements Backend {
     const owner = createOwnerReference("Pod", "v1", getObjectNames(spec.id).runner, uid);
     // The kubelet waits for this Secret.
     const secret = createDaemonSecret(spec, this.#settings, owner);
-    await core.createNamespacedSecret({ namespace, body: secret }).catch((error: unknown) => {
-      if (!isAlreadyExists(error)) throw error;
-      // The Secret belongs to a deleted pod of this name and is about to be deleted with it:
-      // replace it.
-      return core.replaceNamespacedSecret({ namespace, name: getObjectNames(spec.id).secret, body: secret });
-    });
+    // An earlier one belongs to a deleted pod of this name, and is deleted with it at any moment.
+    await putSecret(this.#cluster, namespace, secret);
     return { id: spec.id, namespace, uid };
   }
 

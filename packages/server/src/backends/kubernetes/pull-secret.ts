@@ -1,7 +1,8 @@
 import { WharfError } from "@wharf/contract";
 import type { Log } from "../shared/log.ts";
-import { ApiFailure, isAlreadyExists } from "./cluster/api-failure.ts";
+import { ApiFailure } from "./cluster/api-failure.ts";
 import type { Cluster } from "./cluster/cluster.ts";
+import { putSecret } from "./cluster/put-secret.ts";
 import { manager, reservedLabels } from "./objects/labels.ts";
 
 /**
@@ -42,10 +43,7 @@ export class PullSecret {
       throw new WharfError("config_invalid", { name: "WHARF_KUBERNETES_IMAGE_PULL_SECRET", reason });
     }
     const body = { metadata: { name, labels: { [reservedLabels.managedBy]: manager } }, type, data };
-    await core.createNamespacedSecret({ namespace, body }).catch((error: unknown) => {
-      if (!isAlreadyExists(error)) throw error;
-      return core.replaceNamespacedSecret({ namespace, name, body });
-    });
+    await putSecret(this.#cluster, namespace, body);
   }
 
   /**

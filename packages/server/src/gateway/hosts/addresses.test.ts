@@ -59,7 +59,7 @@ test("names are resolved as this machine does", async () => {
   });
 });
 
-test("a runner whose names nobody answers does not delay another one's", async () => {
+test("a runner whose names have no answer does not delay another one's", async () => {
   const lookups: { name: string; end: () => void }[] = [];
   const finder = new AddressFinder(((name: string) => {
     const { promise, resolve } = Promise.withResolvers<never[]>();

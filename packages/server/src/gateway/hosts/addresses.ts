@@ -46,7 +46,7 @@ const maxLookups = 2;
 
 /**
  * Resolves names as this machine does, a few at a time, and each name once at a time. Runners take
- * turns, so that one with names that nobody answers delays the others by a lookup at most.
+ * turns, so that one whose names have no answer delays the others by a lookup at most.
  */
 export class AddressFinder {
   readonly #lookup: typeof lookup;
