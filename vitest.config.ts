@@ -13,6 +13,8 @@ export default defineConfig({
     globalSetup: ["test/setup/build.ts"],
     testTimeout: 30_000, // ms
     hookTimeout: 60_000, // ms
+    // On a busy machine the default of a second is an expectation of speed.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,
