@@ -12,6 +12,15 @@ const setting = [{ entry: "npm", allowsPrivate: false }];
 const createLists = (f: Fixture) => new AllowLists(f.db, f.log, setting);
 const add = (f: Fixture, lists: AllowLists, input: object) => lists.add(f.owner, AllowedHostInput.parse(input));
 
+async function createAgentType(f: Fixture, name: string): Promise<void> {
+  const types = new AgentTypes(f.db, {
+    routes: {},
+    images: { prefix: "", tag: "latest" },
+    findMissingReason: async () => undefined,
+  });
+  await types.create(AgentTypeInput.parse({ name, command: ["x"] }));
+}
+
 /** Whether a runner may reach a host, and whether also at a private address. */
 async function look(lists: AllowLists, context: Partial<GatewayContext>, host: string): Promise<string> {
   const rules = await lists.findRules({ runner_id: "r", run_id: "r", token: "t", ...context });
@@ -23,12 +32,7 @@ async function look(lists: AllowLists, context: Partial<GatewayContext>, host: s
 test("an entry concerns the runners of its organisation, its agent type or its task", async () => {
   await using f = await fixture();
   const lists = createLists(f);
-  const types = new AgentTypes(f.db, {
-    routes: {},
-    images: { prefix: "", tag: "latest" },
-    findMissingReason: async () => undefined,
-  });
-  await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
+  await createAgentType(f, "mine");
   const task = await f.newTask();
   await add(f, lists, { entry: "everywhere.example" });
   await add(f, lists, { entry: "agent.example", agent_type: "mine" });
@@ -110,12 +114,7 @@ test("a denied host is counted until an entry allows it, for its task or for all
 test("an entry leaves the denials that it does not answer: of other organisations and agents, and for private addresses", async () => {
   await using f = await fixture();
   const lists = createLists(f);
-  const types = new AgentTypes(f.db, {
-    routes: {},
-    images: { prefix: "", tag: "latest" },
-    findMissingReason: async () => undefined,
-  });
-  await types.create(AgentTypeInput.parse({ name: "mine", command: ["x"] }));
+  await createAgentType(f, "mine");
   const [task, other] = [await f.newTask({ title: "mine" }), await f.newTask({ title: "other" })];
   await f.db.update(schema.tasks).set({ agent_type: "mine" }).where(eq(schema.tasks.id, task.id));
   const denied = { allows_private: false, reason: "no list has it" };

@@ -4,7 +4,7 @@ import { PriceTable } from "./prices/price-table.ts";
 
 /** One dollar for a million tokens of input, two for output: micro-USD are easy to add up. */
 export const prices = new PriceTable({
-  versions: [{ from: "2020-01-01", prices: [{ models: ["m"], input: 1, output: 2 }] }],
+  versions: [{ from: "2020-01-01", prices: [{ models: ["m"], input: 1, cached: 0, cache_write: 0, output: 2 }] }],
 });
 
 /** May cost 2,100 micro-USD: 100 tokens of input, 1,000 of output. */

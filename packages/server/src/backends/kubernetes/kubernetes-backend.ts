@@ -273,7 +273,7 @@ export class KubernetesBackend implements Backend {
     const owner = createOwnerReference("Pod", "v1", getObjectNames(spec.id).runner, uid);
     // The kubelet waits for this Secret.
     const secret = createDaemonSecret(spec, this.#settings, owner);
-    // An earlier one belongs to a deleted pod of this name, and is deleted with it at any moment.
+    // An earlier one belongs to a deleted pod of this name, and may vanish with it at any time.
     await putSecret(this.#cluster, namespace, secret);
     return { id: spec.id, namespace, uid };
   }

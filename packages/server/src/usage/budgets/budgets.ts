@@ -21,7 +21,7 @@ interface ListedTask {
   readonly created_by: string | null;
 }
 
-/** What people set models to cost at most. The ledger asks these budgets before each request. */
+/** The limits that people set to the cost of models. The ledger asks them before each request. */
 export class Budgets {
   readonly #db: Database;
   readonly #defaultAmount: number | undefined;

@@ -4,32 +4,17 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
-import { PriceTable } from "../prices/price-table.ts";
+import { prices, request } from "../fixtures.ts";
 import type { TokenUsage } from "../token-usage.ts";
 import { AbandonedRequests } from "./abandoned-requests.ts";
 import type { LedgerDatabase } from "./ledger-database.ts";
 import { Ledger } from "./ledger.ts";
-import type { ModelRequest } from "./model-request.ts";
 
 const { model_requests, model_reservations, runners, runs, servers, turns, usage_hours } = schema;
 const logger = pino({ level: "silent" });
 
-/** One dollar for a million tokens of input, two for output: micro-USD are easy to add up. */
-const prices = new PriceTable({
-  versions: [{ from: "2020-01-01", prices: [{ models: ["m"], input: 1, cached: 0, cache_write: 0, output: 2 }] }],
-});
-
 const openLedger = (db: LedgerDatabase, serverId = "a") => new Ledger({ db, serverId, logger, prices });
 
-const request: ModelRequest = {
-  requestId: "r-1",
-  kind: "answer",
-  route: "main",
-  api: "anthropic",
-  model: "m",
-  bodyBytes: 300,
-  maxOutputTokens: 1_000,
-};
 const usage: TokenUsage = {
   input_tokens: 70,
   cached_tokens: 20,
@@ -74,7 +59,7 @@ describe("a request for a model", () => {
       tier: "large",
       route: "main",
       model: "m",
-      request_id: "r-1",
+      request_id: request.requestId,
     };
     const reserved = { reserved_input_tokens: 100, reserved_output_tokens: 1_000, reserved_cost: 2_100 };
     expect(await listReservations(f)).toMatchObject([{ ...known, ...reserved, server_id: "a" }]);
@@ -130,7 +115,7 @@ describe("a request for a model", () => {
       const reservation = await ledger.reserve(source, request);
       await reservation.settle({ status: 200, durationMs: 1, usage });
     }
-    expect(await listRequests(f)).toMatchObject([{ request_id: "r-1" }, { request_id: "r-1" }]);
+    expect(await listRequests(f)).toMatchObject([{ request_id: request.requestId }, { request_id: request.requestId }]);
     expect(await listHours(f)).toMatchObject([{ requests: 2, input_tokens: 140 }]);
   });
 
@@ -212,7 +197,14 @@ describe("what a dead server did not settle", () => {
     await Promise.all([ledger.settleFormer(), ledger.settleFormer()]);
     await present.settle({ status: 200, durationMs: 1, usage });
     expect(await listRequests(f)).toMatchObject([
-      { request_id: "r-1", estimated: true, input_tokens: 100, output_tokens: 1_000, cost: 2_100, status: 0 },
+      {
+        request_id: request.requestId,
+        estimated: true,
+        input_tokens: 100,
+        output_tokens: 1_000,
+        cost: 2_100,
+        status: 0,
+      },
       { request_id: "r-2", estimated: false, cost: 170 },
     ]);
     expect(await listReservations(f)).toMatchObject([{ request_id: "r-3" }]);
