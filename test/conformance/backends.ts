@@ -68,9 +68,11 @@ function createModeSetter(
   };
 }
 
+export const local: BackendUnderTest = { capabilities: { outlivesServer: true }, open: openLocal };
+
 /** The backends that the suite knows, by their names in WHARF_CONFORMANCE. */
 export const backends: Readonly<Record<string, BackendUnderTest>> = {
-  local: { capabilities: { outlivesServer: true }, open: openLocal },
+  local,
   mock: { capabilities: { outlivesServer: false, isolates: false }, open: openMock },
   docker,
   "docker-exec": dockerExec,

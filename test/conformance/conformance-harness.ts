@@ -10,6 +10,7 @@ import {
   type Denial,
   type Gateway,
   type GatewayHooks,
+  type GatewayOptions,
   type HostRule,
   type Mirrors,
   openMirrors,
@@ -42,7 +43,15 @@ export class ConformanceHarness implements AsyncDisposable {
 
   private constructor(
     under: BackendUnderTest,
-    { folder, backendHarness }: { folder: string; backendHarness: BackendHarness },
+    {
+      folder,
+      backendHarness,
+      hosts: hostOptions,
+    }: {
+      folder: string;
+      backendHarness: BackendHarness;
+      hosts?: Omit<NonNullable<GatewayOptions["hosts"]>, "findRules">;
+    },
   ) {
     this.under = under;
     this.folder = folder;
@@ -57,13 +66,17 @@ export class ConformanceHarness implements AsyncDisposable {
       denied: (_context, denial) => void this.denials.push(denial),
       modelRequest: () => undefined,
     };
-    const hosts = { findRules: async () => this.hostRules };
+    const hosts = { ...hostOptions, findRules: async () => this.hostRules };
     this.#gateway = createGateway({ mirrors: this.mirrors, routes: {}, hooks, hosts });
   }
 
-  static async open(under: BackendUnderTest): Promise<ConformanceHarness> {
+  /** `hosts` says where the connections of runners lead to. */
+  static async open(
+    under: BackendUnderTest,
+    hosts?: Omit<NonNullable<GatewayOptions["hosts"]>, "findRules">,
+  ): Promise<ConformanceHarness> {
     const folder = mkdtempSync(join(tmpdir(), "wharf-conformance-"));
-    return new ConformanceHarness(under, { folder, backendHarness: await under.open(folder) });
+    return new ConformanceHarness(under, { folder, backendHarness: await under.open(folder), ...(hosts && { hosts }) });
   }
 
   /** Creates a harness on a backend that another owner disposes of. */

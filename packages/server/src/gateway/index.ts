@@ -12,7 +12,7 @@ export type {
   RunnerNames,
   UpstreamFault,
 } from "./context.ts";
-export { createGateway, type FindContext, type Gateway } from "./gateway.ts";
+export { createGateway, type FindContext, type Gateway, type GatewayOptions } from "./gateway.ts";
 export {
   type AddressPolicy,
   checkGitCredentials,

@@ -36,8 +36,10 @@ function getConfigurationMounts(): Mount[] {
     "timezone",
     "os-release",
     "mime.types",
-    // A distribution's Java keeps its settings here and does not start without them; its management
-    // folder may hold passwords.
+    // A distribution's Java and Maven do not start without these settings. Java's management folder
+    // and Maven's settings.xml may hold passwords.
+    "maven/m2.conf",
+    "maven/logging",
     ...globSync("java-*/*", { cwd: "/etc" }).filter((file) => !file.endsWith("/management")),
   ];
   return files.flatMap((file) => createHostMounts(join("/etc", file)));
