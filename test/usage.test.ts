@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { api, ResourceUsageReport, UsageReport } from "@wharf/contract";
+import { api, ResourceUsageReport, runnerApi, UsageReport } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { addAskingAgent } from "./support/agents/asking-agent.ts";
 import { type ModelServer, startGemini } from "./support/models/index.ts";
@@ -94,6 +94,7 @@ test("what a task's runner used is counted at the end of each turn, also after a
   await expect.poll(async () => (await readTotal()).cpu_seconds, patience).toBeGreaterThan(0);
   const first = await readTotal();
   expect(first.running_seconds).toBeGreaterThan(0);
+  expect(first.storage_gib_hours).toBeGreaterThan(0);
   await wharf.kill();
   await wharf.start();
   await wharf.turn(task, "demo: write b.txt two");
@@ -104,16 +105,31 @@ test("what a task's runner used is counted at the end of each turn, also after a
   const [runner] = (await read("--by", "runner")).rows;
   expect(runner?.key).toMatch(/^[0-9a-f-]{36}$/);
   const shown = await wharf.cli("usage", "--resources", "--task", task.id);
-  expect(shown.stdout).toMatch(/^TIME +CPU +MEMORY +TASK\n.* s +.* s +<?0\.\d\d GiB-h +[0-9a-f]{8} run a while\n/);
-  expect((await wharf.cli("task", "show", task.id)).stdout).toMatch(/resources +.* s of a runner, .* s CPU, .* GiB-h/);
+  expect(shown.stdout).toMatch(
+    /^TIME +CPU +MEMORY +STORAGE +TASK\n.* s +.* s +<?0\.\d\d GiB-h +<?\d+\.\d\d GiB-h +[0-9a-f]{8} run a while\n/,
+  );
+  expect((await wharf.cli("task", "show", task.id)).stdout).toMatch(
+    /resources +.* s of a runner, .* s CPU, .* GiB-h of memory, .* GiB-h of storage/,
+  );
   const { url, token } = await wharf.client.locate();
   const response = await fetch(`${url}/api/v1/usage/resources.csv?group_by=task&task_id=${task.id}`, {
     headers: { authorization: `Bearer ${token}` },
   });
   expect(response.headers.get("content-type")).toBe("text/csv; charset=utf-8");
   expect(await response.text()).toMatch(
-    new RegExp(`^task,name,running_seconds,cpu_seconds,memory_gib_hours\r\n${task.id},run a while,[0-9.]+,`),
+    new RegExp(
+      `^task,name,running_seconds,cpu_seconds,memory_gib_hours,storage_gib_hours\r\n${task.id},run a while,[0-9.]+,`,
+    ),
   );
+  // A stopped runner keeps its disk.
+  await wharf.client.call(api.stopTask, { params: { task_id: task.id } });
+  const params = { runner_id: runner?.key ?? "" };
+  const getState = async () => (await wharf.client.call(runnerApi.getRunner, { params })).state;
+  await expect.poll(getState, patience).toBe("STOPPED");
+  const stopped = await readTotal();
+  await expect
+    .poll(async () => (await readTotal()).storage_gib_hours, patience)
+    .toBeGreaterThan(stopped.storage_gib_hours);
 });
 
 test("the hosts that a task's runner reached are shown with what it received", async () => {

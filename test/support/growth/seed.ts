@@ -12,7 +12,7 @@ export interface SeedSizes {
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
 const logTables = ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"];
-const usageTables = ["budgets", "usage_hours", "runner_hours", "host_usage"];
+const usageTables = ["budgets", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
   readonly ownerId: string;
@@ -129,7 +129,7 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
   await run("drop table numbered, used");
 }
 
-/** Counts an hour of each run: requests to one model, and the runner's time. */
+/** Counts an hour of each run: requests to one model, and the runner's time and disk. */
 async function seedUsage(run: Run): Promise<void> {
   await run(`create temporary table hours as
     select date_trunc('hour', runs.created_at) as hour, runs.id as run_id, task_id, runs.board_id, organization_id, owner_id as user_id,
@@ -146,6 +146,15 @@ async function seedUsage(run: Run): Promise<void> {
       cpu_ms, running_ms, memory_mib_seconds)
     select hour, runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, 'small', 1000, 9000, 900
     from hours`);
+  // Runners that are not gone still hold their disks; some of their earlier runs held them too.
+  await run(`
+    insert into runner_disks (runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, tier, disk_mib,
+      held_from, held_until)
+    select runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, 'small', 10240, hour,
+      case when n = 1 and exists (select 1 from runners where id = runner_id and state <> 'DESTROYED')
+        then 'infinity' else hour + interval '1 second' end
+    from (select *, row_number() over (partition by runner_id order by hour desc) as n from hours) numbered
+    where n % 10 = 1`);
   await run(`
     insert into host_usage (source_id, host, organization_id, board_id, task_id, connections, bytes_in, bytes_out, first_at, last_at)
     select task_id, 'registry.example', (array_agg(organization_id))[1], (array_agg(board_id))[1], task_id, 1, 1000, 100, now(), now()

@@ -49,7 +49,7 @@ type Options = z.infer<typeof Options>;
 export function addUsage(program: Command, register: RegisterCommand): void {
   const command = program
     .command("usage")
-    .option("--resources", "show the time, CPU and memory of runners instead")
+    .option("--resources", "show the time, CPU, memory and storage of runners instead")
     .option("--hosts", "show the hosts that runners reached, and what they sent there")
     .addOption(
       createChoiceOption("--by <what>", "what each row stands for (default: model; of resources: task)", groupNames),

@@ -7,7 +7,7 @@ import { formatKey, groupTitles } from "./usage-key.ts";
 export function formatResources(report: ResourceUsageReport, look: TableStyle): string {
   const { group_by = "task", rows, truncated, total } = report;
   if (!isUsed(total)) return "No runner has run.\n";
-  const header = ["TIME", "CPU", "MEMORY", groupTitles[group_by]];
+  const header = ["TIME", "CPU", "MEMORY", "STORAGE", groupTitles[group_by]];
   const cells = rows.map((row) => [...formatSums(row), formatKey(group_by, row)]);
   const note = truncated ? `The first ${formatCount(rows.length, "row")}; the total contains all.\n` : "";
   return formatTable(header, [...cells, [...formatSums(total), "total"]], look) + (note && look.style.dim(note));
@@ -16,17 +16,19 @@ export function formatResources(report: ResourceUsageReport, look: TableStyle): 
 /** Formats the sums in one line; undefined if nothing was used. */
 export function formatResourcesLine(sums: ResourceSums): string | undefined {
   if (!isUsed(sums)) return undefined;
-  const [time, cpu, memory] = formatSums(sums);
-  return `${time} of a runner, ${cpu} CPU, ${memory}`;
+  const [time, cpu, memory, storage] = formatSums(sums);
+  return `${time} of a runner, ${cpu} CPU, ${memory} of memory, ${storage} of storage`;
 }
 
-const isUsed = ({ running_seconds, cpu_seconds }: ResourceSums): boolean => running_seconds > 0 || cpu_seconds > 0;
+const isUsed = ({ running_seconds, cpu_seconds, storage_gib_hours }: ResourceSums): boolean =>
+  running_seconds > 0 || cpu_seconds > 0 || storage_gib_hours > 0;
 
-const formatSums = ({ running_seconds, cpu_seconds, memory_gib_hours }: ResourceSums) =>
+const formatSums = ({ running_seconds, cpu_seconds, memory_gib_hours, storage_gib_hours }: ResourceSums) =>
   [
     formatDuration(running_seconds * 1000),
     formatDuration(cpu_seconds * 1000),
     `${formatGibHours(memory_gib_hours)} GiB-h`,
+    `${formatGibHours(storage_gib_hours)} GiB-h`,
   ] as const;
 
 const formatGibHours = (amount: number): string => (amount > 0 && amount < 0.01 ? "<0.01" : amount.toFixed(2));

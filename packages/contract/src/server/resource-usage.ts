@@ -15,6 +15,7 @@ const resourceSums = {
   running_seconds: z.number().describe("time that runners ran, also while their agents waited"),
   cpu_seconds: z.number().describe("processor time"),
   memory_gib_hours: z.number().describe("one GiB of memory in use for one hour each"),
+  storage_gib_hours: z.number().describe("one GiB of disk that runners held for one hour each, also while stopped"),
 };
 export const ResourceSums = z.object(resourceSums);
 export type ResourceSums = z.infer<typeof ResourceSums>;
@@ -45,7 +46,7 @@ export const resourceUsageApi = {
   getResourceUsage: createEndpoint({
     method: "GET",
     path: "/api/v1/usage/resources",
-    summary: "Sum up the time, CPU and memory that runners used",
+    summary: "Sum up the time, CPU, memory and storage that runners used",
     query: ResourceUsageQuery,
     response: ResourceUsageReport,
   }),

@@ -44,10 +44,12 @@ test("no cell is a formula or leaves its place", () => {
 });
 
 test("a report of resources has its columns", () => {
-  const used = { running_seconds: 60, cpu_seconds: 1.5, memory_gib_hours: 0.25 };
+  const used = { running_seconds: 60, cpu_seconds: 1.5, memory_gib_hours: 0.25, storage_gib_hours: 10 };
   const rows = [{ key: "2026-01-01", ...used }];
   const csv = formatResourceUsageCsv({ group_by: "day", rows, truncated: false, total: used });
-  expect(csv).toBe("day,name,running_seconds,cpu_seconds,memory_gib_hours\r\n2026-01-01,,60,1.5,0.25\r\n");
+  expect(csv).toBe(
+    "day,name,running_seconds,cpu_seconds,memory_gib_hours,storage_gib_hours\r\n2026-01-01,,60,1.5,0.25,10\r\n",
+  );
 });
 
 test("a report of hosts has an empty cell for the hosts without a row", () => {

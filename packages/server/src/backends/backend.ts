@@ -86,6 +86,8 @@ export interface Backend {
   readonly isolationReason?: string;
   /** Describes in one sentence the limits of a runner on this machine. */
   readonly limits?: string;
+  /** The largest disk of a runner, if there is a limit: `create` gives no runner a larger one. */
+  readonly maxDiskBytes?: number;
   /**
    * Creates the runner and starts its daemon. A repeated call for the same id makes sure that both
    * exist.

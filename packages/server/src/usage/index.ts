@@ -1,4 +1,5 @@
 /** What requests to models and runners use, and what that costs. */
+export { recordDisks, type RunnerDisk } from "./disks/record-disks.ts";
 export { HostTraffic } from "./hosts/host-traffic.ts";
 export { AbandonedRequests } from "./ledger/abandoned-requests.ts";
 export type { BudgetAlert } from "./budgets/budget-decision.ts";

@@ -61,6 +61,7 @@ interface StartOptions extends Pick<CreateHooks, "onProgress"> {
  */
 export class KubernetesBackend implements Backend {
   readonly name = "kubernetes";
+  readonly maxDiskBytes: number;
   readonly can = { snapshot: false, isolation: "container", packages: "volume" } as const;
   readonly #cluster: Cluster;
   readonly #settings: KubernetesSettings;
@@ -75,6 +76,7 @@ export class KubernetesBackend implements Backend {
   constructor(cluster: Cluster, { settings, wireKey, log }: Omit<KubernetesBackendOptions, "cluster">) {
     this.#cluster = cluster;
     this.#settings = settings;
+    this.maxDiskBytes = settings.most.diskBytes ?? Infinity;
     this.#wireKey = wireKey;
     this.#log = log;
     this.#tenants = new TenantNamespaces(cluster, settings, log);
@@ -187,7 +189,7 @@ export class KubernetesBackend implements Backend {
   }
 
   #capLimits(spec: RunnerSpec): RunnerSpec {
-    const { cpu = Infinity, memoryBytes = Infinity, diskBytes = Infinity } = this.#settings.most;
+    const { cpu = Infinity, memoryBytes = Infinity } = this.#settings.most;
     const { limits } = spec;
     return {
       ...spec,
@@ -195,7 +197,7 @@ export class KubernetesBackend implements Backend {
         ...limits,
         cpu: Math.min(limits.cpu, cpu),
         memoryBytes: Math.min(limits.memoryBytes, memoryBytes),
-        diskBytes: Math.min(limits.diskBytes, diskBytes),
+        diskBytes: Math.min(limits.diskBytes, this.maxDiskBytes),
       },
     };
   }

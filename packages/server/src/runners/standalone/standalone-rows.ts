@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
+import { type RunnerCreate, type RunnerState, tiers, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
 import type { Principal } from "../../access/index.ts";
 import type { Backend } from "../../backends/index.ts";
@@ -8,6 +8,7 @@ import {
   createCursorLookup,
   toPage,
   type Database,
+  type Executor,
   createIdCondition,
   type NewestQuery,
   type PageQuery,
@@ -15,9 +16,10 @@ import {
   schema,
   sortByKeys,
 } from "../../store/index.ts";
+import { recordDisks } from "../../usage/index.ts";
 import { requestHolders, createLease, type Lease } from "../leases/index.ts";
 import type { RunnerRow } from "../runners.ts";
-import { getResources } from "../sizes.ts";
+import { getResources, toLimits } from "../sizes.ts";
 
 const { boards, runners, runs } = schema;
 
@@ -49,7 +51,7 @@ export function toRunnerClaim({ organization_id, user_id }: Principal, input: Ru
 }
 
 export interface NewStandaloneRunner extends RunnerCreate {
-  readonly backend: Pick<Backend, "name" | "can">;
+  readonly backend: Pick<Backend, "name" | "can" | "maxDiskBytes">;
   readonly server_id: string;
   readonly place: string;
 }
@@ -67,12 +69,24 @@ export async function createStandaloneRunner(
   const values = { ...toRunnerClaim(principal, input), id, backend: backend.name, isolation: backend.can.isolation };
   const created = await db.transaction(async (tx) => {
     const [runner] = await tx.insert(runners).values(values).onConflictDoNothing().returning();
-    return runner && { runner, lease: await createLease(tx, { runner_id: id, server_id, place }) };
+    if (!runner) return undefined;
+    await recordStandaloneDisk(tx, runner, backend);
+    return { runner, lease: await createLease(tx, { runner_id: id, server_id, place }) };
   });
   if (created) return created;
   const existing = await getRequestedRunner(db, principal, { ...input, id });
   if (!existing) throw new WharfError("runner_already_exists", {});
   return { runner: existing };
+}
+
+/** Counts the disk of a runner from the moment at which a person has it. */
+export async function recordStandaloneDisk(
+  tx: Executor,
+  { id, resources }: RunnerRow,
+  { maxDiskBytes = Infinity }: Pick<Backend, "maxDiskBytes">,
+): Promise<void> {
+  const { diskBytes } = toLimits(resources ?? tiers.small);
+  await recordDisks(tx, [{ runner_id: id, disk_bytes: Math.min(diskBytes, maxDiskBytes) }]);
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   getVisibleRunner,
   createStandaloneRunner,
   listVisibleRunners,
+  recordStandaloneDisk,
   stopAllStandalone,
   type RunnerPage,
   type RunnerQuery,
@@ -23,7 +24,7 @@ import { waitUntilReady } from "./wait-until-ready.ts";
 
 export interface StandaloneRunnersOptions {
   readonly db: Database;
-  readonly backend: Pick<Backend, "name" | "can">;
+  readonly backend: Pick<Backend, "name" | "can" | "maxDiskBytes">;
   /** The available model routes, by name. */
   readonly routes: Readonly<Record<string, unknown>>;
   readonly runners: Runners;
@@ -134,12 +135,16 @@ export class StandaloneRunners {
    * gets its existing one.
    */
   async #claimWarmRunner(principal: Principal, input: RunnerCreate): Promise<WarmRunner | undefined> {
-    const { db, pool, logger } = this.#options;
+    const { db, backend, pool, logger } = this.#options;
     if (input.id !== undefined) return undefined;
     try {
       const image = input.image === undefined ? {} : { image: input.image };
       const kind = { limits: toLimits(getResources(input)), programs: [], tenant: principal.organization_id, ...image };
-      return await db.transaction((tx) => pool.claim(tx, kind, toRunnerClaim(principal, input)));
+      return await db.transaction(async (tx) => {
+        const warm = await pool.claim(tx, kind, toRunnerClaim(principal, input));
+        if (warm) await recordStandaloneDisk(tx, warm.runner, backend);
+        return warm;
+      });
     } catch (error) {
       if (isDatabaseUnavailable(error)) throw error;
       logger.debug({ error }, "could not claim a runner from the pool; creating one");

@@ -2,6 +2,7 @@ import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { RunnerKind, WarmPool } from "../../runners/index.ts";
 import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../../runners/index.ts";
 import { type Database, type Executor, schema } from "../../store/index.ts";
+import { recordDisks, type RunnerDisk } from "../../usage/index.ts";
 
 const { runner_leases, runners, runs } = schema;
 
@@ -22,6 +23,8 @@ export interface ClaimOptions extends ClaimLimits {
   readonly place: string;
   readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
   readonly pool: Pick<WarmPool, "claim">;
+  /** The largest disk that the backend creates; undefined means no limit. */
+  readonly maxDiskBytes?: number | undefined;
   /** Returns the agent type's requirements for the run's runner. */
   readonly findKind: (run: RunCandidate) => Promise<RunnerKind>;
 }
@@ -72,6 +75,7 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
     let remainingRunners =
       (options.maxRunners ?? Infinity) - (options.maxRunners ? await countActiveRunners(tx, options) : 0);
     const claimed: ClaimedRun[] = [];
+    const disks: RunnerDisk[] = [];
     let needsRunner = false;
     for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, [...needs.keys()]) : []) {
       if (remainingSlots <= 0) break;
@@ -80,16 +84,20 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
         needsRunner = true;
         continue;
       }
-      const lease = await leaseRunner(tx, { runner, need: needs.get(run.id)!, options });
+      const need = needs.get(run.id)!;
+      const lease = await leaseRunner(tx, { runner, need, options });
       if (!lease) continue;
       await tx
         .update(runs)
         .set({ slot: true, queued_at: null, next_attempt_at: null, idle_since: null, runner_id: lease.runner_id })
         .where(eq(runs.id, run.id));
       claimed.push({ run_id: run.id, task_id: run.task_id, lease });
+      const diskBytes = Math.min(need.kind.limits.diskBytes, options.maxDiskBytes ?? Infinity);
+      disks.push({ runner_id: lease.runner_id, disk_bytes: diskBytes });
       remainingSlots--;
       if (!isActive) remainingRunners--;
     }
+    await recordDisks(tx, disks);
     return { claimed, needsRunner };
   });
 }

@@ -64,10 +64,11 @@ export class Scheduler {
 
   async #claimRuns(): Promise<void> {
     const { leases, workers, limits, fresh } = this.#options;
-    const { background, wakeup, pool } = this.#deps;
+    const { background, backend, wakeup, pool } = this.#deps;
     const { serverId, place } = leases;
+    const { maxDiskBytes } = backend;
     const getKind = (run: { agent_type: string; organization_id: string }) => getRunnerKind(this.#deps, run);
-    const options = { ...limits, fresh, server_id: serverId, place, pool, findKind: getKind };
+    const options = { ...limits, fresh, server_id: serverId, place, pool, maxDiskBytes, findKind: getKind };
     const { claimed, needsRunner } = await claimQueuedRuns(background, options);
     for (const { lease, task_id } of claimed) {
       workers.begin(leases.hold(lease));

@@ -1,4 +1,5 @@
-import { index, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { index, pgTable, text, unique, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import { createNumberColumn, createTimeColumn } from "./columns.ts";
 import { runners } from "./runners.ts";
 
@@ -45,5 +46,40 @@ export const runner_hours = pgTable(
     index("runner_hours_organization").on(t.organization_id, t.hour),
     index("runner_hours_board").on(t.board_id, t.hour),
     index("runner_hours_task").on(t.task_id, t.hour),
+  ],
+);
+
+/**
+ * The disks that runners hold, also while they are stopped. A row ends when a runner is destroyed,
+ * which a trigger notes, or when its disk serves another run or person. The columns refer to no
+ * table, for the reason above.
+ */
+export const runner_disks = pgTable(
+  "runner_disks",
+  {
+    runner_id: uuid().notNull(),
+    /** The run, or the runner itself if a person created it. */
+    run_id: uuid().notNull(),
+    organization_id: uuid().notNull(),
+    board_id: uuid(),
+    task_id: uuid(),
+    user_id: uuid(),
+    agent_type: text(),
+    tier: text().notNull(),
+    /** What the runner may store, in MiB. */
+    disk_mib: createNumberColumn().notNull(),
+    held_from: createTimeColumn().notNull(),
+    /** Infinity while the disk is held. */
+    held_until: createTimeColumn()
+      .notNull()
+      .default(sql`'infinity'`),
+  },
+  (t) => [
+    uniqueIndex("runner_disks_held")
+      .on(t.runner_id)
+      .where(sql`held_until = 'infinity'`),
+    index("runner_disks_organization").on(t.organization_id, t.held_until),
+    index("runner_disks_board").on(t.board_id, t.held_until),
+    index("runner_disks_task").on(t.task_id, t.held_until),
   ],
 );

@@ -32,9 +32,15 @@ interface ReportRequest<GroupName extends string> {
   readonly to?: string | undefined;
 }
 
+/** Whole hours. */
+export interface ReportTimes {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
 export interface ReportSource<GroupName extends string> {
-  /** A table of sums by hour, of many organisations. */
-  readonly table: SQL;
+  /** Selects sums by hour, of many organisations: a table, or a query that the times restrict. */
+  readonly selectHours: (times: ReportTimes, group: GroupName | undefined) => SQL;
   readonly groups: Readonly<Record<GroupName, Group>>;
   /** The columns of a row; of no rows, their values are zero. */
   readonly sums: SQL;
@@ -65,7 +71,7 @@ export async function readReport<Sums extends Record<string, unknown>, GroupName
   const { rows } = await db.execute<KeyColumns & Sums>(sql`
     select *, ${text} as key_text, case when is_total = 0 then (${name}) end as name from (
       select key, grouping(key) as is_total, ${source.sums}
-      from (select *, ${key} as key from ${source.table} where ${createCondition(source, { from, to })}) counted
+      from (select *, ${key} as key from ${source.selectHours({ from, to }, group_by)} where ${createCondition(source, { from, to })}) counted
       group by grouping sets ((key), ())
       order by is_total desc, ${order}
       limit ${limit + 2}
@@ -84,7 +90,7 @@ export async function readReport<Sums extends Record<string, unknown>, GroupName
 
 function createCondition(
   { organizationId, filters }: Pick<ReportSource<string>, "organizationId" | "filters">,
-  { from, to }: { from: string | undefined; to: string | undefined },
+  { from, to }: ReportTimes,
 ): SQL {
   const conditions = [sql`organization_id = ${organizationId}`];
   if (from !== undefined) conditions.push(sql`hour >= ${from}`);

@@ -28,10 +28,10 @@ const read = (f: Fixture, query: object, organizationId = f.owner.organization_i
 describe("a report of resources", () => {
   test("sums up what the organisation's runners used, and nothing of another one", async () => {
     await using f = await fixture();
-    const none = { running_seconds: 0, cpu_seconds: 0, memory_gib_hours: 0 };
+    const none = { running_seconds: 0, cpu_seconds: 0, memory_gib_hours: 0, storage_gib_hours: 0 };
     expect(await read(f, { group_by: "task" })).toMatchObject({ rows: [], truncated: false, total: none });
     await addHours(f, [{}, { cpu_ms: 1 }, { organization_id: randomUUID() }]);
-    const total = { running_seconds: 120, cpu_seconds: 1.501, memory_gib_hours: 2 };
+    const total = { running_seconds: 120, cpu_seconds: 1.501, memory_gib_hours: 2, storage_gib_hours: 0 };
     expect(await read(f, {})).toEqual({ rows: [], truncated: false, total });
     expect((await read(f, {}, randomUUID())).total).toEqual(none);
   });

@@ -2,6 +2,7 @@ import type { ResourceGroup, ResourceSums, ResourceUsageQuery, ResourceUsageRepo
 import { sql } from "drizzle-orm";
 import type { Database } from "../../store/index.ts";
 import { commonGroups, type Group, readReport } from "./read-report.ts";
+import { selectResourceHours } from "./select-resource-hours.ts";
 
 const groups: { readonly [Name in ResourceGroup]: Group } = {
   ...commonGroups,
@@ -10,9 +11,10 @@ const groups: { readonly [Name in ResourceGroup]: Group } = {
 const sums = sql`
   (coalesce(sum(running_ms), 0) / 1000)::float8 as running_seconds,
   (coalesce(sum(cpu_ms), 0) / 1000)::float8 as cpu_seconds,
-  (coalesce(sum(memory_mib_seconds), 0) / 1024 / 3600)::float8 as memory_gib_hours`;
+  (coalesce(sum(memory_mib_seconds), 0) / 1024 / 3600)::float8 as memory_gib_hours,
+  (coalesce(sum(disk_mib_seconds), 0) / 1024 / 3600)::float8 as storage_gib_hours`;
 
-/** Sums up what runners used, by hour. */
+/** Sums up what runners used and the disks that they held, by hour. */
 export class ResourceReports {
   readonly #db: Database;
 
@@ -23,10 +25,10 @@ export class ResourceReports {
   read(organizationId: string, query: ResourceUsageQuery): Promise<ResourceUsageReport> {
     const { task_id, board_id, user_id, run_id, agent_type } = query;
     const source = {
-      table: sql`runner_hours`,
+      selectHours: selectResourceHours,
       groups,
       sums,
-      order: sql`running_seconds desc, cpu_seconds desc`,
+      order: sql`running_seconds desc, storage_gib_hours desc, cpu_seconds desc`,
       organizationId,
       filters: { task_id, board_id, user_id, run_id, agent_type },
     };

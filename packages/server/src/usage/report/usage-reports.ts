@@ -40,7 +40,7 @@ export class UsageReports {
   read(organizationId: string, query: UsageQuery): Promise<UsageReport> {
     const { task_id, board_id, user_id, run_id, agent_type, route, model } = query;
     const source = {
-      table: sql`usage_hours`,
+      selectHours: () => sql`usage_hours`,
       groups,
       sums,
       order: sql`cost_usd desc, requests desc`,
