@@ -1,7 +1,15 @@
 import { dirname, isAbsolute, resolve } from "node:path";
 import { getAddressSetting, getKeySetting, RouteName, WharfError } from "@wharf/contract";
 import { z } from "zod";
-import { CommandLine, type ModelRoute, type ModelUpstream, type SecretPlace } from "../gateway/index.ts";
+import {
+  CommandLine,
+  createCommandEnvironment,
+  type ModelRoute,
+  type ModelUpstream,
+  type SecretPlace,
+  variableName,
+  VariableNames,
+} from "../gateway/index.ts";
 import { readJsonFile } from "./read-json-file.ts";
 import { parseTime } from "./setting-forms.ts";
 
@@ -10,17 +18,15 @@ const setting = "WHARF_ROUTES";
 const minTtlMs = 30_000;
 
 const time = z.string().transform(parseTime);
-const variable = z.string().regex(/^[A-Za-z_]\w{0,199}$/, "the name of an environment variable");
 
 const KeyEntry = z
   .strictObject({
-    env: variable.optional(),
+    env: variableName.optional(),
     file: z.string().min(1).max(4_096).optional(),
     command: CommandLine.optional(),
     /** How long the output of a command is used. */
     ttl: time.pipe(z.number().min(minTtlMs, "at least 30s")).optional(),
-    /** Variables of the server's environment that a command gets. */
-    environment: z.array(variable).max(50).optional(),
+    environment: VariableNames.optional(),
   })
   .refine(({ env, file, command }) => [env, file, command].filter((one) => one !== undefined).length === 1, {
     message: "give one of env, file and command",
@@ -125,21 +131,18 @@ function toUpstream(entry: UpstreamEntry, at: Place): ModelUpstream {
 }
 
 const defaultTtlMs = 15 * 60_000;
-/** What programs need to find others and their own files. */
-const basicVariables = ["PATH", "HOME", "USER", "LANG", "TMPDIR", "XDG_CONFIG_HOME"];
 
 function toKey({ env, file, command, ttl, environment: names = [] }: KeyEntry, at: Place): SecretPlace {
   const { environment, path } = at;
   if (file !== undefined) return { kind: "file", path: isAbsolute(file) ? file : resolve(dirname(path), file) };
   if (env !== undefined) return { kind: "environment", name: env, value: requireVariable(env, `${at.place}.env`, at) };
   const [program = "", ...args] = command ?? [];
-  const required = names.map((name, index) => [name, requireVariable(name, `${at.place}.environment[${index}]`, at)]);
-  const basic = basicVariables.flatMap((name) => (environment[name] ? [[name, environment[name]]] : []));
+  for (const [index, name] of names.entries()) requireVariable(name, `${at.place}.environment[${index}]`, at);
   return {
     kind: "command",
     program,
     args,
-    environment: Object.fromEntries([...basic, ...required]),
+    environment: createCommandEnvironment(environment, names),
     ttlMs: ttl ?? defaultTtlMs,
   };
 }

@@ -24,6 +24,13 @@ export {
   readHostAuthor,
 } from "./git/index.ts";
 export { describeModelRoutes, type UpstreamDescription } from "./models/index.ts";
-export { CommandLine, type SecretPlace, type SecretReport } from "./secrets/index.ts";
+export {
+  CommandLine,
+  createCommandEnvironment,
+  type SecretPlace,
+  type SecretReport,
+  variableName,
+  VariableNames,
+} from "./secrets/index.ts";
 export { formatTarget, type HostRule } from "./hosts/index.ts";
 export { checkRegistries, openRegistries, type RegistryEntry, RegistryFile } from "./registries/index.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createCommandEnvironment, VariableNames } from "./command-environment.ts";
 import type { SecretPlace } from "./secret-source.ts";
 
 export const absolutePath = z.string().regex(/^\//, "an absolute path");
@@ -16,17 +17,17 @@ export const CommandLine = z.tuple([program], z.string().max(maxArgumentLength))
 export const SecretEntry = z.union([
   z.strictObject({ env: z.string().min(1) }),
   z.strictObject({ file: absolutePath }),
-  z.strictObject({ command: CommandLine }),
+  z.strictObject({ command: CommandLine, environment: VariableNames.optional() }),
 ]);
 export type SecretEntry = z.infer<typeof SecretEntry>;
 
 /** How long the output of a command is used before it is read again. */
 const ttlMs = 60_000;
 
-/** `environment` is the server's own, which the command gets too. */
-export function toSecretPlace(entry: SecretEntry, environment: Readonly<Record<string, string>>): SecretPlace {
-  if ("env" in entry) return { kind: "environment", name: entry.env, value: environment[entry.env] };
+export function toSecretPlace(entry: SecretEntry, serverEnvironment: Readonly<Record<string, string>>): SecretPlace {
+  if ("env" in entry) return { kind: "environment", name: entry.env, value: serverEnvironment[entry.env] };
   if ("file" in entry) return { kind: "file", path: entry.file };
   const [program, ...args] = entry.command;
+  const environment = createCommandEnvironment(serverEnvironment, entry.environment);
   return { kind: "command", program, args, environment, ttlMs };
 }

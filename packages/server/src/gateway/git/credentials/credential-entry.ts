@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { z } from "zod";
-import { absolutePath, CommandLine, SecretEntry } from "../../secrets/index.ts";
+import { absolutePath, CommandLine, SecretEntry, VariableNames } from "../../secrets/index.ts";
 import { getPort } from "../address-policy.ts";
 import type { Endpoint } from "../address.ts";
 
@@ -38,6 +38,7 @@ const Entry = z
     github_app: GithubApp.optional(),
     /** A program that answers with git's credential protocol. */
     command: CommandLine.optional(),
+    environment: VariableNames.optional(),
     /** Without a key, ssh's agent signs. */
     ssh: z.strictObject({ key_file: absolutePath.optional(), known_hosts_file: absolutePath }).optional(),
   })
@@ -46,6 +47,9 @@ const Entry = z
   })
   .refine((entry) => entry.username === undefined || entry.token !== undefined, {
     message: "a username belongs to a token",
+  })
+  .refine((entry) => entry.environment === undefined || entry.command !== undefined, {
+    message: "environment belongs to a command",
   });
 export type CredentialEntry = z.infer<typeof Entry>;
 

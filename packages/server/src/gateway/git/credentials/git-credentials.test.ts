@@ -191,6 +191,41 @@ test("an ssh entry uses its key and its known hosts alone", async () => {
     expect(call).toContain(option);
 });
 
+test.each([
+  ["prints a token", (command: string[]) => ({ token: { command, environment: ["HELPER_TOKEN"] } })],
+  ["prints a login", (command: string[]) => ({ command, environment: ["HELPER_TOKEN"] })],
+])("a program that %s gets what its entry names of the server's environment, and no secret", async (_what, toEntry) => {
+  const printed = join(scratch.path, "environment");
+  const program = await writeProgram("print", `env > ${printed}\necho username=ada\necho password=${"p".repeat(20)}`);
+  await writeEntries({ host: "127.0.0.1", ...toEntry([program]) });
+  const environment = {
+    ...hostGit,
+    HOME: scratch.path,
+    SSH_AUTH_SOCK: "/run/agent",
+    HTTPS_PROXY: "http://proxy.example",
+    HELPER_TOKEN: "named",
+    WHARF_SECRET: "unnamed",
+    DATABASE_URL: "postgresql://unnamed",
+    GEMINI_API_KEY: "unnamed",
+    GITHUB_TOKEN: "unnamed",
+  };
+  const credentials = new GitCredentials({ file, environment });
+  const endpoint = { protocol: "https" as const, name: "127.0.0.1", port: undefined, user: undefined };
+  const use = { endpoint, path: "/a", organizationId: "organization" };
+  const entry = await credentials.find(use);
+  await credentials.getLogin(entry!, use).catch(() => undefined);
+  const lines = (await readFile(printed, "utf8")).split("\n");
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      "HELPER_TOKEN=named",
+      "SSH_AUTH_SOCK=/run/agent",
+      "HTTPS_PROXY=http://proxy.example",
+      `HOME=${scratch.path}`,
+    ]),
+  );
+  expect(lines.join("\n")).not.toContain("unnamed");
+});
+
 describe("the file of entries", () => {
   test.each([
     ["not json", "is not JSON"],
@@ -199,6 +234,7 @@ describe("the file of entries", () => {
     ['{"credentials":[{"host":"https://a","token":{"env":"T"}}]}', "a host such as github.com"],
     ['{"credentials":[{"host":"a","token":{"env":"T"},"password":"x"}]}', "credentials.0"],
     ['{"credentials":[{"host":"a","username":"u","command":["c"]}]}', "a username belongs to a token"],
+    ['{"credentials":[{"host":"a","token":{"env":"T"},"environment":["T"]}]}', "environment belongs to a command"],
   ])("with %s is refused", async (text, reason) => {
     await writeFile(file, text, { mode: 0o600 });
     expect(await getRejection(new GitCredentials({ file, environment: {} }).requireValidFile())).toMatchObject({

@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { access, constants, readFile, stat } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import {
+  createCommandEnvironment,
   createSecretSource,
   describeSecretProblem,
   type OnSecret,
@@ -102,10 +103,12 @@ export class GitCredentials {
 
   /** Callers share the request, so it has its own deadline and no caller's signal. */
   async #requestLogin(entry: CredentialEntry, use: CredentialUse): Promise<ExpiringLogin> {
-    const { environment } = this.#options;
     const renewAt = Date.now() + rereadMs;
     if (entry.github_app) return requestInstallationToken(entry.github_app, use.path);
-    if (entry.command) return { login: await readLoginFromCommand(entry.command, use, environment), renewAt };
+    if (entry.command) {
+      const environment = createCommandEnvironment(this.#options.environment, entry.environment);
+      return { login: await readLoginFromCommand(entry.command, use, environment), renewAt };
+    }
     throw new Error("it has no login");
   }
 }
