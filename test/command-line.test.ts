@@ -155,11 +155,17 @@ describe("exit codes", () => {
   });
 
   test("of the usage of models and runners", async () => {
-    expect(await run("usage")).toMatchObject({ code: 0, out: "No requests to models.\n" });
+    expect(await run("usage")).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^No requests to models since \d{4}-\d\d-\d\d \d\d:00 UTC\.\n$/),
+    });
     expect(await run("usage", ["--csv", "--json"])).toMatchObject({ code: 2, out: "" });
-    const noRunners = { code: 0, out: "No runner has run.\n" };
+    const noRunners = { code: 0, out: "No runner has run from 2025-12-02 00:00 to 2026-01-01 00:00 UTC.\n" };
     expect(await run("usage", ["--resources", "--to", "2026-01-01"])).toMatchObject(noRunners);
-    expect(await run("usage", ["--resources"])).toMatchObject({ code: 0, out: expect.stringMatching(/total\n$/) });
+    expect(await run("usage", ["--resources"])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/total\nThis is the usage since .* UTC\.\n$/),
+    });
     expect(await run("usage", ["--resources", "--model", "x"])).toMatchObject({ code: 2, out: "" });
     expect(await run("usage", ["--resources", "--by", "turn"])).toMatchObject({ code: 2, out: "" });
     expect(await run("usage", ["--by", "runner"])).toMatchObject({ code: 2, out: "" });

@@ -214,6 +214,8 @@ test("no statement of a route, a loop or a worker reads a large table completely
     /pool_key/,
     /DELETE FROM ONLY/,
     /bytes_before/,
+    /delete from model_requests/,
+    /runner_disks/,
     /delete from "agent_types" where .*exists \(select 1 from runs/i,
   ])
     expect(watch.has(words), String(words)).toBe(true);

@@ -12,7 +12,7 @@ export interface SeedSizes {
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
 const logTables = ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"];
-const usageTables = ["budgets", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
+const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
   readonly ownerId: string;
@@ -141,6 +141,13 @@ async function seedUsage(run: Run): Promise<void> {
       cache_write_tokens, long_cache_write_tokens, output_tokens, thinking_tokens, cost, duration_ms)
     select hour, run_id, 'openai', 'model', organization_id, board_id, task_id, user_id, agent_type, 'small',
       10, 0, 0, 0, 0, 1000, 0, 0, 0, 100, 0, 5000, 9000 from hours`);
+  await run(`
+    insert into model_requests (id, run_id, route, model, organization_id, board_id, task_id, user_id, request_id,
+      runner_id, kind, reserved_input_tokens, reserved_output_tokens, server_id, input_tokens, cached_tokens,
+      cache_write_tokens, long_cache_write_tokens, output_tokens, thinking_tokens, cost, status, duration_ms, estimated,
+      settled_at)
+    select gen_random_uuid(), run_id, 'openai', 'model', organization_id, board_id, task_id, user_id, 'request',
+      runner_id, 'answer', 100, 10, 'elsewhere', 100, 0, 0, 0, 10, 0, 500, 200, 900, false, hour from hours`);
   await run(`
     insert into runner_hours (hour, runner_id, run_id, organization_id, board_id, task_id, user_id, agent_type, tier,
       cpu_ms, running_ms, memory_mib_seconds)

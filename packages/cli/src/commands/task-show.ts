@@ -13,7 +13,7 @@ export async function showTask(
     getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
-  const query = { task_id: task.id };
+  const query = { task_id: task.id, from: task.created_at };
   const [{ total: usage }, { total: resources }] = await Promise.all([
     client.call(api.getUsage, { query }),
     client.call(api.getResourceUsage, { query }),

@@ -1,5 +1,6 @@
 import {
   api,
+  defaultReportDays,
   formatHostUsageCsv,
   formatResourceUsageCsv,
   formatUsageCsv,
@@ -61,7 +62,10 @@ export function addUsage(program: Command, register: RegisterCommand): void {
     .option("--agent <name>", "only usage of this agent")
     .option("--route <name>", "only usage of this model route")
     .option("--model <name>", "only usage of this model")
-    .option("--from <time>", "usage of this day or time and later (UTC)")
+    .option(
+      "--from <time>",
+      `usage of this day or time and later, in UTC (default: the last ${defaultReportDays} days)`,
+    )
     .option("--to <time>", "usage before this day or time (UTC)")
     .option("-l, --limit <n>", "maximum number of rows", "1000")
     .option("--csv", "print CSV for spreadsheets")

@@ -1,16 +1,17 @@
 import type { ResourceSums, ResourceUsageReport } from "@wharf/contract";
 import { formatCount, formatDuration } from "./numbers.ts";
 import { formatTable, type TableStyle } from "./table.ts";
-import { formatKey, groupTitles } from "./usage-key.ts";
+import { formatKey, formatPeriod, groupTitles } from "./usage-key.ts";
 
 /** Formats the rows of a report of resources with their total. */
 export function formatResources(report: ResourceUsageReport, look: TableStyle): string {
   const { group_by = "task", rows, truncated, total } = report;
-  if (!isUsed(total)) return "No runner has run.\n";
+  if (!isUsed(total)) return `No runner has run ${formatPeriod(report)}.\n`;
   const header = ["TIME", "CPU", "MEMORY", "STORAGE", groupTitles[group_by]];
   const cells = rows.map((row) => [...formatSums(row), formatKey(group_by, row)]);
-  const note = truncated ? `The first ${formatCount(rows.length, "row")}; the total contains all.\n` : "";
-  return formatTable(header, [...cells, [...formatSums(total), "total"]], look) + (note && look.style.dim(note));
+  const limit = truncated ? `The first ${formatCount(rows.length, "row")}; the total contains all.\n` : "";
+  const note = `${limit}This is the usage ${formatPeriod(report)}.\n`;
+  return formatTable(header, [...cells, [...formatSums(total), "total"]], look) + look.style.dim(note);
 }
 
 /** Formats the sums in one line; undefined if nothing was used. */

@@ -30,3 +30,9 @@ export function formatKey(
     ? text
     : `${group === "task" ? text.slice(0, 8) : text} ${toSingleLine(name, maxCellLength)}`;
 }
+
+/** Formats the time of a report, which consists of whole hours of UTC. */
+export const formatPeriod = ({ from, to }: { readonly from: string; readonly to?: string | undefined }): string =>
+  to === undefined ? `since ${formatHour(from)} UTC` : `from ${formatHour(from)} to ${formatHour(to)} UTC`;
+
+const formatHour = (time: string): string => time.slice(0, "2026-01-31T08:00".length).replace("T", " ");

@@ -1,16 +1,18 @@
 import type { UsageReport, UsageSums } from "@wharf/contract";
 import { formatCount, formatDollars, formatInteger } from "./numbers.ts";
 import { formatTable, type TableStyle } from "./table.ts";
-import { formatKey, groupTitles } from "./usage-key.ts";
+import { formatKey, formatPeriod, groupTitles } from "./usage-key.ts";
 
 /** Formats the rows of a report with their total. */
-export function formatUsage({ group_by = "model", rows, truncated, total }: UsageReport, look: TableStyle): string {
-  if (total.requests === 0) return "No requests to models.\n";
+export function formatUsage(report: UsageReport, look: TableStyle): string {
+  const { group_by = "model", rows, truncated, total } = report;
+  if (total.requests === 0) return `No requests to models ${formatPeriod(report)}.\n`;
   const header = ["REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST", groupTitles[group_by]];
   const cells = rows.map((row) => [...formatSums(row), formatKey(group_by, row)]);
   const notes = [
     truncated ? `The first ${formatCount(rows.length, "row")}; the total contains all.` : "",
     ...getNotes(total),
+    `This is the usage ${formatPeriod(report)}.`,
   ];
   const shownNotes = notes.filter(Boolean).map((note) => look.style.dim(`${note}\n`));
   return formatTable(header, [...cells, [...formatSums(total), "total"]], look) + shownNotes.join("");

@@ -30,7 +30,7 @@ export const ResourceUsageRow = z.object({
 export type ResourceUsageRow = z.infer<typeof ResourceUsageRow>;
 
 export const ResourceUsageReport = z.object({
-  from: z.string().optional(),
+  from: z.string(),
   to: z.string().optional(),
   group_by: ResourceGroup.optional(),
   /** Hours and days in their order, all others with the longest running time first. */

@@ -15,18 +15,19 @@ const sums = {
   cost_usd: 0.25,
   duration_ms: 7,
 };
+const from = "2026-01-01T00:00:00.000Z";
 const header =
   "requests,failed_requests,estimated_requests,implausible_requests,unpriced_requests,input_tokens,cached_tokens,cache_write_tokens,output_tokens,thinking_tokens,cost_usd,duration_ms";
 const cells = "1,0,0,0,0,2,3,4,5,6,0.25,7";
 
 test("a report without rows is its total", () => {
-  expect(formatUsageCsv({ rows: [], truncated: false, total: sums })).toBe(`${header}\r\n${cells}\r\n`);
+  expect(formatUsageCsv({ from, rows: [], truncated: false, total: sums })).toBe(`${header}\r\n${cells}\r\n`);
 });
 
 test("no cell is a formula or leaves its place", () => {
   const names = ["=HYPERLINK(1)", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", 'a "b", c', "a\r\nb", "plain"];
   const rows = [...names.map((name, i) => ({ key: `${i}`, name, ...sums })), { key: null, ...sums }];
-  const csv = formatUsageCsv({ group_by: "task", rows, truncated: false, total: sums });
+  const csv = formatUsageCsv({ from, group_by: "task", rows, truncated: false, total: sums });
   const shown = [
     `"'=HYPERLINK(1)"`,
     `"'+1"`,
@@ -46,7 +47,7 @@ test("no cell is a formula or leaves its place", () => {
 test("a report of resources has its columns", () => {
   const used = { running_seconds: 60, cpu_seconds: 1.5, memory_gib_hours: 0.25, storage_gib_hours: 10 };
   const rows = [{ key: "2026-01-01", ...used }];
-  const csv = formatResourceUsageCsv({ group_by: "day", rows, truncated: false, total: used });
+  const csv = formatResourceUsageCsv({ from, group_by: "day", rows, truncated: false, total: used });
   expect(csv).toBe(
     "day,name,running_seconds,cpu_seconds,memory_gib_hours,storage_gib_hours\r\n2026-01-01,,60,1.5,0.25,10\r\n",
   );

@@ -23,8 +23,13 @@ const time = z.iso
   .optional();
 const filterName = z.string().min(1).max(200).optional();
 
+/** Reports without a beginning have this many days. */
+export const defaultReportDays = 30;
+
 export const UsageQuery = z.object({
-  from: time.describe("usage of this time and later, from its full hour on"),
+  from: time.describe(
+    `usage of this time and later, from its full hour on; by default ${defaultReportDays} days before \`to\` or now`,
+  ),
   to: time.describe("usage before this time, up to the next full hour"),
   task_id: z.uuid().optional(),
   board_id: z.uuid().optional(),
@@ -66,7 +71,7 @@ export const UsageRow = z.object({
 export type UsageRow = z.infer<typeof UsageRow>;
 
 export const UsageReport = z.object({
-  from: z.string().optional(),
+  from: z.string(),
   to: z.string().optional(),
   group_by: UsageGroup.optional(),
   /** Hours and days in their order, all others with the highest cost first. */

@@ -77,6 +77,11 @@ const Environment = z.object({
    * commit is kept forever.
    */
   WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
+  /**
+   * How long Wharf keeps the row of each request to a model. The sums by hour, which reports and
+   * budgets read, stay.
+   */
+  WHARF_KEEP_REQUESTS: z.string().default("90d").transform(parseTime),
   /** How long Wharf keeps a runner that is missing from the database. */
   WHARF_ORPHAN_GRACE: z.string().default("3d").transform(parseTime),
   /**
@@ -188,6 +193,7 @@ export interface Config extends ModelConfig {
   readonly idleMs: ReadonlyMap<string, number>;
   readonly defaultIdleMs: number;
   readonly keepRunnersMs: number;
+  readonly keepRequestsMs: number;
   readonly orphanGraceMs: number;
   readonly stopGraceMs: number;
   readonly gitTimeoutMs: number;
@@ -246,6 +252,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     idleMs: e.WHARF_IDLE,
     defaultIdleMs: e.WHARF_IDLE.get("") ?? defaultIdleMs,
     keepRunnersMs: e.WHARF_KEEP_RUNNERS,
+    keepRequestsMs: e.WHARF_KEEP_REQUESTS,
     orphanGraceMs: e.WHARF_ORPHAN_GRACE,
     stopGraceMs: e.WHARF_STOP_GRACE,
     gitTimeoutMs: e.WHARF_GIT_TIMEOUT,

@@ -1,6 +1,6 @@
 import { Orphans } from "../runners/index.ts";
 import { BudgetWaits, LimitWaits, Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
-import { AbandonedRequests, Budgets } from "../usage/index.ts";
+import { AbandonedRequests, Budgets, OldRequests } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
@@ -43,7 +43,8 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
   const budgetWaits = new BudgetWaits({ log, budgets, onPrompt });
   const limitWaits = new LimitWaits({ db: background, log, onPrompt });
   const waits = [budgetWaits, limitWaits];
-  const jobs = [...waits, removal, new Pruning(background), oldRunners, new AbandonedRequests(ledgerPool)];
+  const requestJobs = [new AbandonedRequests(ledgerPool), new OldRequests(ledgerPool, config.keepRequestsMs)];
+  const jobs = [...waits, removal, new Pruning(background), oldRunners, ...requestJobs];
   const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,

@@ -8,6 +8,7 @@ export { toMicroUsd, toUsd } from "./budgets/usd.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export type { LedgerDatabase } from "./ledger/ledger-database.ts";
 export type { ModelRequest, RequestOutcome, Reservation } from "./ledger/model-request.ts";
+export { OldRequests } from "./ledger/old-requests.ts";
 export { PriceTable } from "./prices/price-table.ts";
 export { readPriceFile } from "./prices/read-price-file.ts";
 export { RateLimits } from "./rates/rate-limits.ts";

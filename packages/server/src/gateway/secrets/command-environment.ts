@@ -5,7 +5,7 @@ export const variableName = z.string().regex(/^[A-Za-z_]\w{0,199}$/, "the name o
 /** Variables of the server's environment that a command gets besides the usual ones. */
 export const VariableNames = z.array(variableName).max(50);
 
-/** What programs need to find others, their own files, an agent that holds keys, and the network. */
+/** What programs need to find others, their own files, an agent with keys, and the network. */
 const usualVariables = [
   "PATH",
   "HOME",

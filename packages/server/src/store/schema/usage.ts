@@ -64,22 +64,26 @@ export const model_reservations = pgTable(
 );
 
 /** The ledger of requests for a model. A trigger refuses changes of its rows. */
-export const model_requests = pgTable("model_requests", {
-  ...createRequestColumns(),
-  ...createTokenColumns(),
-  /** Micro-USD; null if the model has no known price. */
-  cost: createNumberColumn(),
-  /** The status of the answer; 0 if none came. */
-  status: integer().notNull(),
-  /** The server that was asked last. */
-  upstream: text(),
-  duration_ms: createNumberColumn().notNull(),
-  /** The counts, or some of them, are not those of the provider. */
-  estimated: boolean().notNull(),
-  /** Why the provider's counts cannot be right. */
-  implausible: text(),
-  settled_at: createTimeColumn().notNull().defaultNow(),
-});
+export const model_requests = pgTable(
+  "model_requests",
+  {
+    ...createRequestColumns(),
+    ...createTokenColumns(),
+    /** Micro-USD; null if the model has no known price. */
+    cost: createNumberColumn(),
+    /** The status of the answer; 0 if none came. */
+    status: integer().notNull(),
+    /** The server that was asked last. */
+    upstream: text(),
+    duration_ms: createNumberColumn().notNull(),
+    /** The counts, or some of them, are not those of the provider. */
+    estimated: boolean().notNull(),
+    /** Why the provider's counts cannot be right. */
+    implausible: text(),
+    settled_at: createTimeColumn().notNull().defaultNow(),
+  },
+  (t) => [index("model_requests_settled").on(t.settled_at)],
+);
 
 /** The ledger's sums by hour, written together with its rows. */
 export const usage_hours = pgTable(

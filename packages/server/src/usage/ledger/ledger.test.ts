@@ -9,6 +9,7 @@ import type { TokenUsage } from "../token-usage.ts";
 import { AbandonedRequests } from "./abandoned-requests.ts";
 import type { LedgerDatabase } from "./ledger-database.ts";
 import { Ledger } from "./ledger.ts";
+import { OldRequests } from "./old-requests.ts";
 
 const { model_requests, model_reservations, runners, runs, servers, turns, usage_hours } = schema;
 const logger = pino({ level: "silent" });
@@ -280,5 +281,28 @@ describe("without a database", () => {
     expect(breaks).toEqual([]);
     expect(await listRequests(f)).toMatchObject([{ cost: 170 }]);
     expect(await listHours(f)).toMatchObject([{ requests: 1 }]);
+  });
+});
+
+describe("the row of a request", () => {
+  test("is deleted after its time, in steps, and its sums by hour stay", async () => {
+    await using f = await fixture();
+    await using ledger = openLedger(f.pool);
+    const reservation = await ledger.reserve(createSource(), request);
+    await reservation.settle({ status: 200, durationMs: 10, usage });
+    const columns = await f.pool.query<{ names: string }>(
+      `select string_agg(quote_ident(column_name), ', ') as names from information_schema.columns
+       where table_name = 'model_requests' and column_name not in ('id', 'settled_at')`,
+    );
+    const { names } = columns.rows[0]!;
+    await f.pool.query(
+      `insert into model_requests (id, settled_at, ${names})
+       select gen_random_uuid(), now() - interval '91 days', ${names} from model_requests, generate_series(1, 700)`,
+    );
+    const hours = await listHours(f);
+    const oldRequests = new OldRequests(f.pool, 90 * 24 * 3_600_000);
+    expect([await oldRequests.step(), await oldRequests.step()]).toEqual([true, false]);
+    expect(await listRequests(f)).toHaveLength(1);
+    expect(await listHours(f)).toEqual(hours);
   });
 });

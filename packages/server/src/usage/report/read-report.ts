@@ -1,3 +1,4 @@
+import { defaultReportDays } from "@wharf/contract";
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../store/index.ts";
 
@@ -34,7 +35,7 @@ interface ReportRequest<GroupName extends string> {
 
 /** Whole hours. */
 export interface ReportTimes {
-  readonly from: string | undefined;
+  readonly from: string;
   readonly to: string | undefined;
 }
 
@@ -60,7 +61,8 @@ export async function readReport<Sums extends Record<string, unknown>, GroupName
   source: ReportSource<GroupName>,
   { group_by, limit, ...times }: ReportRequest<GroupName>,
 ) {
-  const [from, to] = [startOfHour(times.from), endOfHour(times.to)];
+  const to = times.to === undefined ? undefined : endOfHour(times.to);
+  const from = startOfHour(times.from ?? getDefaultStart(times.to));
   const {
     key,
     text = sql`key::text`,
@@ -79,7 +81,7 @@ export async function readReport<Sums extends Record<string, unknown>, GroupName
     order by is_total desc, ${order}`);
   const [total, ...grouped] = rows;
   return {
-    ...(from !== undefined && { from }),
+    from,
     ...(to !== undefined && { to }),
     ...(group_by !== undefined && { group_by }),
     rows: group_by === undefined ? [] : grouped.slice(0, limit).map(toRow),
@@ -92,8 +94,7 @@ function createCondition(
   { organizationId, filters }: Pick<ReportSource<string>, "organizationId" | "filters">,
   { from, to }: ReportTimes,
 ): SQL {
-  const conditions = [sql`organization_id = ${organizationId}`];
-  if (from !== undefined) conditions.push(sql`hour >= ${from}`);
+  const conditions = [sql`organization_id = ${organizationId}`, sql`hour >= ${from}`];
   if (to !== undefined) conditions.push(sql`hour < ${to}`);
   for (const [column, value] of Object.entries(filters))
     if (value !== undefined) conditions.push(sql`${sql.identifier(column)} = ${value}`);
@@ -101,10 +102,14 @@ function createCondition(
 }
 
 const hourMs = 3_600_000;
-const startOfHour = (time: string | undefined): string | undefined =>
-  time === undefined ? undefined : new Date(Math.floor(Date.parse(time) / hourMs) * hourMs).toISOString();
-const endOfHour = (time: string | undefined): string | undefined =>
-  time === undefined ? undefined : new Date(Math.ceil(Date.parse(time) / hourMs) * hourMs).toISOString();
+const startOfHour = (time: string): string => new Date(Math.floor(Date.parse(time) / hourMs) * hourMs).toISOString();
+const endOfHour = (time: string): string => new Date(Math.ceil(Date.parse(time) / hourMs) * hourMs).toISOString();
+
+/** A report over all time would read more with each year. */
+function getDefaultStart(to: string | undefined): string {
+  const endMs = to === undefined ? Date.now() : Date.parse(to);
+  return new Date(Math.max(0, endMs - defaultReportDays * 24 * hourMs)).toISOString();
+}
 
 const toSums = <Sums extends Record<string, unknown>>(row: KeyColumns & Sums) => {
   const { key: _key, key_text: _text, name: _name, is_total: _total, ...sums } = row;

@@ -22,8 +22,10 @@ async function addHours(f: Fixture, rows: readonly Partial<HourRow>[]): Promise<
   await f.db.insert(schema.runner_hours).values(rows.map(createRow));
 }
 
+/** The fixtures are of this year. */
+const from = "2026-01-01T00:00:00.000Z";
 const read = (f: Fixture, query: object, organizationId = f.owner.organization_id) =>
-  new ResourceReports(f.db).read(organizationId, ResourceUsageQuery.parse(query));
+  new ResourceReports(f.db).read(organizationId, ResourceUsageQuery.parse({ from, ...query }));
 
 describe("a report of resources", () => {
   test("sums up what the organisation's runners used, and nothing of another one", async () => {
@@ -32,7 +34,7 @@ describe("a report of resources", () => {
     expect(await read(f, { group_by: "task" })).toMatchObject({ rows: [], truncated: false, total: none });
     await addHours(f, [{}, { cpu_ms: 1 }, { organization_id: randomUUID() }]);
     const total = { running_seconds: 120, cpu_seconds: 1.501, memory_gib_hours: 2, storage_gib_hours: 0 };
-    expect(await read(f, {})).toEqual({ rows: [], truncated: false, total });
+    expect(await read(f, {})).toEqual({ from, rows: [], truncated: false, total });
     expect((await read(f, {}, randomUUID())).total).toEqual(none);
   });
 

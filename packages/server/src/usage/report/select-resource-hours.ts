@@ -8,7 +8,7 @@ import type { ReportTimes } from "./read-report.ts";
  * in the first hour of the report in which it was held.
  */
 export function selectResourceHours({ from, to }: ReportTimes, group: ResourceGroup | undefined): SQL {
-  const start = sql`greatest(disk.held_from, ${from ?? "-infinity"}::timestamptz)`;
+  const start = sql`greatest(disk.held_from, ${from}::timestamptz)`;
   const end = sql`least(disk.held_until, now(), ${to ?? "infinity"}::timestamptz)`;
   return sql`(
     select hour, organization_id, board_id, task_id, user_id, run_id, runner_id, agent_type, tier, cpu_ms, running_ms,
@@ -20,7 +20,7 @@ export function selectResourceHours({ from, to }: ReportTimes, group: ResourceGr
     from runner_disks disk
     cross join lateral (select ${start} as start, ${end} as finish) held
     cross join lateral (${selectParts(group)}) part
-    where disk.held_until > ${from ?? "-infinity"}::timestamptz and held.start < held.finish
+    where disk.held_until > ${from}::timestamptz and held.start < held.finish
   ) hours`;
 }
 

@@ -36,8 +36,10 @@ async function addHours(f: Fixture, rows: readonly Partial<HourRow>[]): Promise<
   await f.db.insert(schema.usage_hours).values(rows.map(createRow));
 }
 
+/** The fixtures are of this year. */
+const from = "2026-01-01T00:00:00.000Z";
 const read = (f: Fixture, query: object, organizationId = f.owner.organization_id) =>
-  new UsageReports(f.db).read(organizationId, UsageQuery.parse(query));
+  new UsageReports(f.db).read(organizationId, UsageQuery.parse({ from, ...query }));
 
 describe("a usage report", () => {
   test("sums up all that the organisation used, and nothing of another one", async () => {
@@ -45,6 +47,7 @@ describe("a usage report", () => {
     expect(await read(f, {})).toMatchObject({ rows: [], total: { requests: 0, cost_usd: 0 } });
     await addHours(f, [{ cost: 1 }, { cost: 2_500_000, thinking_tokens: 7 }, { organization_id: randomUUID() }]);
     expect(await read(f, {})).toEqual({
+      from,
       rows: [],
       truncated: false,
       total: {
@@ -136,5 +139,21 @@ describe("a usage report", () => {
     const { rows, truncated, total } = await read(f, { group_by: "model", limit: 2 });
     expect([rows.map(({ key }) => key), truncated, total.requests]).toEqual([["a", "b"], true, 3]);
     expect(await read(f, { group_by: "model", limit: 3 })).toMatchObject({ truncated: false, rows: [{}, {}, {}] });
+  });
+
+  test.each([
+    ["now", {}, () => Date.now()],
+    ["the end", { to: "2026-02-15T08:20:00Z" }, () => Date.parse("2026-02-15T08:20:00Z")],
+  ])("without a beginning contains the 30 days before %s, and says so", async (_what, query, getEndMs) => {
+    await using f = await fixture();
+    const toHour = (ms: number) => new Date(Math.floor(ms / 3_600_000) * 3_600_000);
+    const day = 24 * 3_600_000;
+    await addHours(
+      f,
+      [29, 31].map((days) => ({ hour: toHour(getEndMs() - days * day) })),
+    );
+    const report = await new UsageReports(f.db).read(f.owner.organization_id, UsageQuery.parse(query));
+    expect(report.total.requests).toBe(1);
+    expect(Math.abs(Date.parse(report.from) - toHour(getEndMs() - 30 * day).getTime())).toBeLessThanOrEqual(3_600_000);
   });
 });

@@ -1,0 +1,1 @@
+CREATE INDEX "model_requests_settled" ON "model_requests" USING btree ("settled_at");
