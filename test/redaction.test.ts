@@ -56,6 +56,9 @@ describe("a key in a runner does not leave it", () => {
     const runner = await runners.create();
     const printed = await runners.exec(runner, `printf 'x%sy' '${key}' | tee key.txt; printf '\\377' >> key.txt`);
     expect(printed.stdout.toString()).toBe(`x${stars}y`);
+    const [first, second] = [key.slice(0, 20), key.slice(20)];
+    const divided = await runners.exec(runner, `printf 'x%s' '${first}'; sleep 0.3; printf '%sy' '${second}'`);
+    expect(divided.stdout.toString()).toBe(`x${stars}y`);
     const base64 = await runners.exec(runner, "base64 -w0 key.txt");
     expect(base64.stdout.toString()).toContain(stars);
     for (const [from, to] of [

@@ -3,6 +3,7 @@
  * all forms in which people and programs write them.
  */
 export { ChunkRedactor } from "./chunk-redactor.ts";
+export { DividedTexts, type ReadyItem } from "./divided-texts.ts";
 export { KnownSecrets } from "./known-secrets.ts";
 export { SecretFilter } from "./secret-filter.ts";
 export { type SecretMatch, SecretMatcher } from "./secret-matcher.ts";

@@ -1,8 +1,11 @@
 import { Transform, type TransformCallback } from "node:stream";
-import { RemoteError } from "@wharf/contract";
-import type { RawResponse, WireClient } from "@wharf/contract/wire";
+import { execApi, ExecRequest, type OutputEncoding, RemoteError } from "@wharf/contract";
+import type { RawRequest, RawResponse, WireClient } from "@wharf/contract/wire";
+import { z } from "zod";
 import type { FindContext, RunnerNames } from "../../gateway/index.ts";
 import { type KnownSecrets, SecretFilter } from "../../redaction/index.ts";
+import { toError } from "../../std/errors.ts";
+import { OutputRedactor } from "./output-redactor.ts";
 
 /** Removes known secrets from everything that runners send to the server. */
 export interface RunnerRedaction {
@@ -30,11 +33,11 @@ export function createRedactedClient(
       () => undefined,
     );
   };
-  const redactBody = (answer: RawResponse): RawResponse => {
+  const redactBody = (answer: RawResponse, encoding: OutputEncoding): RawResponse => {
     const onMatch = ({ name }: { name: string }) => reportMatch(name, "answers");
     const isLines = answer.headers["content-type"]?.startsWith("application/x-ndjson") === true;
     const filter = isLines
-      ? new LineFilter((value) => secrets.redactJson(value, onMatch))
+      ? new LineFilter(new OutputRedactor({ secrets, onMatch, encoding }))
       : new SecretFilter({ getMatcher: () => secrets.matcher, onMatch });
     const { body } = answer;
     body.once("error", (error) => filter.destroy(error));
@@ -67,20 +70,29 @@ export function createRedactedClient(
       }
     },
     async request(raw) {
-      return redactBody(await client.request(raw));
+      return redactBody(await client.request(raw), getOutputEncoding(raw));
     },
   };
 }
 
-/** Redacts each line of JSON by itself, so that the line remains JSON. */
+/** Returns the encoding in which the caller of a command wants its output. */
+function getOutputEncoding({ path, body }: RawRequest): OutputEncoding {
+  const isRead = typeof body === "string" || body instanceof Uint8Array;
+  if (path !== execApi.exec.path || !isRead) return "utf8";
+  const command: unknown = JSON.parse(Buffer.from(body).toString());
+  return z.object({ encoding: ExecRequest.shape.encoding }).parse(command).encoding;
+}
+
+/** Redacts lines of JSON, so that each line remains JSON. */
 class LineFilter extends Transform {
-  readonly #redact: (value: unknown) => unknown;
+  readonly #redactor: OutputRedactor;
   #pieces: Buffer[] = [];
   #length = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor(redact: (value: unknown) => unknown) {
+  constructor(redactor: OutputRedactor) {
     super();
-    this.#redact = redact;
+    this.#redactor = redactor;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
@@ -88,23 +100,31 @@ class LineFilter extends Transform {
       let start = 0;
       for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
         this.#addPiece(chunk.subarray(start, end));
-        this.#pushLine("\n");
+        this.#endLine();
         start = end + 1;
       }
       this.#addPiece(chunk.subarray(start));
+      this.#setTimer();
       callback();
     } catch (error) {
-      callback(error instanceof Error ? error : new Error(String(error)));
+      callback(toError(error));
     }
   }
 
   override _flush(callback: TransformCallback): void {
+    clearTimeout(this.#timer);
     try {
-      this.#pushLine("");
+      if (this.#length > 0) this.#endLine();
+      this.#pushLines(this.#redactor.end());
       callback();
     } catch (error) {
-      callback(error instanceof Error ? error : new Error(String(error)));
+      callback(toError(error));
     }
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    callback(error);
   }
 
   #addPiece(piece: Buffer): void {
@@ -113,13 +133,24 @@ class LineFilter extends Transform {
     if (piece.length > 0) this.#pieces.push(Buffer.from(piece));
   }
 
-  #pushLine(end: string): void {
+  #endLine(): void {
     const line = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#length = 0;
     // An empty line shows that the runner is alive.
-    const value: unknown = line.length > 0 ? JSON.parse(line.toString()) : undefined;
-    const redacted = value === undefined ? value : this.#redact(value);
-    this.push(redacted === value ? Buffer.concat([line, Buffer.from(end)]) : `${JSON.stringify(redacted)}${end}`);
+    if (line.length === 0) this.push("\n");
+    else this.#pushLines(this.#redactor.add(line.toString()));
+  }
+
+  #pushLines(lines: readonly string[]): void {
+    for (const line of lines) this.push(`${line}\n`);
+  }
+
+  /** Passes lines on that wait for too long. */
+  #setTimer(): void {
+    clearTimeout(this.#timer);
+    const remainingMs = this.#redactor.getRemainingWaitMs();
+    if (remainingMs !== undefined)
+      this.#timer = setTimeout(() => this.#pushLines(this.#redactor.release()), remainingMs + 1);
   }
 }
