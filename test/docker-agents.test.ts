@@ -1,17 +1,12 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
-import { canaries, CanaryHosts, gitCanary, readRegistry } from "./support/agents/canaries.ts";
-import { Conversation } from "./support/agents/conversation.ts";
-import { AgentModels } from "./support/agents/models.ts";
-import { realAgents } from "./support/agents/real-agents.ts";
-import { addWordsServer } from "./support/agents/words.ts";
+import { AgentScene } from "./support/agents/agent-scene.ts";
+import { oneOfEachAgent } from "./support/agents/real-agents.ts";
+import { createCanary } from "./support/canaries/canary.ts";
+import { findInContainer, findInTexts } from "./support/canaries/leaks.ts";
 import { createDockerCli } from "./support/docker-engines.ts";
 import { eventually } from "./support/eventually.ts";
-import { findInContainer } from "./support/inspect-runner.ts";
-import { createRepository } from "./support/repository.ts";
-import { RunnerCommands } from "./support/runner-commands.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 import { dockerAddress, ensureImage, withTestService } from "./support/test-services.ts";
 
@@ -20,23 +15,18 @@ const { test, present } = withTestService("docker");
 const isSkipped = !present && !process.env["CI"];
 const host = dockerAddress();
 const docker = createDockerCli(host);
-const agents = realAgents.filter(({ name }) => name === "gemini" || name === "claude");
 
 let folder: string;
+let scene: AgentScene;
 let wharf: ServerHarness;
-let models: AgentModels;
-let hosts: CanaryHosts;
 const runnerIds: string[] = [];
 
 beforeAll(async () => {
   if (isSkipped) return;
-  ensureImage("gemini");
-  ensureImage("claude");
+  for (const { name } of oneOfEachAgent) ensureImage(name);
   folder = createScratchFolder();
-  models = await AgentModels.start();
-  hosts = await CanaryHosts.start(folder);
-  const keys = { ...models.environment, ...hosts.environment };
-  wharf = new ServerHarness(folder, { WHARF_BACKEND: "docker", DOCKER_HOST: host, ...keys });
+  scene = await AgentScene.start(folder);
+  wharf = new ServerHarness(folder, { WHARF_BACKEND: "docker", DOCKER_HOST: host, ...scene.environment });
   await wharf.start();
 }, 600_000);
 
@@ -47,57 +37,50 @@ afterAll(async () => {
   const left = () => runnerIds.map((id) => docker("ps", "--all", "--quiet", "--filter", `name=wharf-${id}`)).join("");
   await eventually(left, "", 60_000);
   await wharf[Symbol.asyncDispose]();
-  await models[Symbol.asyncDispose]();
-  await hosts[Symbol.asyncDispose]();
+  await scene[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Searches the runner for the server's keys; the same search finds one that is planted. */
-async function expectNoKeys(id: string): Promise<void> {
-  const runners = new RunnerCommands(wharf);
-  const read = await runners.exec({ id }, readRegistry);
-  expect(read.stdout.toString()).toContain('"name":"is-number"');
-  const container = `wharf-${id}`;
-  const image = docker("inspect", "--format", "{{.Image}}", container);
-  const texts = [
-    docker("inspect", container, image),
-    docker("history", "--no-trunc", image),
-    docker("logs", container),
-    read.stdout.toString(),
-  ];
-  for (const canary of canaries) expect(texts.filter((text) => text.includes(canary))).toEqual([]);
+/** Returns what the engine tells about a container and its image. */
+function describeContainer(name: string): Record<string, string> {
+  const image = docker("inspect", "--format", "{{.Image}}", name);
+  const described = docker("inspect", name, image);
+  return { description: described, history: docker("history", "--no-trunc", image), log: docker("logs", name) };
+}
+
+async function searchRunner(id: string): Promise<string[]> {
+  const name = `wharf-${id}`;
   // The first line is a heading.
-  const pids = docker("top", container, "-eo", "pid").split(/\s+/).slice(1);
-  expect(findInContainer(pids, canaries)).toEqual([]);
-  const half = gitCanary.length / 2;
-  const plant = `printf %s%s ${gitCanary.slice(0, half)} ${gitCanary.slice(half)} > ~/planted`;
-  await runners.exec({ id }, plant);
-  expect(findInContainer(pids, canaries).join()).toContain("planted");
-  await runners.exec({ id }, "rm ~/planted");
+  const pids = docker("top", name, "-eo", "pid").split(/\s+/).slice(1);
+  return [...findInTexts(describeContainer(name)), ...findInContainer(pids)];
 }
 
 describe("the real agent in a container", () => {
   // G-016
-  test.for(agents)(
+  test.for(oneOfEachAgent)(
     "$name streams, writes a file, runs a command, asks first, is cancelled and remembers, and no key is in its container or image",
     { timeout: 240_000 },
     async (agent) => {
-      const remote = createRepository(join(folder, agent.name));
       // Gemini uses MCP servers in a trusted folder only; here it runs in one that is not.
-      const words = agent.name === "claude";
-      if (words) await addWordsServer(wharf, agent);
-      const address = `${hosts.git.url}/${agent.name}`;
-      const conversation = new Conversation(wharf, { models, agent, remote, address, words });
-      await conversation.work();
-      const { agents: runs } = await wharf.client.call(api.listTaskAgents, {
-        params: { task_id: conversation.task.id },
-      });
-      expect(runs).toMatchObject([{ backend: "docker" }]);
-      const runnerId = runs[0]?.runner_id ?? "none";
-      runnerIds.push(runnerId);
-      await expectNoKeys(runnerId);
-      await conversation.cancel();
-      await conversation.remember();
+      const task = await scene.work(wharf, agent, { words: agent.name !== "gemini", searchRunner });
+      const { agents } = await wharf.client.call(api.listTaskAgents, { params: { task_id: task.id } });
+      expect(agents).toMatchObject([{ backend: "docker" }]);
+      runnerIds.push(agents[0]?.runner_id ?? "none");
     },
   );
+
+  // G-016
+  test("no key is in what the server keeps, logs or delivers", async () => {
+    await scene.expectNoKeysAround(wharf);
+  });
+
+  test("the search finds a key in the description of a container", () => {
+    const name = `wharf-planted-${process.pid}`;
+    docker("create", "--name", name, "--env", `KEY=${createCanary("planted")}`, ensureImage("runner"));
+    try {
+      expect(findInTexts(describeContainer(name))).toEqual(["text description"]);
+    } finally {
+      docker("rm", name);
+    }
+  });
 });

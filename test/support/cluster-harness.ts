@@ -21,6 +21,12 @@ export interface ClusterHarnessOptions {
   readonly disks?: Pick<LocalVolumesOptions, "prepare" | "release">;
 }
 
+interface PodName {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+}
+
 /**
  * A server outside the cluster with its own namespaces and storage. The scene removes everything at
  * its end.
@@ -86,9 +92,12 @@ export class ClusterHarness implements AsyncDisposable {
   }
 
   /** Returns the pod of the task's newest run. */
-  async pod(task: Pick<Task, "id">): Promise<{ name: string; namespace: string; uid: string }> {
-    const id = (await this.runs(task))[0]?.runner_id ?? "";
-    const { items } = await this.admin.core.listPodForAllNamespaces({ labelSelector: `wharf.dev/runner=${id}` });
+  async pod(task: Pick<Task, "id">): Promise<PodName> {
+    return this.findPod((await this.runs(task))[0]?.runner_id ?? "");
+  }
+
+  async findPod(runnerId: string): Promise<PodName> {
+    const { items } = await this.admin.core.listPodForAllNamespaces({ labelSelector: `wharf.dev/runner=${runnerId}` });
     const { name = "", namespace = "", uid = "" } = items[0]?.metadata ?? {};
     return { name, namespace, uid };
   }

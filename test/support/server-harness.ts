@@ -36,6 +36,7 @@ export class ServerHarness implements AsyncDisposable {
   readonly #launcher: string;
   #child: ChildProcess | undefined;
   #output = "";
+  #log = "";
 
   /** Without a test's own launcher, the server starts as it does for people. */
   constructor(folder: string, environment: Record<string, string> = {}, start: string = launcher) {
@@ -56,9 +57,14 @@ export class ServerHarness implements AsyncDisposable {
     return this.#environment;
   }
 
-  /** The end of the output and logs of its servers. */
+  /** The end of the output and logs of the latest server. */
   get output(): string {
     return this.#output;
+  }
+
+  /** All output and logs of its servers. */
+  get log(): string {
+    return this.#log;
   }
 
   get pid(): number | undefined {
@@ -74,6 +80,7 @@ export class ServerHarness implements AsyncDisposable {
     });
     this.#child = child;
     const keep = (chunk: Buffer) => {
+      this.#log += chunk.toString();
       this.#output = (this.#output + chunk.toString()).slice(-20_000);
       if (process.env["WHARF_TEST_LOG"]) appendFileSync(process.env["WHARF_TEST_LOG"], chunk);
     };

@@ -28,7 +28,16 @@ const getContent = (name: ImageName) =>
  * The images that tests use. `npm run test-services` builds them, because the first build takes
  * minutes.
  */
-export const testImages: readonly ImageName[] = ["runner", "gemini", "claude", "auggie", "server"];
+export const testImages: readonly ImageName[] = [
+  "runner",
+  "gemini",
+  "claude",
+  "codex",
+  "opencode",
+  "qwen",
+  "auggie",
+  "server",
+];
 
 /**
  * Returns the image's name, which changes with its content. The latest image is also named

@@ -1,5 +1,6 @@
 import { api, type Event, type PermissionPolicy, type Task } from "@wharf/contract";
 import { expect } from "vitest";
+import { fetched, searchCommand } from "../canaries/search-script.ts";
 import { type ModelServer, toPrompt } from "../models/index.ts";
 import { git } from "../repository.ts";
 import { isPushed, getAgentText, type ServerHarness } from "../server-harness.ts";
@@ -8,8 +9,6 @@ import type { AgentModels } from "./models.ts";
 import type { RealAgent } from "./real-agents.ts";
 import { reversed, sayReversed } from "./words.ts";
 
-/** The search of the agent's own shell: for the key in every process and file that it can read. */
-const search = `(cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; env; grep -rsh "AIzaReal" /workspace /home /tmp /run /etc /var 2>/dev/null) | grep -c "AIzaReal[K]ey"; echo searched | tr a-z A-Z`;
 const patience = 60_000; // ms
 
 /** The kinds of work that need a permission under each policy. */
@@ -22,9 +21,9 @@ const askedKinds: Readonly<Record<PermissionPolicy, readonly string[]>> = {
 interface Setting {
   readonly models: AgentModels;
   readonly agent: RealAgent;
+  /** The folder of the repository, which contains `searchScript`. */
   readonly remote: string;
-  /** The remote's address, if it is not its folder. */
-  readonly address?: string;
+  readonly address: string;
   /** Whether the agent's type has the MCP server of `words.ts`. */
   readonly words?: boolean;
 }
@@ -40,7 +39,7 @@ export class Conversation {
   readonly greeting: string;
   #task: Task | undefined;
 
-  constructor(wharf: ServerHarness, { models, agent, remote, address = remote, words = false }: Setting) {
+  constructor(wharf: ServerHarness, { models, agent, remote, address, words = false }: Setting) {
     this.#wharf = wharf;
     this.#models = models;
     this.#agent = agent;
@@ -61,7 +60,8 @@ export class Conversation {
 
   /**
    * Checks that the agent streams, writes a file, runs a command, and asks first if its policy
-   * requires it; its branch is pushed.
+   * requires it; its branch is pushed. The agent's shell fetches from
+   * each registry and finds no key.
    */
   async work(): Promise<void> {
     const { name: agent_type, policy, showsOutput } = this.#agent;
@@ -76,7 +76,7 @@ export class Conversation {
         ...(this.#agent.plans ? [{ plan: `Greet ${this.#agent.name}` }] : []),
         ...(this.#words ? [sayReversed] : []),
         { write: "hello.txt", content: `${this.greeting}\n` },
-        { run: search },
+        { run: searchCommand },
         { say: "All done." },
       ]),
     );
@@ -101,15 +101,20 @@ export class Conversation {
 
     const requests = this.#model.requests.slice(earlier);
     const results = requests.flatMap((request) => request.toolResults ?? []);
-    expect(results.find((result) => result.includes("SEARCHED"))).toMatch(/(^|\D)0\s*\\?n?\s*SEARCHED/);
+    const searched = results.find((result) => result.includes("SEARCHED"));
+    expect(searched?.replaceAll("\\n", "\n")).toMatch(fetched);
+    expect(searched).toMatch(/(^|\D)0\s*\\?n?\s*SEARCHED/);
     if (this.#words) expect(results.join()).toContain(reversed);
     expect(requests.filter(({ status }) => status === 401)).toEqual([]);
     const usage = getData(events, "usage").filter(({ source }) => source === "gateway");
     expect(usage.length).toBeGreaterThanOrEqual(3);
   }
 
-  /** Sets another mode and model, then cancels the agent once it begins to answer. */
-  async cancel(): Promise<void> {
+  /**
+   * Sets another mode and model, then cancels the agent once it begins to answer. Before that,
+   * `whileWorking` looks at the agent in the middle of its turn.
+   */
+  async cancel(whileWorking: () => Promise<void>): Promise<void> {
     const { otherMode, otherModel } = this.#agent;
     const params = { task_id: this.task.id };
     if (otherModel) await this.#wharf.client.call(api.setTaskModel, { params, body: { model_id: otherModel } });
@@ -122,6 +127,7 @@ export class Conversation {
       ({ tools = [], prompt = "" }) => tools.length > 0 && prompt.includes("Go on."),
     );
     expect(asked?.model).toContain(otherModel ?? "");
+    await whileWorking();
     await this.#wharf.client.call(api.cancelTurn, { params: { ...params, turn_id } });
     const isCancelled = ({ data }: Event) =>
       data.kind === "turn" && data.turn_id === turn_id && data.status === "cancelled";

@@ -2,9 +2,11 @@ import type { PermissionPolicy } from "@wharf/contract";
 
 export type Route = "gemini" | "anthropic" | "openai";
 
+type AgentName = "gemini" | "claude" | "codex" | "opencode" | "qwen";
+
 /** The behaviour of a real agent in a test, and the events that it reports. */
 export interface RealAgent {
-  readonly name: string;
+  readonly name: AgentName;
   readonly route: Route;
   readonly policy: PermissionPolicy;
   /** Whether the agent reports the output of its commands. */
@@ -56,3 +58,6 @@ export const realAgents: readonly RealAgent[] = [
   { name: "opencode", route: "openai", policy: "ask", showsOutput: true, plans: true, mcp: {}, otherMode: "plan" },
   { name: "qwen", route: "openai", policy: "ask", showsOutput: true, plans: false, otherMode: "auto-edit" },
 ];
+
+/** Each agent once, under the policy `ask`. */
+export const oneOfEachAgent = realAgents.filter(({ policy }) => policy === "ask");
