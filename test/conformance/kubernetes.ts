@@ -11,7 +11,7 @@ import {
 import { ensureInCluster } from "../../scripts/test-services/images/cluster.ts";
 import { buildImage, hashParts, hasImage } from "../../scripts/test-services/images/docker.ts";
 import { HostileKit } from "../support/hostile/kit.ts";
-import { openAsAdministrator, runKubectl, getNodeName, removeNamespaces } from "../support/kubernetes.ts";
+import { openAsAdministrator, runKubectl, getNodeName, deleteNamespaces } from "../support/kubernetes.ts";
 import { LocalVolumes } from "../support/local-volumes.ts";
 import { ensureClusterImage, kubeconfig } from "../support/test-services.ts";
 import type { BackendUnderTest, BackendHarness } from "./backend-under-test.ts";
@@ -90,7 +90,7 @@ async function open(folder: string, choice: Choice): Promise<BackendHarness> {
     },
     async [Symbol.asyncDispose]() {
       await backend.close();
-      await removeNamespaces(admin, `wharf.dev/instance=${instance}`);
+      await deleteNamespaces(admin, `wharf.dev/instance=${instance}`);
       await volumes[Symbol.asyncDispose]();
       admin.close();
     },

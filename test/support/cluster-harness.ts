@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Run, type Task } from "@wharf/contract";
 import type { Cluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { eventually } from "./eventually.ts";
-import { openAsAdministrator, getNodeName, removeNamespaces } from "./kubernetes.ts";
+import { openAsAdministrator, getNodeName, deleteNamespaces } from "./kubernetes.ts";
 import { LocalVolumes, type LocalVolumesOptions } from "./local-volumes.ts";
 import { killProcess } from "./processes.ts";
 import { ServerHarness } from "./server-harness.ts";
@@ -124,7 +124,7 @@ export class ClusterHarness implements AsyncDisposable {
       await eventually(() => this.left(), [], 90_000);
     } finally {
       await this.wharf[Symbol.asyncDispose]();
-      await removeNamespaces(this.admin, "app.kubernetes.io/managed-by=wharf", this.prefix);
+      await deleteNamespaces(this.admin, "app.kubernetes.io/managed-by=wharf", this.prefix);
       await this.#volumes[Symbol.asyncDispose]();
       this.admin.close();
     }

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Cluster, openCluster } from "../../packages/server/src/backends/kubernetes/cluster/cluster.ts";
 import { kubeconfig, kubectl } from "./test-services.ts";
@@ -22,13 +21,15 @@ export async function getNodeName({ core }: Cluster): Promise<string> {
   return node?.metadata?.name ?? "";
 }
 
-/** Deletes the namespaces with these labels and this prefix, and waits until they are gone. */
-export async function removeNamespaces({ core }: Cluster, labelSelector: string, prefix = ""): Promise<void> {
-  const left = async () =>
-    (await core.listNamespace({ labelSelector })).items
-      .flatMap(({ metadata }) => metadata?.name ?? [])
-      .filter((name) => name.startsWith(prefix));
-  for (const namespace of await left()) {
+/**
+ * Deletes the namespaces with these labels and this prefix, without waiting for their end: the
+ * cluster takes seconds to remove even an empty one, and no other test uses the same names.
+ */
+export async function deleteNamespaces({ core }: Cluster, labelSelector: string, prefix = ""): Promise<void> {
+  const namespaces = (await core.listNamespace({ labelSelector })).items
+    .flatMap(({ metadata }) => metadata?.name ?? [])
+    .filter((name) => name.startsWith(prefix));
+  for (const namespace of namespaces) {
     const { items } = await core.listNamespacedPod({ namespace });
     // Delete the pods without a grace period, which would only delay the end of the namespace.
     for (const pod of items)
@@ -37,5 +38,4 @@ export async function removeNamespaces({ core }: Cluster, labelSelector: string,
         .catch(() => undefined);
     await core.deleteNamespace({ name: namespace }).catch(() => undefined);
   }
-  while ((await left()).length > 0) await sleep(200);
 }
