@@ -46,7 +46,7 @@ test.each(["utf8", "base64"] as const)(
   },
 );
 
-test("a piece that begins like a secret and goes on otherwise is shown", () => {
+test("a piece that begins like a secret is shown when it turns out to be none", () => {
   const { redactor } = createRedactor();
   expect(redactor.add(toLine("stdout", first))).toEqual([]);
   const other = toLine("stdout", "other");
