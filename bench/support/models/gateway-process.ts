@@ -32,6 +32,7 @@ const secrets = new KnownSecrets();
 const logger = createLogger("warn", secrets);
 const log = new Log(db, { notifications: new Notifications({ connection, onError: reportError }) });
 const ledger = new Ledger({ db: ledgerPool, serverId: "benchmark", logger, prices: new PriceTable() });
+await ledger.prepare();
 const budgetGuard = new BudgetGuard({ ledger, log, logger, onStop: () => undefined });
 const hooks = createGatewayHooks({
   log,

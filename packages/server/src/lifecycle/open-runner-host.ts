@@ -52,6 +52,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
     new Ledger({ db: ledgerPool, serverId, logger, prices: config.prices, taskBudget: config.taskBudget }),
   );
   await ledger.settleFormer();
+  void ledger.prepare();
   const budgetGuard = new BudgetGuard({ ledger, log, logger, onStop: (taskId) => pokeTask(wakeup, taskId) });
   const rateLimits = new RateLimits({ ledger: budgetGuard, ...config.runRates });
   const hostTraffic = parts.use(new HostTraffic({ db: ledgerPool, logger }));

@@ -23,6 +23,16 @@ export interface DatabaseConnections {
 const maxConnections = 16;
 const maxBackgroundConnections = 4;
 const maxLedgerConnections = 4;
+/**
+ * A new connection needs tens of milliseconds for its first statement of the ledger, and PostgreSQL
+ * would plan that statement five times before it keeps a plan. These connections stay open between
+ * requests, and keep the first plan.
+ */
+const ledgerConnections = {
+  max: maxLedgerConnections,
+  idleTimeoutMillis: 0,
+  onConnect: (client) => client.query("set plan_cache_mode = force_generic_plan"),
+} as const satisfies pg.PoolConfig;
 
 /**
  * Timeouts after which PostgreSQL, and so its callers, abort a statement, a wait for a lock or a
@@ -44,7 +54,7 @@ const limits = {
 export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) => void): DatabaseConnections {
   const pool = openPool({ max: maxConnections, ...limits, ...connection }, onError);
   const reserved = openPool({ ...limits, ...connection, max: maxBackgroundConnections }, onError);
-  const ledgerPool = openPool({ ...limits, ...connection, max: maxLedgerConnections }, onError);
+  const ledgerPool = openPool({ ...limits, ...connection, ...ledgerConnections }, onError);
   return {
     db: openDrizzle(pool),
     background: openDrizzle(reserved),

@@ -3,7 +3,7 @@ import { eq, sql } from "drizzle-orm";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
-import { schema } from "../../store/index.ts";
+import { openDatabase, schema } from "../../store/index.ts";
 import { prices, request } from "../fixtures.ts";
 import type { TokenUsage } from "../token-usage.ts";
 import { AbandonedRequests } from "./abandoned-requests.ts";
@@ -241,6 +241,27 @@ describe("what a dead server did not settle", () => {
       [1, 1],
     ]);
   });
+});
+
+test("each connection of the ledger plans its statements once, before the first request", async () => {
+  await using f = await fixture();
+  const { ledgerPool, close } = openDatabase(f.connection, () => undefined);
+  await using store = { ledgerPool, [Symbol.asyncDispose]: close };
+  await using ledger = openLedger(store.ledgerPool);
+  await ledger.prepare();
+  expect(store.ledgerPool).toMatchObject({ totalCount: 4, idleCount: 4, options: { idleTimeoutMillis: 0 } });
+  const reservation = await ledger.reserve(createSource(), request);
+  await reservation.settle({ status: 200, durationMs: 1, usage });
+  const clients = await Promise.all(Array.from({ length: 4 }, () => store.ledgerPool.connect()));
+  const plans = await Promise.all(
+    clients.map((client) => client.query("select name, custom_plans from pg_prepared_statements order by name")),
+  );
+  for (const client of clients) client.release();
+  const planned = [
+    { name: "reserve_requests", custom_plans: "0" },
+    { name: "settle_requests", custom_plans: "0" },
+  ];
+  expect(plans.map(({ rows }) => rows)).toEqual([planned, planned, planned, planned]);
 });
 
 describe("without a database", () => {

@@ -76,6 +76,26 @@ export class Ledger implements AsyncDisposable {
     if (requests > 0) logger.warn({ requests }, "model requests of the last server count with their estimates");
   }
 
+  /**
+   * Makes as many connections as there are batches plan the statements, so that no request waits
+   * for that. Without it the first requests do.
+   */
+  async prepare(): Promise<void> {
+    const { db, logger, taskBudget } = this.#options;
+    const connecting = Array.from({ length: 2 * maxBatches }, () => db.connect());
+    try {
+      for (const client of await Promise.all(connecting)) {
+        await reserveRequests(client, [], { defaultAmount: taskBudget });
+        await settleRequests(client, []);
+      }
+    } catch (error) {
+      logger.debug({ error }, "could not prepare the statements of the ledger");
+    } finally {
+      for (const connected of await Promise.allSettled(connecting))
+        if (connected.status === "fulfilled") connected.value.release();
+    }
+  }
+
   /** Resolves when the request is in the database and may be forwarded. */
   async reserve(source: UsageSource, request: ModelRequest): Promise<BudgetedReservation> {
     const id = randomUUID();

@@ -40,7 +40,7 @@ export interface FoundReservation {
  * the task.
  */
 export async function reserveRequests(
-  db: LedgerDatabase,
+  db: Pick<LedgerDatabase, "query">,
   rows: readonly NewReservation[],
   { defaultAmount }: { defaultAmount: number | undefined },
 ): Promise<FoundReservation[]> {

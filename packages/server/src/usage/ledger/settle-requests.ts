@@ -96,7 +96,10 @@ const moveSettled = createMoveStatement(`
   ended as (select * from reservation join settlement using (id))`);
 
 /** Settles requests. Those that are settled already stay as they are. */
-export async function settleRequests(db: LedgerDatabase, settlements: readonly Settlement[]): Promise<void> {
+export async function settleRequests(
+  db: Pick<LedgerDatabase, "query">,
+  settlements: readonly Settlement[],
+): Promise<void> {
   await db.query({ name: "settle_requests", text: moveSettled, values: [JSON.stringify(settlements)] });
 }
 
