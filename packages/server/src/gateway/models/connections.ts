@@ -5,8 +5,8 @@ import type { Duplex } from "node:stream";
 
 /** The pool closes idle connections before a model's server closes them. */
 const defaultIdleTimeoutMs = 30_000;
-/** Connections that a run keeps open between its requests. */
-const maxIdlePerRun = 4;
+/** Connections that a run keeps open between its requests: a new one costs a handshake. */
+const maxIdlePerRun = 16;
 
 interface ConnectionPool {
   readonly agents: { readonly http: HttpAgent; readonly https: HttpsAgent };

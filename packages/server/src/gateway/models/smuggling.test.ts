@@ -104,6 +104,21 @@ describe("a connection to the model's server", () => {
     expect(ports[2]).not.toBe(ports[0]);
   });
 
+  test("is kept after each of many requests at the same time", async () => {
+    const count = 12;
+    const ports = new Set<number | undefined>();
+    const waiting: (() => void)[] = [];
+    const upstream = await scratch.listen((req, res) => {
+      ports.add(req.socket.remotePort);
+      waiting.push(() => res.end("ok"));
+      if (waiting.length === count) for (const answer of waiting.splice(0)) answer();
+    });
+    const url = await openProxy(upstream.url)("first");
+    for (let round = 0; round < 2; round++)
+      await Promise.all(Array.from({ length: count }, () => askModel(url, "first", "m")));
+    expect(ports.size).toBe(count);
+  });
+
   test("is closed with its run's pool after a while without a request", async () => {
     const { server } = await scratch.listen((_req, res) => res.end("ok"));
     const closed = once(server, "connection").then(([socket]) => once(socket as Socket, "close"));
