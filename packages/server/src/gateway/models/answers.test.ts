@@ -1,7 +1,9 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { buffer, text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Scratch, waitUntil } from "../testing.ts";
 import { call, key, type Model, send, startGateway } from "./testing.ts";
 
@@ -34,6 +36,20 @@ describe("a model's answer", () => {
     }
     expect((await chunks.next()).done).toBe(true);
     expect(answer.complete).toBe(true);
+  });
+
+  test("begins in one write with its headers", async () => {
+    const { url, server } = await startModelGateway((_req, res) => {
+      res.writeHead(200, { "content-type": "text/event-stream" });
+      res.write("data: first\n\n");
+    });
+    const writes = once(server, "connection").then(([socket]: Socket[]) => socket && vi.spyOn(socket, "_write"));
+    const answer = await send(`${url}/models/main/${call}`);
+    const [beginning] = (await once(answer, "data")) as [Buffer];
+    expect(beginning.toString()).toBe("data: first\n\n");
+    // Parts that are written together go to `_writev`.
+    expect(await writes).not.toHaveBeenCalled();
+    answer.destroy();
   });
 
   test("that is cut off midway is reset and reported as incomplete", async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { SecretFilter } from "../../redaction/index.ts";
@@ -228,7 +228,6 @@ export class Exchange {
       // Some clients retry for minutes with an invalid key.
       ...((status === 401 || status === 403) && { "x-should-retry": "false" }),
     });
-    res.flushHeaders();
     const meter = this.#isSuccess ? this.#meter : undefined;
     if (meter) (decoder ?? response).on("data", (chunk: Buffer) => meter.add(chunk));
     const filter = new SecretFilter({ getMatcher: () => matcher });
@@ -247,6 +246,7 @@ export class Exchange {
       head.length > 0 || response.errored ? Readable.from(joinAnswer(head, response), { objectMode: false }) : response;
     source.once("error", onBroken);
     const end = this.#record && this.#createEnd(response);
+    flushHeadersSoon(res, end ?? filter);
     this.#endTimer = setTimeout(() => {
       this.#isEndless = true;
       response.destroy(new Error("its answer has no end"));
@@ -387,6 +387,17 @@ export class Exchange {
       ...(this.#resetAt !== undefined && { reset_at: this.#resetAt }),
     });
   }
+}
+
+/**
+ * Most servers send the beginning of an answer with its headers: both then leave in one write.
+ */
+function flushHeadersSoon(res: ServerResponse, body: Readable): void {
+  let hasBegun = false;
+  body.once("data", () => (hasBegun = true));
+  setImmediate(() => {
+    if (!hasBegun && !res.writableEnded && !res.destroyed) res.flushHeaders();
+  });
 }
 
 async function* joinAnswer(head: Buffer, response: IncomingMessage): AsyncGenerator<Buffer> {
