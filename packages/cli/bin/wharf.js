@@ -13,8 +13,23 @@ import { fileURLToPath } from "node:url";
 const minMajor = 24;
 const binFolder = dirname(fileURLToPath(import.meta.url));
 
-if (Number(process.versions.node.split(".")[0]) >= minMajor) await main();
-else restartWith(findBundledNode());
+if (Number(process.versions.node.split(".")[0]) < minMajor) restartWith(findBundledNode());
+else {
+  if (process.argv[2] === "up") limitYoungObjects();
+  await main();
+}
+
+/**
+ * Replaces this process with itself and a limit on the memory for young objects, which V8 reads only
+ * when it starts. Without the limit a busy server holds up to 90 MB more, almost all of it garbage.
+ */
+function limitYoungObjects() {
+  const flag = "--max-semi-space-size";
+  const isSet = process.execArgv.concat(process.env.NODE_OPTIONS || "").some((option) => option.includes(flag));
+  if (isSet || process.platform === "win32") return;
+  const args = [process.execPath, flag + "=4"].concat(process.execArgv, process.argv.slice(1));
+  process.execve(process.execPath, args, process.env);
+}
 
 /** Runs the sources in a checkout, and the bundle in the published package. */
 async function main() {

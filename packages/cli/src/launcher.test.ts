@@ -22,6 +22,10 @@ beforeAll(async () => {
   await writeFile(
     join(home, "dist/main.js"),
     `process.on("SIGTERM", () => process.exit(42));
+     if (process.argv[2] === "up") {
+       console.log(JSON.stringify({ pid: process.pid, args: process.argv.slice(2), flags: process.execArgv }));
+       process.exit();
+     }
      console.log(JSON.stringify({ args: process.argv.slice(2), viaNode: process.env.VIA_NODE }));
      if (process.argv[2] === "wait") setInterval(() => {}, 1000);
      else if (process.argv[2] === "die") process.kill(process.pid, "SIGKILL");
@@ -54,6 +58,13 @@ function launch(args: readonly string[], isOld: boolean) {
 }
 
 describe("the launcher", () => {
+  test("limits the memory for young objects of a server, in the same process", async () => {
+    const { child, ended } = launch(["up", "--port", "0"], false);
+    const { code, out, err } = await ended;
+    const said = { pid: child.pid, args: ["up", "--port", "0"], flags: ["--max-semi-space-size=4"] };
+    expect({ code, err, said: JSON.parse(out) }).toEqual({ code: 0, err: "", said });
+  });
+
   test("runs the program in this process if Node is recent enough", async () => {
     const { code, out } = await launch(["7", "a b"], false).ended;
     expect({ code, said: JSON.parse(out) }).toEqual({ code: 7, said: { args: ["7", "a b"] } });
