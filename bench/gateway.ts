@@ -15,7 +15,7 @@ import type { LoadResult, LoadSettings } from "./support/models/load.ts";
 import { startPortkey } from "./support/models/portkey.ts";
 import { runProgram, type ServerProcess, startProgram, watchMemory } from "./support/models/processes.ts";
 import { unpackPublishedPackage } from "./support/package.ts";
-import { readResidentBytes } from "./support/processes.ts";
+import { readProcessorMs, readResidentBytes } from "./support/processes.ts";
 import { presentFigures, getSize, logProgress } from "./support/program.ts";
 import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
@@ -40,12 +40,15 @@ const openTasks = 10;
 type Send = (load: Load) => Promise<LoadResult>;
 type Variant = "direct" | "gateway" | "runner" | "portkey";
 type Variants = Readonly<Partial<Record<Variant, Send>>>;
-type Results = Readonly<Partial<Record<Variant, LoadResult>>>;
+/** What one variant measured in all rounds, and the processor time of the program that it measures. */
+type VariantResult = LoadResult & { readonly processorMs: number };
+type Results = Readonly<Partial<Record<Variant, VariantResult>>>;
 
 const Result = z.object({
   first: z.array(z.number()),
   whole: z.array(z.number()),
   requestsPerSecond: z.number(),
+  requests: z.number(),
   failures: z.array(z.string()).max(0),
 });
 
@@ -80,27 +83,37 @@ async function measure(): Promise<Figure[]> {
     ...(portkey ? [await measurePortkeyMemory(portkey, model)] : []),
   ];
   await takeTurns(variants, { load: warmUp, rounds: 1 });
-  const times = await takeTurns(variants, { load: steady, rounds });
-  const rates = await takeTurns(variants, { load: full, rounds: fullRounds });
-  return [...createTimeFigures(times), ...createRateFigures(rates), ...memory];
+  const processes = { gateway: gateway.pid, runner: server.pid, ...(portkey && { portkey: portkey.pid }) };
+  const times = await takeTurns(variants, { load: steady, rounds, processes });
+  const rates = await takeTurns(variants, { load: full, rounds: fullRounds, processes });
+  return [...createTimeFigures(times), ...createProcessorFigures(times), ...createRateFigures(rates), ...memory];
 }
 
 /** Measures all variants in turn, so that other work of the machine delays them alike. */
-async function takeTurns(variants: Variants, { load, rounds }: { load: Load; rounds: number }): Promise<Results> {
-  const results = new Map<string, LoadResult[]>();
+async function takeTurns(
+  variants: Variants,
+  { load, rounds, processes = {} }: { load: Load; rounds: number; processes?: Partial<Record<string, number>> },
+): Promise<Results> {
+  const results = new Map<string, VariantResult[]>();
   for (let round = 0; round < rounds; round++) {
     for (const [name, send] of Object.entries(variants)) {
       logProgress(`round ${round + 1} of ${rounds}: ${name}`);
-      results.set(name, [...(results.get(name) ?? []), await send(load)]);
+      const pids = [processes[name] ?? []].flat();
+      const usedMs = readProcessorMs(pids);
+      const result = await send(load);
+      const processorMs = readProcessorMs(pids) - usedMs;
+      results.set(name, [...(results.get(name) ?? []), { ...result, processorMs }]);
     }
   }
   return Object.fromEntries(Array.from(results, ([name, list]) => [name, joinResults(list)]));
 }
 
-const joinResults = (results: readonly LoadResult[]): LoadResult => ({
+const joinResults = (results: readonly VariantResult[]): VariantResult => ({
   first: results.flatMap(({ first }) => first),
   whole: results.flatMap(({ whole }) => whole),
   requestsPerSecond: results.reduce((sum, one) => sum + one.requestsPerSecond, 0) / results.length,
+  requests: results.reduce((sum, one) => sum + one.requests, 0),
+  processorMs: results.reduce((sum, one) => sum + one.processorMs, 0),
   failures: [],
 });
 
@@ -133,6 +146,25 @@ function createTimeFigures(results: Results): Figure[] {
           ...(name === "gateway" && { hold: "1 / 3 ms; 0.5 of Portkey" }),
         };
       });
+  });
+}
+
+/** Other work of the machine changes times much more than it changes these. */
+function createProcessorFigures(results: Results): Figure[] {
+  const { portkey } = results;
+  return through.flatMap(([name, title]): Figure[] => {
+    const result = results[name];
+    if (!result) return [];
+    const perRequest = result.processorMs / result.requests;
+    const portkeyPerRequest = portkey && portkey.processorMs / portkey.requests;
+    const isWharf = name !== "portkey" && portkeyPerRequest !== undefined;
+    return [
+      {
+        what: `processor time of a model request, ${steady.streams} streams, ${title}`,
+        wharf: formatMs(perRequest),
+        ...(isWharf && { beside: `Portkey ${formatMs(portkeyPerRequest)}`, ratio: perRequest / portkeyPerRequest }),
+      },
+    ];
   });
 }
 

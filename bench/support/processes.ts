@@ -14,6 +14,16 @@ function readKilobytes(file: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(readFileSync(file, "utf8"))?.[1] ?? Number.NaN);
 }
 
+const tickMs = 10;
+
+/** Returns the processor time that processes have used so far, in ms. */
+export function readProcessorMs(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const [user = 0, system = 0] = readStatFields(pid).slice(11, 13).map(Number);
+    return sum + (user + system) * tickMs;
+  }, 0);
+}
+
 export function listChildren(parent: number): number[] {
   const pids = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -21,13 +31,21 @@ export function listChildren(parent: number): number[] {
   return pids.filter((pid) => getParent(pid) === parent);
 }
 
-/** Parses the fields after the name, which may itself contain spaces and brackets. */
 function getParent(pid: number): number | undefined {
+  const parent = readStatFields(pid)[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
+/**
+ * Returns the fields after the name, which may itself contain spaces and brackets; none if the
+ * process is gone.
+ */
+function readStatFields(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return undefined;
+    return [];
   }
 }
 

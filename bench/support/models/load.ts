@@ -25,6 +25,8 @@ export interface LoadResult {
   /** From the request until the answer's end. */
   readonly whole: number[];
   readonly requestsPerSecond: number;
+  /** All requests, also those before and after the measured time. */
+  readonly requests: number;
   readonly failures: readonly string[];
 }
 
@@ -78,6 +80,7 @@ function ask(): Promise<Answer> {
 
 const { promise: over, resolve: finish } = Promise.withResolvers<void>();
 const answers: Answer[] = [];
+let requests = 0;
 const failures: string[] = [];
 const beganAt = performance.now();
 const isMeasured = () => performance.now() - beganAt > settings.warmUpMs;
@@ -86,6 +89,7 @@ const isOver = () => performance.now() - beganAt > settings.warmUpMs + settings.
 async function runStream(): Promise<void> {
   while (!isOver() && failures.length === 0) {
     const answer = await ask();
+    requests++;
     if (isMeasured() && !isOver()) answers.push(answer);
   }
 }
@@ -108,6 +112,7 @@ const data: LoadResult = {
   first: answers.map(({ first }) => Math.round(first * 1000) / 1000),
   whole: answers.map(({ whole }) => Math.round(whole * 1000) / 1000),
   requestsPerSecond: answers.length / (settings.durationMs / 1000),
+  requests,
   failures: failures.slice(0, 3),
 };
 process.stdout.write(`${JSON.stringify({ type: "result", data })}\n`);
