@@ -44,6 +44,7 @@ export function git(under: BackendUnderTest): void {
       await runner.exec("echo more >> README.md");
       await expect(runner.client.call(daemonApi.clone, { body: body() })).resolves.toEqual(cloned);
       expect((await runner.exec("cat README.md")).stdout).toContain("more");
+      expect((await runner.exec("git status --porcelain")).stdout).toBe(" M README.md\n");
       const { workspace } = await runner.client.call(daemonApi.health, {});
       expect(workspace).toEqual({ cloned: true, branch: shadow_branch, head });
       const other = { ...body(), shadow_branch: "shadow/other" };

@@ -34,7 +34,7 @@ export class PlantedCanary implements AsyncDisposable {
     // The command itself contains no canary.
     const script = `canary=$(printf %s%s ${canary.slice(0, half)} ${canary.slice(half)})
       echo "$canary" >~/planted.txt
-      cd /workspace && object=$(echo "$canary" | git -c safe.directory=/workspace hash-object -w --stdin)
+      cd /workspace && object=$(echo "$canary" | git hash-object -w --stdin)
       echo "$$ $object"
       CANARY="$canary" exec sleep 600`;
     const child = runners.spawn(["exec", runner.id.slice(0, 8), "--", script]);

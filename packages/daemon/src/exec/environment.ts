@@ -1,4 +1,5 @@
 import { createOutgoingEnvironment } from "../relay/index.ts";
+import { gitVariables } from "../std/git-variables.ts";
 
 /**
  * Returns the environment of commands and terminals, to which their caller's variables are added.
@@ -12,6 +13,7 @@ export function getBaseEnvironment(home: string, term: string): Record<string, s
     LANG: "C.UTF-8",
     TERM: term,
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
+    ...gitVariables,
     // The relay listens at this address: it leads programs with a token to the models.
     ...(relayUrl && { WHARF_GATEWAY: relayUrl, ...createOutgoingEnvironment(relayUrl) }),
     // This variable exists only in runners that forward their owner's ssh agent.

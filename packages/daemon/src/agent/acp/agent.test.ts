@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { createOutgoingEnvironment } from "../../relay/index.ts";
+import { gitVariables } from "../../std/git-variables.ts";
 import { Bench } from "../fixtures/bench.ts";
 
 test("a turn's updates become events in wire order, with text joined", async () => {
@@ -181,6 +182,7 @@ test("the agent sees a minimal environment, its own variables with the gateway's
     LANG: "C.UTF-8",
     TERM: "dumb",
     NO_COLOR: "1",
+    ...gitVariables,
     MODEL_URL: "http://127.0.0.1:4100/models",
     PLAIN: "y",
     WHARF_RUN: "run-1",

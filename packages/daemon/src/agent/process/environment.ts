@@ -1,5 +1,6 @@
 import type { McpServer } from "@wharf/contract";
 import { createOutgoingEnvironment } from "../../relay/index.ts";
+import { gitVariables } from "../../std/git-variables.ts";
 import type { AgentStartInput } from "../types.ts";
 
 /** The address of the relay inside the runner replaces this text in an agent type. */
@@ -45,6 +46,7 @@ export function createAgentEnvironment(
     TERM: "dumb",
     TMPDIR: process.env["TMPDIR"] ?? "/tmp",
     NO_COLOR: "1",
+    ...gitVariables,
     ...createOutgoingEnvironment(places.gatewayUrl),
     // The variable is set only if a runner has access to its owner's ssh agent.
     ...(process.env["SSH_AUTH_SOCK"] && { SSH_AUTH_SOCK: process.env["SSH_AUTH_SOCK"] }),

@@ -1,0 +1,9 @@
+/**
+ * Lets the agent's and people's git use the workspace whoever owns it: a pod's volume belongs to
+ * root and is shared with the runner's group, and git refuses a repository of another user.
+ */
+export const gitVariables: Readonly<Record<string, string>> = {
+  GIT_CONFIG_COUNT: "1",
+  GIT_CONFIG_KEY_0: "safe.directory",
+  GIT_CONFIG_VALUE_0: "*",
+};
