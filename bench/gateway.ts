@@ -40,7 +40,7 @@ const openTasks = 10;
 type Send = (load: Load) => Promise<LoadResult>;
 type Variant = "direct" | "gateway" | "runner" | "portkey";
 type Variants = Readonly<Partial<Record<Variant, Send>>>;
-/** What one variant measured in all rounds, and the processor time of the program that it measures. */
+/** What one variant measured in all rounds, and the processor time of its program. */
 type VariantResult = LoadResult & { readonly processorMs: number };
 type Results = Readonly<Partial<Record<Variant, VariantResult>>>;
 

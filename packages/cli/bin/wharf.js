@@ -21,7 +21,7 @@ else {
 
 /**
  * Replaces this process with itself and a limit on the memory for young objects, which V8 reads only
- * when it starts. Without the limit a busy server holds up to 90 MB more, almost all of it garbage.
+ * when it starts. Without the limit a busy server held 70 MB more, almost all of it garbage.
  */
 function limitYoungObjects() {
   const flag = "--max-semi-space-size";
