@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RouteNeed } from "./permissions.ts";
 
 /**
  * A route, declared once: the receiving side registers it with its validation, and the calling side
@@ -22,8 +23,6 @@ export interface Endpoint {
   readonly responseType?: string;
   /** The content type of a request's body that is not JSON. */
   readonly bodyType?: string;
-  /** The route answers without a token. */
-  readonly isOpen?: boolean;
   /**
    * The answer carries the content of files or the output of programs: it may be large, is passed
    * on unchanged, and is never stored. Any other answer of a daemon is at most 1 MiB, and its texts
@@ -35,14 +34,35 @@ export interface Endpoint {
 /** The answer of a route that has nothing to report. */
 export const Ok = z.object({ ok: z.literal(true) });
 
+/** A route of the server, whose callers are people and programs. */
+export interface ServerEndpoint extends Endpoint {
+  /** The permission without which the server refuses a request. */
+  readonly needs: RouteNeed;
+}
+
+/** A WebSocket of the server. */
+export interface SocketEndpoint {
+  /** A path with `:name` for parameters. */
+  readonly path: string;
+  readonly summary: string;
+  readonly needs: RouteNeed;
+}
+
 /** Keeps the literal types of a route's parts. */
-export const createEndpoint = <const E extends Endpoint>(route: E): E => route;
+export const createEndpoint = <const E extends ServerEndpoint>(route: E): E => route;
+export const createSocketEndpoint = <const E extends SocketEndpoint>(socket: E): E => socket;
+
+/** Declares a route of the daemon, whose only caller is the server. */
+export const createDaemonEndpoint = <const E extends Endpoint>(route: E): E => route;
 
 /**
- * Declares a route that does the same as `original` under another path, on this or another server.
- * The named parts replace those of the original.
+ * Declares a route of the server that does the same as a daemon's route `original`. The named parts
+ * replace those of the original.
  */
-export const aliasEndpoint = <E extends Endpoint, const C extends Partial<Endpoint> & Pick<Endpoint, "path">>(
+export const aliasEndpoint = <
+  E extends Endpoint,
+  const C extends Partial<Endpoint> & Pick<ServerEndpoint, "path" | "needs">,
+>(
   original: E,
   changes: C,
 ): Omit<E, keyof C> & C => ({ ...original, ...changes });

@@ -13,6 +13,7 @@ export * from "./foreign-text.ts";
 export * from "./hosts/index.ts";
 export * from "./mcp-server.ts";
 export * from "./model-routes.ts";
+export * from "./permissions.ts";
 export * from "./server/index.ts";
 export * from "./states.ts";
 export * from "./version.ts";

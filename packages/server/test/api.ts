@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { Authenticator } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
 import { createApi } from "../src/api/index.ts";
 import { RunQueries } from "../src/runs/index.ts";
@@ -36,7 +37,8 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
   };
   const app = await createApi({
     logger: pino({ level: "silent" }),
-    guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"], token, owner: f.owner },
+    guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
+    authenticator: new Authenticator({ ownerToken: token, owner: f.owner }),
     modules: modules as Modules,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });

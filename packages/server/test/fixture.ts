@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { PoolConfig } from "pg";
-import { ensureOwner, type Principal } from "../src/access/index.ts";
+import { ensureOwner, type Owner, type Scope } from "../src/access/index.ts";
 import { Log } from "../src/events/index.ts";
 import { RunCommands } from "../src/runs/index.ts";
 import { type Database, type DatabaseConnections, openDatabase } from "../src/store/index.ts";
@@ -15,10 +15,13 @@ export interface Fixture extends AsyncDisposable {
   readonly log: Log;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
-  readonly owner: Principal;
+  /** The owner, with the scope of a request that reads tasks. */
+  readonly owner: Owner & Scope;
   newTask(fields?: { title?: string; priority?: number }): Promise<TaskRow>;
   prompt(task: TaskRow, text?: string): ReturnType<RunCommands["prompt"]>;
 }
+
+const ownerRights = { role: "admin", is_operator: true, needs: "task:read" } as const;
 
 /** Creates a database for a test with an owner and a board, and the modules that use it. */
 export async function fixture(): Promise<Fixture> {
@@ -26,7 +29,7 @@ export async function fixture(): Promise<Fixture> {
   const { db, pool, close } = openDatabase({ ...database.connection, max: 8 }, () => undefined);
   const log = new Log(db);
   const tasks = new Tasks(db, log);
-  const owner = await ensureOwner(db);
+  const owner = { ...(await ensureOwner(db)), ...ownerRights };
   const commands = new RunCommands(log, () => undefined);
   return {
     db,

@@ -73,8 +73,9 @@ async function seedRunners(
   { owner, board, runners }: { owner: string; board: string; runners: number },
 ): Promise<void> {
   await run(
-    `insert into runners (id, owner_id, board_id, backend, tier, state, desired, created_at)
-     select gen_random_uuid(), case when n % 10 = 0 then $1::uuid end, case when n % 10 > 0 then $2::uuid end, 'mock', 'small',
+    `insert into runners (id, owner_id, organization_id, board_id, backend, tier, state, desired, created_at)
+     select gen_random_uuid(), case when n % 10 = 0 then $1::uuid end,
+       case when n % 10 = 0 then (select organization_id from boards where id = $2) end, case when n % 10 > 0 then $2::uuid end, 'mock', 'small',
        state, state, now() - make_interval(secs => n)
      from generate_series(1, $3::int) n
        cross join lateral (select (array['STOPPED', 'READY', 'STOPPED', 'STOPPED', 'STOPPED', 'STOPPED', 'DESTROYED',

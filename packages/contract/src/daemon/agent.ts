@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Attachments } from "../attachments.ts";
 import { RecordId } from "../bounded-fields.ts";
-import { createEndpoint, Ok } from "../endpoint.ts";
+import { createDaemonEndpoint, Ok } from "../endpoint.ts";
 import { McpServers } from "../mcp-server.ts";
 import { AgentProtocol, PermissionPolicy, TurnState } from "../states.ts";
 import { GitUserEmail, GitUserName } from "./git.ts";
@@ -79,14 +79,14 @@ export type PauseState = z.infer<typeof PauseState>;
 const choiceId = z.string().min(1).max(1_024);
 
 export const agentApi = {
-  startAgent: createEndpoint({
+  startAgent: createDaemonEndpoint({
     method: "POST",
     path: "/agent/start",
     summary: "Start the agent and its session. If the run's agent is running already, answer with its session",
     body: AgentStart,
     response: z.object({ session_id: RecordId.optional(), loaded: z.boolean() }),
   }),
-  prompt: createEndpoint({
+  prompt: createDaemonEndpoint({
     method: "POST",
     path: "/agent/prompt",
     summary:
@@ -94,21 +94,21 @@ export const agentApi = {
     body: AgentPrompt,
     response: z.object({ duplicate: z.boolean() }),
   }),
-  turn: createEndpoint({
+  turn: createDaemonEndpoint({
     method: "GET",
     path: "/agent/turns/:turn_id",
     summary: "Get the state of a turn",
     params: z.object({ turn_id: z.string() }),
     response: TurnKnowledge,
   }),
-  cancelTurn: createEndpoint({
+  cancelTurn: createDaemonEndpoint({
     method: "POST",
     path: "/agent/cancel",
     summary: "Ask the agent to end its turn",
     body: z.object({ turn_id: z.string() }),
     response: Ok,
   }),
-  answerPermission: createEndpoint({
+  answerPermission: createDaemonEndpoint({
     method: "POST",
     path: "/agent/permissions/:permission_id",
     summary: "Answer a permission request. Without an option the request is refused",
@@ -116,34 +116,34 @@ export const agentApi = {
     body: z.object({ option_id: z.string().optional(), by: z.string() }),
     response: Ok,
   }),
-  stopAgent: createEndpoint({
+  stopAgent: createDaemonEndpoint({
     method: "POST",
     path: "/agent/stop",
     summary: "Stop the agent's processes",
     body: z.object({ reason: z.string() }),
     response: Ok,
   }),
-  pauseAgent: createEndpoint({
+  pauseAgent: createDaemonEndpoint({
     method: "POST",
     path: "/agent/pause",
     summary:
       "Hold back new model requests, wait up to 30 s for the pending ones, then freeze the agent's processes. Answers when they are frozen, or earlier with `pausing`; a repeated call reports the progress",
     response: PauseState,
   }),
-  resumeAgent: createEndpoint({
+  resumeAgent: createDaemonEndpoint({
     method: "POST",
     path: "/agent/resume",
     summary: "Resume the agent's processes and model requests. An agent that is not paused stays unchanged",
     response: PauseState,
   }),
-  setMode: createEndpoint({
+  setMode: createDaemonEndpoint({
     method: "POST",
     path: "/agent/mode",
     summary: "Choose one of the modes that the agent offers",
     body: z.object({ mode_id: choiceId }),
     response: Ok,
   }),
-  setModel: createEndpoint({
+  setModel: createDaemonEndpoint({
     method: "POST",
     path: "/agent/model",
     summary: "Choose one of the models that the agent offers",

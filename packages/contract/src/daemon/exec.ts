@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint, Ok } from "../endpoint.ts";
+import { createDaemonEndpoint, Ok } from "../endpoint.ts";
 
 /**
  * Commands in a runner. A foreground command belongs to its caller: it is held back while the
@@ -142,7 +142,7 @@ export const CommandSignal = z.enum(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "
 const params = z.object({ command_id: Uuid });
 
 export const execApi = {
-  exec: createEndpoint({
+  exec: createDaemonEndpoint({
     method: "POST",
     path: "/execute/command/stream",
     summary:
@@ -151,7 +151,7 @@ export const execApi = {
     response: "stream",
     line: ExecEvent,
   }),
-  execOnce: createEndpoint({
+  execOnce: createDaemonEndpoint({
     method: "POST",
     path: "/execute/command",
     summary: "Run a command and answer with its complete result when it has ended",
@@ -159,21 +159,21 @@ export const execApi = {
     response: ExecResult,
     carriesContent: true,
   }),
-  startCommand: createEndpoint({
+  startCommand: createDaemonEndpoint({
     method: "POST",
     path: "/commands/background",
     summary: "Start a command in the background. If its `command_id` exists already, nothing starts",
     body: BackgroundRequest,
     response: z.object({ command_id: Uuid, duplicate: z.boolean() }),
   }),
-  commands: createEndpoint({
+  commands: createDaemonEndpoint({
     method: "GET",
     path: "/commands",
     summary: "List all running commands, and the background commands that have ended",
     response: z.object({ commands: z.array(CommandInfo) }),
     carriesContent: true,
   }),
-  command: createEndpoint({
+  command: createDaemonEndpoint({
     method: "GET",
     path: "/commands/:command_id",
     summary: "Get a command",
@@ -181,7 +181,7 @@ export const execApi = {
     response: CommandInfo,
     carriesContent: true,
   }),
-  followCommand: createEndpoint({
+  followCommand: createDaemonEndpoint({
     method: "GET",
     path: "/commands/:command_id/stream",
     summary: "Stream a background command's output from an offset to its exit, as NDJSON of ExecEvent",
@@ -195,7 +195,7 @@ export const execApi = {
     response: "stream",
     line: ExecEvent,
   }),
-  writeCommand: createEndpoint({
+  writeCommand: createDaemonEndpoint({
     method: "POST",
     path: "/commands/:command_id/stdin",
     summary: "Send input to a command. Answers when the command's pipe has taken the data",
@@ -203,7 +203,7 @@ export const execApi = {
     body: CommandInput,
     response: z.object({ offset: z.number().int().min(0) }),
   }),
-  killCommand: createEndpoint({
+  killCommand: createDaemonEndpoint({
     method: "POST",
     path: "/commands/:command_id/kill",
     summary: "Send a signal to all processes of a command",
@@ -212,7 +212,7 @@ export const execApi = {
     response: CommandInfo,
     carriesContent: true,
   }),
-  removeCommand: createEndpoint({
+  removeCommand: createDaemonEndpoint({
     method: "DELETE",
     path: "/commands/:command_id",
     summary: "Stop a background command if it still runs, and delete its output",

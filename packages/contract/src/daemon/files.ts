@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 
 /**
  * The daemon's routes for files. Every path is resolved inside the workspace; a link that leads out
@@ -150,7 +150,7 @@ export const ArchiveUnpacked = z.object({
 export type ArchiveUnpacked = z.infer<typeof ArchiveUnpacked>;
 
 export const filesApi = {
-  readFile: createEndpoint({
+  readFile: createDaemonEndpoint({
     method: "POST",
     path: "/files/read",
     summary: "Read a file, whole or a range of its lines or bytes",
@@ -158,7 +158,7 @@ export const filesApi = {
     response: FileContent,
     carriesContent: true,
   }),
-  fileStats: createEndpoint({
+  fileStats: createDaemonEndpoint({
     method: "POST",
     path: "/files/stats",
     summary: "Get the type, size and times of a path",
@@ -169,14 +169,14 @@ export const filesApi = {
     }),
     response: FileStats,
   }),
-  writeFile: createEndpoint({
+  writeFile: createDaemonEndpoint({
     method: "POST",
     path: "/files/write",
     summary: "Write a whole file. Readers see either the old or the new content",
     body: FileWrite,
     response: FileWritten,
   }),
-  deletePath: createEndpoint({
+  deletePath: createDaemonEndpoint({
     method: "POST",
     path: "/files/delete",
     summary: "Delete a file, a link or an empty folder. With `recursive` delete a folder with its content",
@@ -188,7 +188,7 @@ export const filesApi = {
     }),
     response: z.object({ path: z.string(), deleted: z.number() }),
   }),
-  listFolder: createEndpoint({
+  listFolder: createDaemonEndpoint({
     method: "POST",
     path: "/files/list",
     summary: "List a folder, page by page",
@@ -196,7 +196,7 @@ export const filesApi = {
     response: FolderPage,
     carriesContent: true,
   }),
-  listTree: createEndpoint({
+  listTree: createDaemonEndpoint({
     method: "POST",
     path: "/files/list-recursive",
     summary: "List all entries of a folder tree as NDJSON of TreeLine. A folder comes before its content",
@@ -204,7 +204,7 @@ export const filesApi = {
     response: "stream",
     line: TreeLine,
   }),
-  replaceText: createEndpoint({
+  replaceText: createDaemonEndpoint({
     method: "POST",
     path: "/files/search-replace",
     summary: "Replace a text in a file",
@@ -217,7 +217,7 @@ const createFlagSchema = (value: boolean) => z.stringbool().default(value);
 
 /** Routes whose body or answer is raw bytes. */
 export const rawFilesApi = {
-  download: createEndpoint({
+  download: createDaemonEndpoint({
     method: "GET",
     path: "/files/download",
     summary: "Download a file. A `Range` header with one range is answered with 206",
@@ -225,7 +225,7 @@ export const rawFilesApi = {
     response: "stream",
     responseType: "application/octet-stream",
   }),
-  upload: createEndpoint({
+  upload: createDaemonEndpoint({
     method: "PUT",
     path: "/files/upload",
     summary: "Write a file from the bytes of the request's body. Readers see either the old or the new content",
@@ -238,7 +238,7 @@ export const rawFilesApi = {
     response: FileWritten,
     bodyType: "application/octet-stream",
   }),
-  packFolder: createEndpoint({
+  packFolder: createDaemonEndpoint({
     method: "GET",
     path: "/files/archive",
     summary: "Download a folder as a tar stream. Links are packed as links",
@@ -246,7 +246,7 @@ export const rawFilesApi = {
     response: "stream",
     responseType: "application/x-tar",
   }),
-  unpackFolder: createEndpoint({
+  unpackFolder: createDaemonEndpoint({
     method: "PUT",
     path: "/files/archive",
     summary: "Unpack a tar stream into a folder. No entry is written through a link",

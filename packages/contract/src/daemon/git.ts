@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { AnyBranchName, CommitSha } from "../bounded-fields.ts";
-import { createEndpoint, Ok } from "../endpoint.ts";
+import { createDaemonEndpoint, Ok } from "../endpoint.ts";
 import { eventKinds } from "../events/index.ts";
 
 /** Git in the workspace. */
@@ -175,21 +175,21 @@ export const GitCommitRequest = z.object({
 });
 
 export const gitApi = {
-  clone: createEndpoint({
+  clone: createDaemonEndpoint({
     method: "POST",
     path: "/git/clone",
     summary: "Clone the repository and check out the shadow branch. A repeated call changes nothing",
     body: GitClone,
     response: GitCloned,
   }),
-  push: createEndpoint({
+  push: createDaemonEndpoint({
     method: "POST",
     path: "/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ shadow_branch: z.string() }),
     response: z.object({ sha: CommitSha }),
   }),
-  diff: createEndpoint({
+  diff: createDaemonEndpoint({
     method: "GET",
     path: "/git/diff",
     summary: "Get the difference between a commit and the working tree",
@@ -197,7 +197,7 @@ export const gitApi = {
     response: Diff,
     carriesContent: true,
   }),
-  gitClone: createEndpoint({
+  gitClone: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/clone",
     summary:
@@ -206,28 +206,28 @@ export const gitApi = {
     response: "stream",
     line: GitCloneEvent,
   }),
-  gitConfig: createEndpoint({
+  gitConfig: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/config",
     summary: "Set the author of the agent's own commits",
     body: z.object({ user_name: GitUserName, user_email: GitUserEmail }),
     response: Ok,
   }),
-  gitBranch: createEndpoint({
+  gitBranch: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/branch",
     summary: "Switch to a shadow branch. A missing branch is created from `from`, by default the newest commit",
     body: z.object({ branch: GitBranchName, from: GitRevision.optional() }),
     response: z.object({ branch: GitBranchName, head: CommitSha, created: z.boolean() }),
   }),
-  gitStatus: createEndpoint({
+  gitStatus: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/status",
     summary: "Get the differences between the newest commit, the index and the working tree",
     response: GitStatus,
     carriesContent: true,
   }),
-  gitDiff: createEndpoint({
+  gitDiff: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/diff",
     summary:
@@ -236,7 +236,7 @@ export const gitApi = {
     response: GitDiff,
     carriesContent: true,
   }),
-  gitDiffAgainstBase: createEndpoint({
+  gitDiffAgainstBase: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/diff-against-base",
     summary: "Get the difference between the start of the task's work and the working tree",
@@ -244,7 +244,7 @@ export const gitApi = {
     response: GitDiff,
     carriesContent: true,
   }),
-  gitFileChanges: createEndpoint({
+  gitFileChanges: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/file-changes",
     summary: "List the files that differ from the start of the task's work, or from another commit",
@@ -252,21 +252,21 @@ export const gitApi = {
     response: z.object({ base: z.string(), files: z.array(GitFileChange), truncated: z.boolean() }),
     carriesContent: true,
   }),
-  gitCommit: createEndpoint({
+  gitCommit: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/commit",
     summary: "Commit all changes to the shadow branch. The answer has no commit if nothing changed",
     body: GitCommitRequest,
     response: z.object({ commit: eventKinds.commit.optional() }),
   }),
-  gitPush: createEndpoint({
+  gitPush: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/push",
     summary: "Push the shadow branch to the gateway's mirror",
     body: z.object({ branch: GitBranchName.optional() }),
     response: z.object({ branch: GitBranchName, sha: CommitSha }),
   }),
-  gitLog: createEndpoint({
+  gitLog: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/log",
     summary: "List commits backwards from a revision, by default the newest commit",
@@ -274,7 +274,7 @@ export const gitApi = {
     response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
     carriesContent: true,
   }),
-  gitCommitMessages: createEndpoint({
+  gitCommitMessages: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/commit-messages",
     summary: "List the messages of the commits since the start of the task's work, newest first",
@@ -282,20 +282,20 @@ export const gitApi = {
     response: z.object({ messages: z.array(z.object({ sha: z.string(), message: z.string() })), more: z.boolean() }),
     carriesContent: true,
   }),
-  gitCheckout: createEndpoint({
+  gitCheckout: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/checkout",
     summary: "Check out a branch or a commit of this repository. Uncommitted work is lost only with `discard`",
     body: z.object({ revision: GitRevision, discard: z.boolean().default(false) }),
     response: z.object({ branch: z.string().max(4_096).optional(), head: CommitSha }),
   }),
-  gitCurrentBranch: createEndpoint({
+  gitCurrentBranch: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/current-branch",
     summary: "Get the current branch, which is absent on a detached HEAD",
     response: z.object({ branch: z.string().max(4_096).optional() }),
   }),
-  gitCurrentCommit: createEndpoint({
+  gitCurrentCommit: createDaemonEndpoint({
     method: "GET",
     path: "/api/git/current-commit",
     summary: "Get the current commit",

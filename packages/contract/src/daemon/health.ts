@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CommitSha, RecordId, ShortText, Word } from "../bounded-fields.ts";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 import { Isolation } from "../states.ts";
 import { AgentState } from "./agent.ts";
 import { JournalState } from "./journal.ts";
@@ -43,7 +43,7 @@ export const Health = z.object({
 export type Health = z.infer<typeof Health>;
 
 export const healthApi = {
-  health: createEndpoint({
+  health: createDaemonEndpoint({
     method: "GET",
     path: "/health",
     summary: "Get the daemon's version and state",

@@ -14,7 +14,7 @@ import {
   TurnId,
   Word,
 } from "../bounded-fields.ts";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 import { EventData, eventKinds, EventType } from "../events/index.ts";
 
 /** The daemon's journal: its records and its routes. */
@@ -113,7 +113,7 @@ export const RunnerRecord = JournalRecord.extend({ at: Timestamp, run_id: Record
 export type RunnerRecord = z.infer<typeof RunnerRecord>;
 
 export const journalApi = {
-  journal: createEndpoint({
+  journal: createDaemonEndpoint({
     method: "GET",
     path: "/journal",
     summary:
@@ -122,7 +122,7 @@ export const journalApi = {
     response: "stream",
     line: JournalRecord,
   }),
-  ackJournal: createEndpoint({
+  ackJournal: createDaemonEndpoint({
     method: "POST",
     path: "/journal/ack",
     summary: "Acknowledge that the records up to `seq` are stored elsewhere and may be trimmed",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 import { FileType } from "./files.ts";
 
 /** The daemon's routes for finding files by name and by content. */
@@ -96,7 +96,7 @@ export type SearchLine = z.infer<typeof SearchLine>;
 export type SearchMatch = Extract<SearchLine, { type: "match" }>;
 
 export const searchApi = {
-  searchNames: createEndpoint({
+  searchNames: createDaemonEndpoint({
     method: "POST",
     path: "/search/files",
     summary: "Find files whose paths match a few characters, the best match first",
@@ -104,7 +104,7 @@ export const searchApi = {
     response: NameMatches,
     carriesContent: true,
   }),
-  searchContents: createEndpoint({
+  searchContents: createDaemonEndpoint({
     method: "POST",
     path: "/search/grep",
     summary: "Stream matching lines as NDJSON of SearchLine. Binary files are skipped",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint, Ok } from "../endpoint.ts";
+import { createDaemonEndpoint, Ok } from "../endpoint.ts";
 
 /**
  * Terminals in a runner, and their history. Everything that a terminal ever showed has an absolute
@@ -188,7 +188,7 @@ export type AttachQuery = z.output<typeof AttachQuery>;
 
 /** Routes with a JSON body and a JSON answer. */
 export const terminalsApi = {
-  createTerminal: createEndpoint({
+  createTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminals",
     summary: "Start a program on a new terminal",
@@ -196,14 +196,14 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  terminals: createEndpoint({
+  terminals: createDaemonEndpoint({
     method: "GET",
     path: "/terminals",
     summary: "List all terminals, including ended ones whose history is kept",
     response: z.object({ terminals: z.array(TerminalInfo) }),
     carriesContent: true,
   }),
-  terminal: createEndpoint({
+  terminal: createDaemonEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id",
     summary: "Get a terminal",
@@ -211,7 +211,7 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  typeTerminal: createEndpoint({
+  typeTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/input",
     summary: "Type into a terminal. Concurrent requests may arrive in any order: wait for each answer",
@@ -223,7 +223,7 @@ export const terminalsApi = {
     }),
     response: Ok,
   }),
-  resizeTerminal: createEndpoint({
+  resizeTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/resize",
     summary: "Resize a terminal. Its history keeps the size",
@@ -231,7 +231,7 @@ export const terminalsApi = {
     body: z.object({ cols, rows }),
     response: Ok,
   }),
-  ackTerminal: createEndpoint({
+  ackTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/ack",
     summary: "Acknowledge that a viewer with flow=ack has shown everything before the offset",
@@ -239,7 +239,7 @@ export const terminalsApi = {
     body: z.object({ viewer_id: z.string().min(1).max(100), offset }),
     response: Ok,
   }),
-  killTerminal: createEndpoint({
+  killTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/kill",
     summary: "End all processes on a terminal; keep its history",
@@ -247,14 +247,14 @@ export const terminalsApi = {
     response: TerminalInfo,
     carriesContent: true,
   }),
-  removeTerminal: createEndpoint({
+  removeTerminal: createDaemonEndpoint({
     method: "DELETE",
     path: "/terminals/:terminal_id",
     summary: "End all processes on a terminal and delete its history",
     params: z.object({ terminal_id: id }),
     response: Ok,
   }),
-  terminalHistory: createEndpoint({
+  terminalHistory: createDaemonEndpoint({
     method: "GET",
     path: "/terminal/history",
     summary: "Get a page of a terminal's history, by default the console's",
@@ -266,14 +266,14 @@ export const terminalsApi = {
     response: TerminalHistory,
     carriesContent: true,
   }),
-  terminalStats: createEndpoint({
+  terminalStats: createDaemonEndpoint({
     method: "GET",
     path: "/terminal/stats",
     summary: "Get the size of a terminal's history and the number of its viewers",
     query: z.object({ terminal_id: TerminalId.default(consoleId) }),
     response: TerminalStats,
   }),
-  clearTerminal: createEndpoint({
+  clearTerminal: createDaemonEndpoint({
     method: "POST",
     path: "/terminal/clear",
     summary: "Clear a terminal's history. A notice records it, and offsets continue",
@@ -284,7 +284,7 @@ export const terminalsApi = {
 
 /** Routes that stream bytes in either direction. Every line of an answer is a `TerminalEvent`. */
 export const terminalStreams = {
-  stream: createEndpoint({
+  stream: createDaemonEndpoint({
     method: "GET",
     path: "/terminal/stream",
     summary: "Stream a terminal, by default the console",
@@ -292,7 +292,7 @@ export const terminalStreams = {
     response: "stream",
     line: TerminalEvent,
   }),
-  watch: createEndpoint({
+  watch: createDaemonEndpoint({
     method: "GET",
     path: "/terminals/:terminal_id/stream",
     summary: "Stream a terminal from an offset to its exit",
@@ -301,7 +301,7 @@ export const terminalStreams = {
     response: "stream",
     line: TerminalEvent,
   }),
-  attach: createEndpoint({
+  attach: createDaemonEndpoint({
     method: "POST",
     path: "/terminals/:terminal_id/attach",
     summary: "Stream a terminal while the request's body sends lines of `ViewerMessage`",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 
 /** The watcher, which reports changes of the workspace in the journal. */
 
@@ -21,19 +21,19 @@ export const WatcherStatus = z.object({
 export type WatcherStatus = z.infer<typeof WatcherStatus>;
 
 export const watchApi = {
-  watcherPause: createEndpoint({
+  watcherPause: createDaemonEndpoint({
     method: "POST",
     path: "/watcher/pause",
     summary: "Report no changes until resumed",
     response: WatcherStatus,
   }),
-  watcherResume: createEndpoint({
+  watcherResume: createDaemonEndpoint({
     method: "POST",
     path: "/watcher/resume",
     summary: "Report changes again, starting with a rescan",
     response: WatcherStatus,
   }),
-  watcherStatus: createEndpoint({
+  watcherStatus: createDaemonEndpoint({
     method: "GET",
     path: "/watcher/status",
     summary: "Get the watcher's status",

@@ -24,6 +24,12 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     },
   ],
   unauthenticated: [{}],
+  permission_missing: [
+    { permission: "task:prompt", reason: "token" },
+    { permission: "task:prompt", reason: "board" },
+    { permission: "budget:write", reason: "role" },
+    { permission: "server:admin", reason: "role" },
+  ],
   allowed_host_not_found: [{ id: uuid }],
   forbidden_origin: [{ host: "wharf.example" }],
   route_not_found: [{ method: "GET", path: "/api/v1/nothing" }],

@@ -77,12 +77,14 @@ const agentTypeParams = z.object({ type_id: z.string().min(1).max(100) });
 
 export const agentTypesApi = {
   listAgentTypes: createEndpoint({
+    needs: "agent-type:read",
     method: "GET",
     path: "/api/v1/agent-types",
     summary: "List the agent types",
     response: z.object({ agent_types: z.array(AgentType) }),
   }),
   getAgentType: createEndpoint({
+    needs: "agent-type:read",
     method: "GET",
     path: "/api/v1/agent-types/:type_id",
     summary: "Get an agent type by id or name",
@@ -90,6 +92,7 @@ export const agentTypesApi = {
     response: AgentType,
   }),
   createAgentType: createEndpoint({
+    needs: "agent-type:write",
     method: "POST",
     path: "/api/v1/agent-types",
     summary: "Create an agent type",
@@ -98,6 +101,7 @@ export const agentTypesApi = {
     response: AgentType,
   }),
   updateAgentType: createEndpoint({
+    needs: "agent-type:write",
     method: "PUT",
     path: "/api/v1/agent-types/:type_id",
     summary: "Update an agent type",
@@ -106,6 +110,7 @@ export const agentTypesApi = {
     response: AgentType,
   }),
   deleteAgentType: createEndpoint({
+    needs: "agent-type:write",
     method: "DELETE",
     path: "/api/v1/agent-types/:type_id",
     summary: "Delete an agent type. Those that come with Wharf can only be disabled",

@@ -63,6 +63,7 @@ const Preset = z.object({ name: z.string(), summary: z.string(), hosts: z.array(
 
 export const allowedHostsApi = {
   listAllowedHosts: createEndpoint({
+    needs: "host:read",
     method: "GET",
     path: "/api/v1/allowed-hosts",
     summary: "List the hosts that runners may reach: all entries, or those that concern one task",
@@ -70,6 +71,7 @@ export const allowedHostsApi = {
     response: z.object({ allowed_hosts: z.array(AllowedHost), presets: z.array(Preset) }),
   }),
   allowHost: createEndpoint({
+    needs: "host:write",
     method: "POST",
     path: "/api/v1/allowed-hosts",
     summary: "Allow runners to reach a host. Requests that runners make afterwards succeed",
@@ -78,6 +80,7 @@ export const allowedHostsApi = {
     response: AllowedHost,
   }),
   removeAllowedHost: createEndpoint({
+    needs: "host:write",
     method: "DELETE",
     path: "/api/v1/allowed-hosts/:allowed_host_id",
     summary: "Remove an entry from the allow-lists. Open connections continue",
@@ -86,6 +89,7 @@ export const allowedHostsApi = {
     response: "none",
   }),
   listDeniedHosts: createEndpoint({
+    needs: "host:read",
     method: "GET",
     path: "/api/v1/denied-hosts",
     summary: "List the hosts that tasks asked for and that no allow-list contains, the newest first",

@@ -22,6 +22,7 @@ export const boardParams = z.object({ board_id: z.uuid() });
 
 export const boardsApi = {
   createBoard: createEndpoint({
+    needs: "board:write",
     method: "POST",
     path: "/api/v1/boards",
     summary: "Create a board",
@@ -30,12 +31,14 @@ export const boardsApi = {
     response: Board,
   }),
   listBoards: createEndpoint({
+    needs: "board:read",
     method: "GET",
     path: "/api/v1/boards",
     summary: "List your boards, oldest first",
     response: z.object({ boards: z.array(Board) }),
   }),
   getBoard: createEndpoint({
+    needs: "board:read",
     method: "GET",
     path: "/api/v1/boards/:board_id",
     summary: "Get a board",
@@ -43,6 +46,7 @@ export const boardsApi = {
     response: Board,
   }),
   updateBoard: createEndpoint({
+    needs: "board:write",
     method: "PUT",
     path: "/api/v1/boards/:board_id",
     summary: "Update a board",
@@ -51,6 +55,7 @@ export const boardsApi = {
     response: Board,
   }),
   deleteBoard: createEndpoint({
+    needs: "board:admin",
     method: "DELETE",
     path: "/api/v1/boards/:board_id",
     summary: "Delete a board and its tasks",

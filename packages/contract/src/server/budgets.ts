@@ -58,6 +58,7 @@ export type Budget = z.infer<typeof Budget>;
 
 export const budgetsApi = {
   listBudgets: createEndpoint({
+    needs: "budget:read",
     method: "GET",
     path: "/api/v1/budgets",
     summary: "List the budgets that people set, or those of one task, with what was spent",
@@ -68,6 +69,7 @@ export const budgetsApi = {
     response: z.object({ budgets: z.array(Budget) }),
   }),
   setBudget: createEndpoint({
+    needs: "budget:write",
     method: "PUT",
     path: "/api/v1/budgets",
     summary: "Set what models may cost. Tasks that waited for more money continue",
@@ -75,6 +77,7 @@ export const budgetsApi = {
     response: Budget,
   }),
   removeBudget: createEndpoint({
+    needs: "budget:write",
     method: "DELETE",
     path: "/api/v1/budgets/:budget_id",
     summary: "Remove a budget. Tasks that waited for more money continue",

@@ -26,6 +26,7 @@ export type HostUsageReport = z.infer<typeof HostUsageReport>;
 
 export const hostUsageApi = {
   getHostUsage: createEndpoint({
+    needs: "usage:read",
     method: "GET",
     path: "/api/v1/usage/hosts",
     summary: "List the hosts of allow-lists that runners reached, and what they sent there",

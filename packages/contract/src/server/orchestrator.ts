@@ -8,6 +8,7 @@ import { Task } from "./tasks.ts";
 /** Starting, stopping and pausing the work on tasks, and the scheduler that does it. */
 export const orchestratorApi = {
   startTask: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/start",
     summary: "Start a run of a task",
@@ -19,6 +20,7 @@ export const orchestratorApi = {
     response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
   }),
   stopTask: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/stop",
     summary: "Stop the task's run; keep its runner's disk",
@@ -29,6 +31,7 @@ export const orchestratorApi = {
     response: Task,
   }),
   pauseTask: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/pause",
     summary:
@@ -37,6 +40,7 @@ export const orchestratorApi = {
     response: Task,
   }),
   resumeTask: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/orchestrator/tasks/:task_id/resume",
     summary: "Resume a paused agent, or at once a task that waits for the limit of a model's provider",
@@ -44,6 +48,7 @@ export const orchestratorApi = {
     response: Task,
   }),
   taskStatus: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/orchestrator/tasks/:task_id/status",
     summary: "Get a task's state and its latest run",
@@ -58,6 +63,7 @@ export const orchestratorApi = {
     }),
   }),
   orchestratorStatus: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/orchestrator/status",
     summary: "Get the scheduler's status",
@@ -70,6 +76,7 @@ export const orchestratorApi = {
     }),
   }),
   orchestratorQueue: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/orchestrator/queue",
     summary: "List the runs that wait for a slot, in the order in which they get one",

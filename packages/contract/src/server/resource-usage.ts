@@ -44,6 +44,7 @@ export type ResourceUsageReport = z.infer<typeof ResourceUsageReport>;
 
 export const resourceUsageApi = {
   getResourceUsage: createEndpoint({
+    needs: "usage:read",
     method: "GET",
     path: "/api/v1/usage/resources",
     summary: "Sum up the time, CPU, memory and storage that runners used",
@@ -51,6 +52,7 @@ export const resourceUsageApi = {
     response: ResourceUsageReport,
   }),
   getResourceUsageCsv: createEndpoint({
+    needs: "usage:read",
     method: "GET",
     path: "/api/v1/usage/resources.csv",
     summary: "The rows of the report of resources for spreadsheets",

@@ -11,23 +11,35 @@ const { after, limit } = terminalsApi.terminalHistory.query.shape;
 
 /** Commands in a runner and the history of their output; the runner's daemon answers them. */
 export const runnerCommandsApi = {
-  execRunner: aliasEndpoint(execApi.exec, { path: `${runner}/execute/stream`, params: runnerParams }),
-  execRunnerOnce: aliasEndpoint(execApi.execOnce, { path: `${runner}/execute`, params: runnerParams }),
+  execRunner: aliasEndpoint(execApi.exec, {
+    needs: "runner:use",
+    path: `${runner}/execute/stream`,
+    params: runnerParams,
+  }),
+  execRunnerOnce: aliasEndpoint(execApi.execOnce, {
+    needs: "runner:use",
+    path: `${runner}/execute`,
+    params: runnerParams,
+  }),
   writeRunnerCommand: aliasEndpoint(execApi.writeCommand, {
+    needs: "runner:use",
     path: `${runner}/commands/:command_id/stdin`,
     params: commandParams,
   }),
   killRunnerCommand: aliasEndpoint(execApi.killCommand, {
+    needs: "runner:use",
     path: `${runner}/commands/:command_id/kill`,
     params: commandParams,
   }),
   runnerLogs: aliasEndpoint(terminalsApi.terminalHistory, {
+    needs: "runner:use",
     path: `${runner}/logs`,
     summary: "Get a page of the history of all commands in a runner: their start, output and end",
     params: runnerParams,
     query: z.object({ after, limit }),
   }),
   followRunnerLogs: aliasEndpoint(terminalStreams.stream, {
+    needs: "runner:use",
     path: `${runner}/logs/stream`,
     summary: "Stream the history of all commands in a runner as NDJSON of TerminalEvent",
     params: runnerParams,

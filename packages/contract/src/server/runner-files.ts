@@ -9,6 +9,7 @@ const path = z.string().max(4_096);
 /** Files and folders in a runner; the runner's daemon answers them. */
 export const runnerFilesApi = {
   listRunnerFiles: createEndpoint({
+    needs: "runner:use",
     method: "GET",
     path: `${runner}/files`,
     summary: "List a folder, page by page",
@@ -19,6 +20,7 @@ export const runnerFilesApi = {
     response: FolderPage,
   }),
   statRunnerFile: createEndpoint({
+    needs: "runner:use",
     method: "GET",
     path: `${runner}/files/stats`,
     summary: "Get the type, size and times of a path. Links are followed",
@@ -26,14 +28,24 @@ export const runnerFilesApi = {
     query: z.object({ path }),
     response: FileStats,
   }),
-  downloadRunnerFile: aliasEndpoint(rawFilesApi.download, { path: `${runner}/files/content`, params: runnerParams }),
+  downloadRunnerFile: aliasEndpoint(rawFilesApi.download, {
+    needs: "runner:use",
+    path: `${runner}/files/content`,
+    params: runnerParams,
+  }),
   uploadRunnerFile: aliasEndpoint(rawFilesApi.upload, {
+    needs: "runner:use",
     path: `${runner}/files/content`,
     params: runnerParams,
     query: z.object({ path, mode: z.coerce.number().int().min(0).max(0o777).optional() }),
   }),
-  packRunnerFolder: aliasEndpoint(rawFilesApi.packFolder, { path: `${runner}/files/archive`, params: runnerParams }),
+  packRunnerFolder: aliasEndpoint(rawFilesApi.packFolder, {
+    needs: "runner:use",
+    path: `${runner}/files/archive`,
+    params: runnerParams,
+  }),
   unpackRunnerFolder: aliasEndpoint(rawFilesApi.unpackFolder, {
+    needs: "runner:use",
     path: `${runner}/files/archive`,
     params: runnerParams,
   }),

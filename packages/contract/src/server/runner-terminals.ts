@@ -7,9 +7,10 @@ const path = "/api/v1/runners/:runner_id/terminals";
 
 /** Terminals in a runner; the runner's daemon answers them. */
 export const runnerTerminalsApi = {
-  createRunnerTerminal: aliasEndpoint(terminalsApi.createTerminal, { path, params: runnerParams }),
-  listRunnerTerminals: aliasEndpoint(terminalsApi.terminals, { path, params: runnerParams }),
+  createRunnerTerminal: aliasEndpoint(terminalsApi.createTerminal, { needs: "runner:use", path, params: runnerParams }),
+  listRunnerTerminals: aliasEndpoint(terminalsApi.terminals, { needs: "runner:use", path, params: runnerParams }),
   removeRunnerTerminal: aliasEndpoint(terminalsApi.removeTerminal, {
+    needs: "runner:use",
     path: `${path}/:terminal_id`,
     params: runnerParams.extend({ terminal_id: z.uuid() }),
   }),

@@ -126,6 +126,7 @@ const wait = z.object({
 
 export const runnersApi = {
   createRunner: createEndpoint({
+    needs: "runner:create",
     method: "POST",
     path: "/api/v1/runners",
     summary: "Create a standalone runner",
@@ -135,6 +136,7 @@ export const runnersApi = {
     response: RunnerView,
   }),
   listRunners: createEndpoint({
+    needs: "runner:read",
     method: "GET",
     path: "/api/v1/runners",
     summary: "List your runners, newest first. Destroyed runners are listed only if `status` asks for them",
@@ -146,6 +148,7 @@ export const runnersApi = {
     response: z.object({ runners: z.array(RunnerSummary), ...listEnd }),
   }),
   listOrphans: createEndpoint({
+    needs: "server:admin",
     method: "GET",
     path: "/api/v1/runners/orphans",
     summary:
@@ -153,12 +156,14 @@ export const runnersApi = {
     response: z.object({ orphans: z.array(OrphanView) }),
   }),
   deleteOrphans: createEndpoint({
+    needs: "server:admin",
     method: "DELETE",
     path: "/api/v1/runners/orphans",
     summary: "Destroy all orphaned runners and their disks",
     response: z.object({ deleted: z.array(z.string()) }),
   }),
   getRunner: createEndpoint({
+    needs: "runner:read",
     method: "GET",
     path: "/api/v1/runners/:runner_id",
     summary: "Get a runner",
@@ -166,6 +171,7 @@ export const runnersApi = {
     response: RunnerView,
   }),
   deleteRunner: createEndpoint({
+    needs: "runner:write",
     method: "DELETE",
     path: "/api/v1/runners/:runner_id",
     summary: "Destroy a runner and its disk",
@@ -174,6 +180,7 @@ export const runnersApi = {
     response: "none",
   }),
   stopRunner: createEndpoint({
+    needs: "runner:write",
     method: "POST",
     path: "/api/v1/runners/:runner_id/stop",
     summary: "Stop a runner's processes; keep its disk",
@@ -181,6 +188,7 @@ export const runnersApi = {
     response: RunnerView,
   }),
   startRunner: createEndpoint({
+    needs: "runner:write",
     method: "POST",
     path: "/api/v1/runners/:runner_id/start",
     summary: "Start a runner that is stopped or has failed",

@@ -30,6 +30,7 @@ const runParams = z.object({ agent_id: ShortId });
 /** The routes of runs. The API calls a run an agent. */
 export const runsApi = {
   listAgents: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/agents",
     summary: "List your runs, newest first",
@@ -37,6 +38,7 @@ export const runsApi = {
     response: z.object({ agents: z.array(Run), ...listEnd }),
   }),
   listTaskAgents: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id/agents",
     summary: "List a task's runs, newest first",
@@ -45,6 +47,7 @@ export const runsApi = {
     response: z.object({ agents: z.array(Run), ...pageEnd }),
   }),
   getAgent: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/agents/:agent_id",
     summary: "Get a run",
@@ -52,6 +55,7 @@ export const runsApi = {
     response: Run,
   }),
   stopAgent: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/agents/:agent_id/stop",
     summary: "Stop a run; keep its runner's disk",

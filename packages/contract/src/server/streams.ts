@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { createSocketEndpoint } from "../endpoint.ts";
 import { ShortId } from "./ids.ts";
+import { terminalStreamPath } from "./runner-terminals.ts";
 
 /** WebSocket: sends one task's log from a cursor (`?after=`), then live events. */
 export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
@@ -16,3 +18,25 @@ export const Subscribe = z.object({
   task_ids: z.array(ShortId).max(1000),
   after: z.record(z.string(), z.number().int().min(0)).default({}),
 });
+
+/** The server's WebSockets, with what their clients need. */
+export const sockets = {
+  taskStream: createSocketEndpoint({
+    needs: "task:read",
+    path: taskStreamPath,
+    summary: "Follow a task's log. A control message needs `task:prompt`",
+  }),
+  globalStream: createSocketEndpoint({
+    needs: "task:read",
+    path: globalStreamPath,
+    summary: "Follow the logs of many tasks",
+  }),
+  terminalStream: createSocketEndpoint({
+    needs: "runner:use",
+    path: terminalStreamPath,
+    summary: "Use a terminal of a runner",
+  }),
+} as const;
+
+/** What a control message on a task's stream needs. */
+export const streamControlNeed = "task:prompt";

@@ -4,10 +4,10 @@ import { createEndpoint, Ok } from "../endpoint.ts";
 /** The server itself. */
 export const systemApi = {
   health: createEndpoint({
+    needs: "nothing",
     method: "GET",
     path: "/health",
     summary: "Get the server's health and what does not work at the moment. Needs no token",
-    isOpen: true,
     response: z.object({
       status: z.enum(["ok", "degraded"]),
       version: z.string(),
@@ -16,6 +16,7 @@ export const systemApi = {
     }),
   }),
   serverInfo: createEndpoint({
+    needs: "server:read",
     method: "GET",
     path: "/api/v1/server",
     summary: "Get the server's version, backend and limits",
@@ -36,6 +37,7 @@ export const systemApi = {
     }),
   }),
   shutdown: createEndpoint({
+    needs: "server:admin",
     method: "POST",
     path: "/api/v1/server/shutdown",
     summary: "Stop the server. With `runners` stop its runners too",

@@ -90,6 +90,7 @@ const SecretFingerprint = z.string().regex(/^[0-9a-f]{16}$/, "a fingerprint of 1
 
 export const tasksApi = {
   createTask: createEndpoint({
+    needs: "task:create",
     method: "POST",
     path: "/api/v1/boards/:board_id/tasks",
     summary: "Create a task on a board",
@@ -99,6 +100,7 @@ export const tasksApi = {
     response: Task,
   }),
   listBoardTasks: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/boards/:board_id/tasks",
     summary: "List a board's tasks, newest first",
@@ -107,6 +109,7 @@ export const tasksApi = {
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   listTasks: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks",
     summary: "List the tasks of all your boards, newest first",
@@ -114,6 +117,7 @@ export const tasksApi = {
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   getTask: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id",
     summary: "Get a task",
@@ -121,6 +125,7 @@ export const tasksApi = {
     response: Task,
   }),
   updateTask: createEndpoint({
+    needs: "task:write",
     method: "PUT",
     path: "/api/v1/tasks/:task_id",
     summary: "Update a task",
@@ -129,6 +134,7 @@ export const tasksApi = {
     response: Task,
   }),
   deleteTask: createEndpoint({
+    needs: "task:delete",
     method: "DELETE",
     path: "/api/v1/tasks/:task_id",
     summary: "Stop a task's run and delete the task with its log",
@@ -137,6 +143,7 @@ export const tasksApi = {
     response: "none",
   }),
   setTaskState: createEndpoint({
+    needs: "task:write",
     method: "PATCH",
     path: "/api/v1/tasks/:task_id/state",
     summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED cancels it",
@@ -145,6 +152,7 @@ export const tasksApi = {
     response: Task,
   }),
   cancelTask: createEndpoint({
+    needs: "task:write",
     method: "POST",
     path: "/api/v1/tasks/:task_id/cancel",
     summary: "Cancel a task",
@@ -152,6 +160,7 @@ export const tasksApi = {
     response: Task,
   }),
   pushTask: createEndpoint({
+    needs: "task:write",
     method: "POST",
     path: "/api/v1/tasks/:task_id/push",
     summary: "Retry the delivery of the task's branch to its remote, and allow what a refused push reported as secrets",
@@ -160,6 +169,7 @@ export const tasksApi = {
     response: Task,
   }),
   setTaskMode: createEndpoint({
+    needs: "task:prompt",
     method: "PUT",
     path: "/api/v1/tasks/:task_id/mode",
     summary: "Set the mode in which the task's agent works from now on. Without `mode_id` the agent uses its default",
@@ -168,6 +178,7 @@ export const tasksApi = {
     response: Task,
   }),
   setTaskModel: createEndpoint({
+    needs: "task:prompt",
     method: "PUT",
     path: "/api/v1/tasks/:task_id/model",
     summary: "Set the model that the task's agent uses from now on. Without `model_id` the agent uses its default",
@@ -176,6 +187,7 @@ export const tasksApi = {
     response: Task,
   }),
   answerPermission: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/tasks/:task_id/permissions/:permission_id",
     summary: "Answer a permission request of the agent. Without an option the request is refused",
@@ -185,6 +197,7 @@ export const tasksApi = {
     response: Ok,
   }),
   listTaskEvents: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id/events",
     summary:
@@ -194,6 +207,7 @@ export const tasksApi = {
     response: z.object({ events: z.array(Event), last_seq: z.number() }),
   }),
   getTaskDiff: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id/diff",
     summary: "Get the changes on the task's branch against its base",

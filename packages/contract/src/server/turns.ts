@@ -22,6 +22,7 @@ export type Turn = z.infer<typeof Turn>;
 
 export const turnsApi = {
   promptTask: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/tasks/:task_id/prompt",
     summary:
@@ -37,6 +38,7 @@ export const turnsApi = {
     response: Turn,
   }),
   cancelTurn: createEndpoint({
+    needs: "task:prompt",
     method: "POST",
     path: "/api/v1/tasks/:task_id/turns/:turn_id/cancel",
     summary: "Cancel a turn: remove it if it is queued, otherwise ask the agent to end it. The run continues",
@@ -45,6 +47,7 @@ export const turnsApi = {
     response: Turn,
   }),
   listTaskTurns: createEndpoint({
+    needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id/turns",
     summary: "List a task's turns, oldest first",

@@ -85,6 +85,7 @@ export type UsageReport = z.infer<typeof UsageReport>;
 
 export const usageApi = {
   getUsage: createEndpoint({
+    needs: "usage:read",
     method: "GET",
     path: "/api/v1/usage",
     summary: "Sum up what runs used of models, and its cost",
@@ -92,6 +93,7 @@ export const usageApi = {
     response: UsageReport,
   }),
   getUsageCsv: createEndpoint({
+    needs: "usage:read",
     method: "GET",
     path: "/api/v1/usage.csv",
     summary: "The rows of the usage report for spreadsheets",

@@ -5,7 +5,7 @@ import { PassThrough, Readable } from "node:stream";
 import Fastify from "fastify";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { createWireClient } from "./client.ts";
 import type { WireClient } from "./client.ts";
@@ -16,7 +16,7 @@ import type { MuxPair } from "./testing.ts";
 import type { WireStream } from "./wire-stream.ts";
 
 const runnerId = "7d0f2c1e-0000-4000-8000-000000000001";
-const hello = createEndpoint({
+const hello = createDaemonEndpoint({
   method: "POST",
   path: "/hello/:name",
   summary: "Says hello",
@@ -25,20 +25,20 @@ const hello = createEndpoint({
   body: z.object({ loud: z.boolean() }),
   response: z.object({ text: z.string() }),
 });
-const plain = createEndpoint({
+const plain = createDaemonEndpoint({
   method: "GET",
   path: "/plain",
   summary: "Any answer",
   response: z.object({ text: z.string() }),
 });
-const nothing = createEndpoint({
+const nothing = createDaemonEndpoint({
   method: "DELETE",
   path: "/plain",
   summary: "No answer",
   status: 204,
   response: "none",
 });
-const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
+const lines = createDaemonEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
 /** Connects a client on one side of a wire to a server on the other. */
 function serve(

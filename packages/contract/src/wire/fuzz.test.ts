@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { daemonApi } from "../daemon/index.ts";
-import { createEndpoint } from "../endpoint.ts";
+import { createDaemonEndpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
 import { createWireClient } from "./client.ts";
 import { WireProtocolError } from "./errors.ts";
@@ -62,8 +62,8 @@ test("a handshake with any other peer is refused, on both sides", async () => {
 });
 
 const answer = z.object({ text: z.string() });
-const plain = createEndpoint({ method: "GET", path: "/plain", summary: "Any answer", response: answer });
-const lines = createEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
+const plain = createDaemonEndpoint({ method: "GET", path: "/plain", summary: "Any answer", response: answer });
+const lines = createDaemonEndpoint({ method: "GET", path: "/lines", summary: "Lines", response: "stream" });
 
 test("any response bytes become a response of the schema, or an error of the catalogue", async () => {
   const problem = '{"type":"about:blank","title":"t","status":404,"detail":"d","code":"file_not_found","next":"n"}';

@@ -1,6 +1,16 @@
 /**
- * Access: the owner and the token that proves it, and the values that a data folder keeps for its
- * server.
+ * Access: who sends a request, and what the request may see and do; and the values that a data
+ * folder keeps for its server.
  */
-export { ensureOwner, type Principal, isSameToken } from "./access.ts";
+export { ensureOwner, type Owner } from "./access.ts";
+export { Authenticator } from "./authenticator.ts";
+export { type Caller, createScope, requireBoardPermission, requirePermission, type Scope } from "./scope.ts";
 export { type StoredValue, ensureStoredSecret, ensureStoredValue } from "./stored-value.ts";
+export {
+  isOnVisibleBoard,
+  isVisibleBoard,
+  isVisibleTask,
+  isVisibleUsage,
+  selectBoardRole,
+  type VisibilityScope,
+} from "./visibility.ts";

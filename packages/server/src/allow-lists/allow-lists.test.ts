@@ -106,7 +106,7 @@ test("a denied host is counted until an entry allows it, for its task or for all
   expect(await list(task.id)).toEqual(["pypi.org 2"]);
   await add(f, lists, { entry: "pypi" });
   expect(await list()).toEqual([]);
-  const stranger = { ...f.owner, user_id: randomUUID() };
+  const stranger = { ...f.owner, user_id: randomUUID(), role: "member" as const };
   await deny(task.id, "x.example");
   expect(await lists.listDenied(stranger, { limit: 100 })).toEqual([]);
 });

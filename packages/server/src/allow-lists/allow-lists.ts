@@ -11,7 +11,7 @@ import {
 } from "@wharf/contract";
 import { and, asc, desc, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Principal } from "../access/index.ts";
+import { isVisibleTask, type Scope, type VisibilityScope } from "../access/index.ts";
 import type { Log } from "../events/index.ts";
 import type { GatewayContext, HostRule } from "../gateway/index.ts";
 import { type Database, type Executor, omitUndefined, schema } from "../store/index.ts";
@@ -23,6 +23,9 @@ interface SettingEntry {
   readonly entry: string;
   readonly allowsPrivate: boolean;
 }
+
+/** The person who changes an allow-list, and their organisation. */
+type HostWriter = Pick<Scope, "organization_id" | "user_id">;
 
 /** A task's runners may ask for many hosts; further ones only appear in the log. */
 const maxDeniedPerTask = 200;
@@ -43,7 +46,7 @@ export class AllowLists {
   }
 
   /** Returns the entries of a person's organisation, or those that concern one task. */
-  async list({ organization_id }: Principal, taskId?: string): Promise<AllowedHost[]> {
+  async list({ organization_id }: Pick<Scope, "organization_id">, taskId?: string): Promise<AllowedHost[]> {
     const rows = await this.#db
       .select({
         ...allowedColumns,
@@ -68,7 +71,7 @@ export class AllowLists {
   }
 
   /** Adds an entry; one that exists is returned, with the new permission for private networks. */
-  async add(principal: Principal, input: AllowedHostInput): Promise<AllowedHost> {
+  async add(scope: HostWriter, input: AllowedHostInput): Promise<AllowedHost> {
     const { entry, allows_private, task_id, agent_type } = input;
     return this.#log.write(async ({ tx, append }) => {
       const type = agent_type === undefined ? undefined : await findAgentType(tx, agent_type);
@@ -76,10 +79,10 @@ export class AllowLists {
         .insert(allowed_hosts)
         .values({
           id: randomUUID(),
-          organization_id: principal.organization_id,
+          organization_id: scope.organization_id,
           entry,
           allows_private,
-          created_by: principal.user_id,
+          created_by: scope.user_id,
           ...omitUndefined({ task_id, agent_type_id: type?.id }),
         })
         .onConflictDoUpdate({
@@ -92,20 +95,20 @@ export class AllowLists {
           set: { allows_private },
         })
         .returning(allowedColumns);
-      const { organization_id } = principal;
+      const { organization_id } = scope;
       await removeDenied(tx, { entry, allows_private, organization_id, task_id, agent_type: type?.name });
       if (task_id !== undefined)
         await append(task_id, [
           {
             data: { kind: "notice", message: `Runners of this task may reach ${entry} now.` },
-            created_by: principal.user_id,
+            created_by: scope.user_id,
           },
         ]);
       return toAllowedHost({ ...row!, agent_type: type?.name ?? null });
     });
   }
 
-  async remove({ organization_id }: Principal, id: string): Promise<void> {
+  async remove({ organization_id }: HostWriter, id: string): Promise<void> {
     const removed = await this.#db
       .delete(allowed_hosts)
       .where(and(eq(allowed_hosts.id, id), eq(allowed_hosts.organization_id, organization_id)))
@@ -159,9 +162,9 @@ export class AllowLists {
         .where(and(eq(denied_hosts.task_id, taskId), eq(denied_hosts.entry, entry)));
   }
 
-  /** Returns what the runners of a person's tasks asked for in vain, the newest first. */
+  /** Returns what the runners of visible tasks asked for in vain, the newest first. */
   async listDenied(
-    { user_id }: Principal,
+    scope: VisibilityScope,
     query: { task_id?: string | undefined; limit: number },
   ): Promise<DeniedHost[]> {
     const { task_id: taskId, limit } = query;
@@ -170,14 +173,7 @@ export class AllowLists {
       .from(denied_hosts)
       .innerJoin(tasks, eq(tasks.id, denied_hosts.task_id))
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(
-        and(
-          eq(boards.owner_id, user_id),
-          isNull(boards.deleted_at),
-          isNull(tasks.deleted_at),
-          taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId),
-        ),
-      )
+      .where(and(isVisibleTask(scope), taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId)))
       .orderBy(desc(denied_hosts.last_at), asc(denied_hosts.entry))
       .limit(limit);
     return rows.map((row) => ({ ...row, first_at: row.first_at.toISOString(), last_at: row.last_at.toISOString() }));

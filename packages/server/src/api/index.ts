@@ -2,6 +2,7 @@
 import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { z } from "zod";
+import { type Authenticator, createScope } from "../access/index.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
@@ -16,12 +17,18 @@ const maxBodyBytes = 1 << 20;
 
 export interface ApiOptions {
   readonly guard: GuardOptions;
+  readonly authenticator: Authenticator;
   readonly modules: ApiModules;
   readonly logger: FastifyBaseLogger;
 }
 
 /** Builds the HTTP server; the caller starts listening. */
-export async function createApi({ guard: guardOptions, modules, logger }: ApiOptions): Promise<FastifyInstance> {
+export async function createApi({
+  guard: guardOptions,
+  authenticator,
+  modules,
+  logger,
+}: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -52,8 +59,10 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   setErrorHandlers(app, { bodyBytes: maxBodyBytes, peers: modules.peers });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");
-    const principal = guard.check(request.raw, request.routeOptions.config);
-    if (principal) request.principal = principal;
+    guard.check(request.raw);
+    const { needs = "token" } = request.routeOptions.config;
+    if (needs === "nothing") return;
+    request.scope = createScope(await authenticator.authenticate(request.headers), needs);
   });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
@@ -66,12 +75,13 @@ export async function createApi({ guard: guardOptions, modules, logger }: ApiOpt
   app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
   const streams = new Streams(app.server, {
     guard,
+    authenticator,
     logger,
     log: modules.log,
     tasks: modules.tasks,
     commands: modules.commands,
     peers: modules.peers,
-    more: (url, principal) => openTerminalStream(modules, url, principal),
+    more: (url, caller) => openTerminalStream(modules, url, caller),
   });
   app.addHook("preClose", () => streams.close());
   return app;

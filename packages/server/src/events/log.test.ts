@@ -64,7 +64,7 @@ describe("the log", () => {
     await using f = await fixture();
     const task = await f.newTask();
     await f.log.write(({ append }) => append(task.id, [notice("more")]));
-    expect((await f.tasks.find(f.owner.user_id, task.id)).updated_at).toEqual(task.updated_at);
+    expect((await f.tasks.find(f.owner, task.id)).updated_at).toEqual(task.updated_at);
   });
 
   test("throws task_not_found for a task that no longer exists", async () => {

@@ -1,5 +1,5 @@
-import { createHmac } from "node:crypto";
 import { WharfError } from "@wharf/contract";
+import { Authenticator } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
 import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
@@ -22,7 +22,7 @@ interface HttpSources {
 export async function startHttp(setup: ServerSetup, { storage, host, services }: HttpSources) {
   const { options, logger, secrets, parts, stop } = setup;
   const { config, version } = options;
-  const { db, keys, owner, secret, token } = storage;
+  const { db, keys, owner, token } = storage;
   const { backend, log, mirrors, agentTypes, allowLists } = host;
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
@@ -32,12 +32,12 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       onChange: (report) => logger[report.status === "ok" ? "info" : "error"](report, "health"),
     }),
   );
-  const peerToken = createHmac("sha256", secret).update("between servers").digest("base64url");
   const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
   const allowedHosts = [...config.allowedHosts, ...advertised];
   const app = await createApi({
     logger,
-    guard: { host: config.host, allowedHosts, token, peerToken, owner },
+    guard: { host: config.host, allowedHosts },
+    authenticator: new Authenticator({ ownerToken: token, owner }),
     modules: {
       boards: new Boards(db),
       tasks: new Tasks(db, log),
@@ -58,7 +58,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       secrets,
       pool,
       orphans,
-      peers: new Peers({ token: peerToken, findHolder: (runnerId) => servers.findHolder(runnerId) }),
+      peers: new Peers({ findHolder: (runnerId) => servers.findHolder(runnerId) }),
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
       log,
       health: () => health.report,

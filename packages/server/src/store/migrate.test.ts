@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { testDatabase } from "../../test/database.ts";
@@ -37,4 +37,38 @@ test("adds the values that a later version needs to an earlier version's rows", 
   const leases = await pool.query("select runner_id, server_id, epoch, place from runner_leases");
   expect(leases.rows).toEqual([{ runner_id: id(5), server_id: null, epoch: "3", place: "" }]);
   expect((await pool.query("select * from agent_logs")).rowCount).toBe(0);
+});
+
+test("keeps everybody's role, and gives boards to the people who own them", async () => {
+  await using database = await testDatabase();
+  const { pool } = database;
+  await pool.query("drop schema public cascade; create schema public");
+  const names = (await readdir(join(import.meta.dirname, "migrations"))).filter((name) => name.endsWith(".sql")).sort();
+  const applyUntil = async (last: string) => {
+    for (let name = names.shift(); name !== undefined; name = names.shift()) {
+      for (const statement of await readMigration(name.slice(0, -4))) await pool.query(statement);
+      if (name.startsWith(last)) return;
+    }
+  };
+  await applyUntil("0013");
+  const id = (n: number) => `00000000-0000-4000-8000-00000000000${n}`;
+  await pool.query(`
+    insert into organizations (id, name, slug) values ('${id(1)}', 'Home', 'home');
+    insert into users (id, organization_id, email, username, role) values
+      ('${id(2)}', '${id(1)}', 'o@localhost', 'owner', 'admin'), ('${id(3)}', '${id(1)}', 'a@localhost', 'ada', 'viewer');
+    insert into boards (id, organization_id, owner_id, name) values ('${id(4)}', '${id(1)}', '${id(3)}', 'Board');
+  `);
+  await applyUntil("end");
+  const members = await pool.query("select organization_id, user_id, role from memberships order by user_id");
+  expect(members.rows).toEqual([
+    { organization_id: id(1), user_id: id(2), role: "admin" },
+    { organization_id: id(1), user_id: id(3), role: "viewer" },
+  ]);
+  const boards = await pool.query("select board_id, user_id, role from board_members");
+  expect(boards.rows).toEqual([{ board_id: id(4), user_id: id(3), role: "owner" }]);
+  const users = await pool.query("select username, is_operator from users order by username");
+  expect(users.rows).toEqual([
+    { username: "ada", is_operator: false },
+    { username: "owner", is_operator: true },
+  ]);
 });

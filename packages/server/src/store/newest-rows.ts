@@ -13,29 +13,29 @@ export interface NewestQuery {
   readonly table: "tasks" | "runs" | "runners";
   /** The condition on rows, apart from their owner. */
   readonly where: SQL;
-  readonly ownerId: string;
+  /** The condition on boards whose rows the list has. */
+  readonly boards: SQL;
   readonly boardId?: string | undefined;
-  /** The condition on rows that belong to the person directly and to no board. */
+  /** The condition on rows that belong to a person directly and to no board. */
   readonly own?: SQL;
 }
 
 const newestFirst = sql`order by created_at desc, id desc`;
 
 /**
- * Selects the rows on a person's boards, newest first. Each board is read through an index in this
+ * Selects the rows on the boards, newest first. Each board is read through an index in this
  * order, and only as far as the page needs: a page costs the same at any offset and regardless of
- * other people's rows.
+ * the rows of other boards.
  */
 function createRowsQuery(
-  { table, where, ownerId, boardId, own: ownedCondition }: NewestQuery,
+  { table, where, boards, boardId, own: ownedCondition }: NewestQuery,
   { limit, after: cursorCondition }: { limit: number; after: SQL },
 ): SQL {
   const createSelect = (whose: SQL) =>
     sql`select id, created_at from ${sql.identifier(table)} where ${whose} and ${where} and ${cursorCondition} ${newestFirst} limit ${limit}`;
   const onBoards = sql`
     select page.id, page.created_at from boards cross join lateral (${createSelect(sql`board_id = boards.id`)}) page
-    where boards.owner_id = ${ownerId} and boards.deleted_at is null
-      and ${boardId === undefined ? sql`true` : sql`boards.id = ${boardId}`}`;
+    where ${boards} and ${boardId === undefined ? sql`true` : sql`boards.id = ${boardId}`}`;
   return ownedCondition ? sql`(${createSelect(ownedCondition)}) union all (${onBoards})` : onBoards;
 }
 

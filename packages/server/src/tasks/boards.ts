@@ -1,14 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, asc, eq } from "drizzle-orm";
+import {
+  isVisibleBoard,
+  requireBoardPermission,
+  type Scope,
+  selectBoardRole,
+  type VisibilityScope,
+} from "../access/index.ts";
 import { type Database, omitUndefined, schema } from "../store/index.ts";
 
-const { boards } = schema;
+const { board_members, boards } = schema;
 export type BoardRow = typeof boards.$inferSelect;
 
-const isVisibleTo = (ownerId: string) => and(eq(boards.owner_id, ownerId), isNull(boards.deleted_at));
-
-/** The boards of one person. A board of another person counts as missing. */
+/** Boards, as far as a scope sees them. */
 export class Boards {
   readonly #db: Database;
 
@@ -16,36 +21,41 @@ export class Boards {
     this.#db = db;
   }
 
+  /** Creates a board that belongs to the person who creates it. */
   async create(
-    owner: { user_id: string; organization_id: string },
+    { user_id, organization_id }: Pick<Scope, "user_id" | "organization_id">,
     input: { name: string; description: string },
   ): Promise<BoardRow> {
-    const [row] = await this.#db
-      .insert(boards)
-      .values({ id: randomUUID(), owner_id: owner.user_id, organization_id: owner.organization_id, ...input })
-      .returning();
-    return row!;
+    return this.#db.transaction(async (tx) => {
+      const [row] = await tx
+        .insert(boards)
+        .values({ id: randomUUID(), owner_id: user_id, organization_id, ...input })
+        .returning();
+      await tx.insert(board_members).values({ board_id: row!.id, user_id, role: "owner" });
+      return row!;
+    });
   }
 
-  list(ownerId: string): Promise<BoardRow[]> {
-    return this.#db.select().from(boards).where(isVisibleTo(ownerId)).orderBy(asc(boards.created_at));
+  list(scope: VisibilityScope): Promise<BoardRow[]> {
+    return this.#db.select().from(boards).where(isVisibleBoard(scope)).orderBy(asc(boards.created_at));
   }
 
-  async get(ownerId: string, id: string): Promise<BoardRow> {
+  async get(scope: Scope, id: string): Promise<BoardRow> {
     const [row] = await this.#db
-      .select()
+      .select({ board: boards, role: selectBoardRole(scope) })
       .from(boards)
-      .where(and(eq(boards.id, id), isVisibleTo(ownerId)));
+      .where(and(eq(boards.id, id), isVisibleBoard(scope)));
     if (!row) throw new WharfError("board_not_found", { id });
-    return row;
+    requireBoardPermission(scope, row.role);
+    return row.board;
   }
 
   async update(
-    ownerId: string,
+    scope: Scope,
     id: string,
     change: { name?: string | undefined; description?: string | undefined },
   ): Promise<BoardRow> {
-    await this.get(ownerId, id);
+    await this.get(scope, id);
     const [row] = await this.#db
       .update(boards)
       .set({ ...omitUndefined(change), updated_at: new Date() })

@@ -28,9 +28,9 @@ describe("many tasks at once", () => {
       a.id.slice(0, 20).replaceAll("-", "_"),
     ];
     const asked = [a.id, a.id, shortId, nowhere, ...wrong];
-    const { found, missing, ambiguous } = await f.tasks.findMany(f.owner.user_id, asked);
+    const { found, missing, ambiguous } = await f.tasks.findMany(f.owner, asked);
     expect(statements).toBe(1);
-    const { last_seq } = await f.tasks.find(f.owner.user_id, b.id);
+    const { last_seq } = await f.tasks.find(f.owner, b.id);
     expect(last_seq).toBeGreaterThan(1);
     expect([...found]).toEqual(
       expect.arrayContaining([
@@ -49,8 +49,8 @@ describe("many tasks at once", () => {
     const shared = task.id.slice(0, 8);
     await f.db.execute(sql`insert into tasks (id, board_id, title, description, shadow_branch)
       select ${shared + randomUUID().slice(8)}, board_id, title, description, 'another' from tasks`);
-    expect(await f.tasks.findMany(f.owner.user_id, [shared])).toMatchObject({ missing: [], ambiguous: [shared] });
-    const stranger = await f.tasks.findMany(randomUUID(), [shared, task.id]);
+    expect(await f.tasks.findMany(f.owner, [shared])).toMatchObject({ missing: [], ambiguous: [shared] });
+    const stranger = await f.tasks.findMany({ ...f.owner, user_id: randomUUID(), role: "member" }, [shared, task.id]);
     expect(stranger).toMatchObject({ missing: [shared, task.id], ambiguous: [] });
     expect(stranger.found.size).toBe(0);
   });

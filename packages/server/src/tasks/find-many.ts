@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
+import { isVisibleTask, type VisibilityScope } from "../access/index.ts";
 import { type Database, parseIdRange, schema } from "../store/index.ts";
-import { isVisibleTo } from "./visibility.ts";
 
 const { boards, tasks } = schema;
 
@@ -13,10 +13,10 @@ export interface TaskMatches {
 }
 
 /**
- * Finds tasks on a person's boards by their ids or by unique prefixes, in one statement. A prefix
+ * Finds tasks on visible boards by their ids or by unique prefixes, in one statement. A prefix
  * is looked up as a range of ids, which the primary key answers.
  */
-export async function findTasks(db: Database, ownerId: string, ids: readonly string[]): Promise<TaskMatches> {
+export async function findTasks(db: Database, scope: VisibilityScope, ids: readonly string[]): Promise<TaskMatches> {
   const ranges = [...new Set(ids)].flatMap((requestedId) => {
     const range = parseIdRange(requestedId);
     return range ? [{ asked: requestedId, ...range }] : [];
@@ -29,7 +29,7 @@ export async function findTasks(db: Database, ownerId: string, ids: readonly str
       .select({ id: tasks.id, last_seq: tasks.last_seq })
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(sql`${tasks.id} between range.low and range.high`, isVisibleTo(ownerId)))
+      .where(and(sql`${tasks.id} between range.low and range.high`, isVisibleTask(scope)))
       .limit(2)
       .as("task");
     const rows = await db

@@ -1,4 +1,3 @@
 /** Boards and the tasks on them, and the task's state machine. */
 export { Boards } from "./boards.ts";
 export { type LockedTask, lockTask, moveTask, Tasks, type TaskRow } from "./tasks.ts";
-export { isVisibleTo } from "./visibility.ts";

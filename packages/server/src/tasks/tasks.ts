@@ -1,6 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
+import {
+  isVisibleBoard,
+  isVisibleTask,
+  requireBoardPermission,
+  type Scope,
+  selectBoardRole,
+  type VisibilityScope,
+} from "../access/index.ts";
 import type { Log, LogWriter } from "../events/index.ts";
 import {
   countNewest,
@@ -18,7 +26,6 @@ import {
 } from "../store/index.ts";
 import { type TaskMatches, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
-import { isVisibleTo } from "./visibility.ts";
 
 const { boards, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
@@ -74,10 +81,10 @@ export class Tasks {
   }
 
   /** Returns the newest tasks first, without the texts that may be long. */
-  async list(ownerId: string, filter: TaskFilter): Promise<TaskPage> {
+  async list(scope: VisibilityScope, filter: TaskFilter): Promise<TaskPage> {
     const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
     const where = sql`deleted_at is null and ${inState}`;
-    const newest: NewestQuery = { table: "tasks", where, ownerId, boardId: filter.board_id };
+    const newest: NewestQuery = { table: "tasks", where, boards: isVisibleBoard(scope), boardId: filter.board_id };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
       countNewest(this.#db, newest, maxCountedTasks),
@@ -93,23 +100,24 @@ export class Tasks {
   }
 
   /** Finds a task by its id or by a unique prefix of it. */
-  async find(ownerId: string, id: string): Promise<TaskRow> {
+  async find(scope: Scope, id: string): Promise<TaskRow> {
     const matches = createIdCondition(tasks.id, id);
     if (!matches) throw new WharfError("task_not_found", { id });
     const rows = await this.#db
-      .select()
+      .select({ task: tasks, role: selectBoardRole(scope) })
       .from(tasks)
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(matches, isVisibleTo(ownerId)))
+      .where(and(matches, isVisibleTask(scope)))
       .limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("task_not_found", { id });
-    return rows[0].tasks;
+    requireBoardPermission(scope, rows[0].role);
+    return rows[0].task;
   }
 
   /** Works like `find`, for many ids in one statement. */
-  findMany(ownerId: string, ids: readonly string[]): Promise<TaskMatches> {
-    return findTasks(this.#db, ownerId, ids);
+  findMany(scope: VisibilityScope, ids: readonly string[]): Promise<TaskMatches> {
+    return findTasks(this.#db, scope, ids);
   }
 
   /** Changes the named fields and logs their names. */

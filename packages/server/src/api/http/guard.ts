@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import { WharfError } from "@wharf/contract";
-import { type Principal, isSameToken } from "../../access/index.ts";
 
 export interface GuardOptions {
   /** The address on which the server listens. */
@@ -10,27 +9,20 @@ export interface GuardOptions {
    * pages of that scheme.
    */
   readonly allowedHosts: readonly string[];
-  readonly token: string;
-  /** The token that other servers of the installation send when they forward a request. */
-  readonly peerToken?: string;
-  readonly owner: Principal;
 }
 
 /**
- * Decides which requests are accepted at all. The Host check rejects pages that pointed one of
- * their names at this server (DNS rebinding). The Origin check rejects foreign pages that a
- * person's browser has open: a page belongs to this server if it has the scheme, the name and the
- * port of the request itself, so a program on another port of this machine is foreign. The token
- * check rejects every other client; a route needs no token only where the contract marks it as
- * open.
+ * Decides which requests are read at all, before it matters who sends them. The Host check rejects
+ * pages that pointed one of their names at this server (DNS rebinding). The Origin check rejects
+ * foreign pages that a person's browser has open: a page belongs to this server if it has the
+ * scheme, the name and the port of the request itself, so a program on another port of this machine
+ * is foreign.
  */
 export class Guard {
-  readonly #options: GuardOptions;
   /** The schemes of this server's own pages, by name. */
   readonly #schemes: ReadonlyMap<string, ReadonlySet<string>>;
 
   constructor(options: GuardOptions) {
-    this.#options = options;
     const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${toUrlHost(name)}`);
     const schemes = new Map<string, Set<string>>();
     // A bare name may belong to a proxy that adds TLS.
@@ -49,20 +41,12 @@ export class Guard {
     this.#schemes = schemes;
   }
 
-  /** Returns the principal of a request, or undefined for an open route. */
-  check(request: Pick<IncomingMessage, "headers">, route: { readonly isOpen?: boolean } = {}): Principal | undefined {
-    const { host = "", origin, authorization = "" } = request.headers;
+  /** Throws if the request names another host, or comes from another server's page. */
+  check(request: Pick<IncomingMessage, "headers">): void {
+    const { host = "", origin } = request.headers;
     const isName = hostForm.test(host) && this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "");
     if (!isName) throw createOriginError(host);
     if (origin !== undefined && !this.#isOwnPage(origin, host)) throw createOriginError(origin);
-    if (route.isOpen) return undefined;
-    const presentedToken = /^Bearer (\S+)$/i.exec(authorization)?.[1];
-    const { token, peerToken } = this.#options;
-    const isKnown =
-      presentedToken &&
-      (isSameToken(presentedToken, token) || (peerToken !== undefined && isSameToken(presentedToken, peerToken)));
-    if (!isKnown) throw new WharfError("unauthenticated", {});
-    return this.#options.owner;
   }
 
   #isOwnPage(origin: string, host: string): boolean {

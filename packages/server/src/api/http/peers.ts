@@ -14,8 +14,6 @@ export const forwardedHeader = "x-wharf-forwarded";
 export interface PeersOptions {
   /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
-  /** The token by which servers of one installation authenticate each other. */
-  readonly token: string;
 }
 
 /** Another server holds the runner's lease, and only that server has the wire. */
@@ -35,7 +33,8 @@ const connectTimeoutMs = 5_000;
 
 /**
  * The other servers of the installation: requests that need a runner's wire are forwarded to the
- * server that has it.
+ * server that has it. They carry the credentials of their sender, and that server checks them
+ * again: no server does more for another one than it does for the sender.
  */
 export class Peers {
   readonly #options: PeersOptions;
@@ -122,8 +121,7 @@ export class Peers {
   #createHeaders({ headers }: IncomingMessage): OutgoingHttpHeaders {
     const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin"]);
     const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
-    const { token } = this.#options;
-    return { ...Object.fromEntries(forwardedEntries), authorization: `Bearer ${token}`, [forwardedHeader]: "1" };
+    return { ...Object.fromEntries(forwardedEntries), [forwardedHeader]: "1" };
   }
 }
 

@@ -1,7 +1,7 @@
-import type { Endpoint, EndpointOutput } from "@wharf/contract";
+import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { Principal } from "../../access/index.ts";
+import type { Scope } from "../../access/index.ts";
 import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -11,7 +11,7 @@ export interface EndpointCall<E extends Endpoint> {
   readonly params: EndpointPart<E, "params">;
   readonly query: EndpointPart<E, "query">;
   readonly body: EndpointPart<E, "body">;
-  readonly principal: Principal;
+  readonly scope: Scope;
 }
 
 /**
@@ -26,29 +26,30 @@ type RowLike<T> = T extends readonly (infer I)[]
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Whether the route needs no token. */
-    isOpen?: boolean;
+    /** What the route needs; without it, any valid token. */
+    needs?: RouteNeed;
   }
   interface FastifyRequest {
-    principal: Principal;
+    /** Absent for a route that needs nothing. */
+    scope: Scope;
   }
 }
 
 /** Serves one route of the contract, whose schemas validate requests and strip responses. */
-export function registerRoute<E extends Endpoint>(
+export function registerRoute<E extends ServerEndpoint>(
   app: FastifyInstance,
   route: E,
   handler: (call: EndpointCall<E>, reply: FastifyReply) => Promise<RowLike<EndpointOutput<E>>>,
   /** The limit in bytes, for routes with larger bodies than others. */
   options: { readonly bodyLimit?: number } = {},
 ): void {
-  const { method, path, params, query, body, response, status = 200, isOpen = false } = route;
+  const { method, path, params, query, body, response, status = 200, needs } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
   app.route({
     ...options,
     method,
     url: path,
-    config: { isOpen },
+    config: { needs },
     schema: {
       ...(params && { params }),
       ...(query && { querystring: query }),
@@ -66,7 +67,7 @@ export function registerRoute<E extends Endpoint>(
         params: request.params,
         query: request.query,
         body: request.body,
-        principal: request.principal,
+        scope: request.scope,
       } as EndpointCall<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
       const result = await handler(call, reply);

@@ -1,6 +1,7 @@
 import {
   api,
   type Endpoint,
+  type ServerEndpoint,
   globalStreamPath,
   Problem,
   runnerApi,
@@ -34,7 +35,7 @@ WebSockets, which need the same token:
 /** Creates the OpenAPI document of the server's routes from the contract. */
 export function createOpenApiDocument(): JsonSchema {
   using schemas = new ComponentSchemas();
-  const routes = Object.entries<Endpoint>({ ...api, ...runnerApi });
+  const routes = Object.entries<ServerEndpoint>({ ...api, ...runnerApi });
   const sorted = routes.toSorted(([, a], [, b]) => a.path.localeCompare(b.path));
   const operations = [...Map.groupBy(sorted, ([, { path }]) => toTemplate(path))].map(([path, group]) => [
     path,
@@ -62,8 +63,8 @@ export function createOpenApiDocument(): JsonSchema {
   return schemas.embed(document, components);
 }
 
-function describeOperation(schemas: ComponentSchemas, operationId: string, route: Endpoint): JsonSchema {
-  const { path, summary, params, query, isOpen = false } = route;
+function describeOperation(schemas: ComponentSchemas, operationId: string, route: ServerEndpoint): JsonSchema {
+  const { path, summary, params, query, needs } = route;
   const [firstSentence = summary, ...rest] = summary.split(/\. (?=[A-Z`])/);
   const parameters = [...describeParameters(schemas, "path", params), ...describeParameters(schemas, "query", query)];
   return {
@@ -71,7 +72,7 @@ function describeOperation(schemas: ComponentSchemas, operationId: string, route
     tags: [path.split("/")[3] ?? "health"],
     summary: firstSentence,
     ...(rest.length > 0 && { description: `${summary}.` }),
-    ...(isOpen && { security: [] }),
+    ...(needs === "nothing" && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...describeBody(schemas, route),
     responses: describeResponses(schemas, route),

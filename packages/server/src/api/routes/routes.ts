@@ -8,7 +8,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import type { Principal } from "../../access/index.ts";
+import { requirePermission, type Scope } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
@@ -70,97 +70,95 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveSystem(app, modules);
 }
 
-function serveBoards(app: FastifyInstance, { boards, commands }: ApiModules): void {
-  registerRoute(app, api.createBoard, ({ principal, body }) => boards.create(principal, body));
-  registerRoute(app, api.listBoards, async ({ principal }) => ({ boards: await boards.list(principal.user_id) }));
-  registerRoute(app, api.getBoard, ({ principal, params }) => boards.get(principal.user_id, params.board_id));
-  registerRoute(app, api.updateBoard, ({ principal, params, body }) =>
-    boards.update(principal.user_id, params.board_id, body),
-  );
-  registerRoute(app, api.deleteBoard, async ({ principal, params }) => {
-    const { id } = await boards.get(principal.user_id, params.board_id);
-    if (id === principal.default_board_id) throw new WharfError("board_is_default", { board_id: id });
+function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModules): void {
+  registerRoute(app, api.createBoard, ({ scope, body }) => boards.create(scope, body));
+  registerRoute(app, api.listBoards, async ({ scope }) => ({ boards: await boards.list(scope) }));
+  registerRoute(app, api.getBoard, ({ scope, params }) => boards.get(scope, params.board_id));
+  registerRoute(app, api.updateBoard, ({ scope, params, body }) => boards.update(scope, params.board_id, body));
+  registerRoute(app, api.deleteBoard, async ({ scope, params }) => {
+    const { id } = await boards.get(scope, params.board_id);
+    if (id === server.default_board_id) throw new WharfError("board_is_default", { board_id: id });
     await commands.deleteBoard(id);
   });
 }
 
 function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   const { agentTypes, boards, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
-  registerRoute(app, api.createTask, async ({ principal, params, body }) => {
-    const board = await boards.get(principal.user_id, params.board_id);
+  registerRoute(app, api.createTask, async ({ scope, params, body }) => {
+    const board = await boards.get(scope, params.board_id);
     if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
     if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
-    return tasks.create(principal.user_id, board.id, body);
+    return tasks.create(scope.user_id, board.id, body);
   });
-  registerRoute(app, api.listBoardTasks, async ({ principal, params, query }) => {
-    const board = await boards.get(principal.user_id, params.board_id);
-    return tasks.list(principal.user_id, { ...query, board_id: board.id });
+  registerRoute(app, api.listBoardTasks, async ({ scope, params, query }) => {
+    const board = await boards.get(scope, params.board_id);
+    return tasks.list(scope, { ...query, board_id: board.id });
   });
-  registerRoute(app, api.listTasks, ({ principal, query }) => tasks.list(principal.user_id, query));
-  registerRoute(app, api.getTask, ({ principal, params }) => tasks.find(principal.user_id, params.task_id));
-  registerRoute(app, api.updateTask, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
+  registerRoute(app, api.listTasks, ({ scope, query }) => tasks.list(scope, query));
+  registerRoute(app, api.getTask, ({ scope, params }) => tasks.find(scope, params.task_id));
+  registerRoute(app, api.updateTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
     if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
-    return tasks.update(task.id, body, { by: principal.user_id });
+    return tasks.update(task.id, body, { by: scope.user_id });
   });
-  registerRoute(app, api.deleteTask, async ({ principal, params }) =>
-    commands.delete((await tasks.find(principal.user_id, params.task_id)).id),
+  registerRoute(app, api.deleteTask, async ({ scope, params }) =>
+    commands.delete((await tasks.find(scope, params.task_id)).id),
   );
-  registerRoute(app, api.setTaskState, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    return setState(modules, { task, principal, to: body.state, reason: body.reason });
+  registerRoute(app, api.setTaskState, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    return setState(modules, { task, scope, to: body.state, reason: body.reason });
   });
-  registerRoute(app, api.cancelTask, async ({ principal, params }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    return setState(modules, { task, principal, to: "CANCELLED", reason: undefined });
+  registerRoute(app, api.cancelTask, async ({ scope, params }) => {
+    const task = await tasks.find(scope, params.task_id);
+    return setState(modules, { task, scope, to: "CANCELLED", reason: undefined });
   });
   registerRoute(
     app,
     api.promptTask,
-    async ({ principal, params, body }) => {
-      const task = await tasks.find(principal.user_id, params.task_id);
-      return promptTask(modules, { task, principal, ...body });
+    async ({ scope, params, body }) => {
+      const task = await tasks.find(scope, params.task_id);
+      return promptTask(modules, { task, scope, ...body });
     },
     { bodyLimit: maxPromptBytes },
   );
-  registerRoute(app, api.pushTask, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    await commands.retryPush(task.id, { by: principal.user_id, allowedSecrets: body?.allow_secrets });
+  registerRoute(app, api.pushTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    await commands.retryPush(task.id, { by: scope.user_id, allowedSecrets: body?.allow_secrets });
     return task;
   });
-  registerRoute(app, api.cancelTurn, async ({ principal, params }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    return commands.cancelTurn(task.id, params.turn_id, { by: principal.user_id });
+  registerRoute(app, api.cancelTurn, async ({ scope, params }) => {
+    const task = await tasks.find(scope, params.task_id);
+    return commands.cancelTurn(task.id, params.turn_id, { by: scope.user_id });
   });
-  const setChoice = async (principal: Principal, taskId: string, choice: AgentChoice) => {
-    const { id } = await tasks.find(principal.user_id, taskId);
-    await commands.setAgentChoice(id, choice, { by: principal.user_id });
-    return tasks.find(principal.user_id, id);
+  const setChoice = async (scope: Scope, taskId: string, choice: AgentChoice) => {
+    const { id } = await tasks.find(scope, taskId);
+    await commands.setAgentChoice(id, choice, { by: scope.user_id });
+    return tasks.find(scope, id);
   };
-  registerRoute(app, api.setTaskMode, ({ principal, params, body }) =>
-    setChoice(principal, params.task_id, { agent_mode: body.mode_id ?? null }),
+  registerRoute(app, api.setTaskMode, ({ scope, params, body }) =>
+    setChoice(scope, params.task_id, { agent_mode: body.mode_id ?? null }),
   );
-  registerRoute(app, api.setTaskModel, ({ principal, params, body }) =>
-    setChoice(principal, params.task_id, { agent_model: body.model_id ?? null }),
+  registerRoute(app, api.setTaskModel, ({ scope, params, body }) =>
+    setChoice(scope, params.task_id, { agent_model: body.model_id ?? null }),
   );
-  registerRoute(app, api.answerPermission, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
+  registerRoute(app, api.answerPermission, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
     await commands.answerPermission(task.id, {
       permission_id: params.permission_id,
       option_id: body.option_id,
-      by: principal.user_id,
+      by: scope.user_id,
     });
     return { ok: true as const };
   });
-  registerRoute(app, api.listTaskEvents, async ({ principal, params, query }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
+  registerRoute(app, api.listTaskEvents, async ({ scope, params, query }) => {
+    const task = await tasks.find(scope, params.task_id);
     return { events: await log.read(task.id, query.after, query.limit), last_seq: task.last_seq };
   });
-  registerRoute(app, api.listTaskTurns, async ({ principal, params, query }) =>
-    queries.listTurns((await tasks.find(principal.user_id, params.task_id)).id, query),
+  registerRoute(app, api.listTaskTurns, async ({ scope, params, query }) =>
+    queries.listTurns((await tasks.find(scope, params.task_id)).id, query),
   );
-  registerRoute(app, api.getTaskDiff, async ({ principal, params }, reply) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
+  registerRoute(app, api.getTaskDiff, async ({ scope, params }, reply) => {
+    const task = await tasks.find(scope, params.task_id);
     const runnerId = (await queries.getLatestRun(task.id))?.runner_id;
     if (runnerId) await peers?.requireLocalRunner(runnerId);
     return diffs.getDiff(task, getCallerSignal(reply));
@@ -173,24 +171,25 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
  */
 async function setState(
   modules: ApiModules,
-  move: { task: TaskRow; principal: Principal; to: TaskState; reason: string | undefined },
+  move: { task: TaskRow; scope: Scope; to: TaskState; reason: string | undefined },
 ): Promise<TaskRow> {
   const { tasks, commands } = modules;
-  const { task, principal, to: targetState, reason } = move;
+  const { task, scope, to: targetState, reason } = move;
   if (targetState === "IN_PROGRESS") {
-    await promptTask(modules, { task, principal });
-    return tasks.find(principal.user_id, task.id);
+    requirePermission(scope, "task:prompt");
+    await promptTask(modules, { task, scope });
+    return tasks.find(scope, task.id);
   }
-  if (targetState === "TODO") return tasks.move(task.id, targetState, { by: principal.user_id, reason });
+  if (targetState === "TODO") return tasks.move(task.id, targetState, { by: scope.user_id, reason });
   if (targetState !== "COMPLETED" && targetState !== "CANCELLED")
     throw new WharfError("task_transition_invalid", { task_id: task.id, from: task.state, to: targetState });
-  await commands.stop(task.id, targetState, { by: principal.user_id, reason });
-  return tasks.find(principal.user_id, task.id);
+  await commands.stop(task.id, targetState, { by: scope.user_id, reason });
+  return tasks.find(scope, task.id);
 }
 
 interface PromptRequest {
   readonly task: TaskRow;
-  readonly principal: Principal;
+  readonly scope: Scope;
   readonly text?: string;
   readonly turn_id?: string | undefined;
   readonly agent_type?: string | undefined;
@@ -200,12 +199,12 @@ interface PromptRequest {
 
 /** Prompts an agent. Without a text, the prompt is the task's description. */
 async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequest) {
-  const { task, principal, turn_id, priority, attachments, text = task.description } = call;
+  const { task, scope, turn_id, priority, attachments, text = task.description } = call;
   const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
   await agentTypes.requirePolicy(type.name, task.permission_policy);
   return commands.prompt(task.id, {
     text,
-    by: principal.user_id,
+    by: scope.user_id,
     turn_id,
     agent_type: type.name,
     priority,
@@ -214,15 +213,15 @@ async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequ
 }
 
 function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModules): void {
-  registerRoute(app, api.listAgents, ({ principal, query }) => queries.list(principal.user_id, query));
-  registerRoute(app, api.listTaskAgents, async ({ principal, params, query }) =>
-    queries.listForTask((await tasks.find(principal.user_id, params.task_id)).id, query),
+  registerRoute(app, api.listAgents, ({ scope, query }) => queries.list(scope, query));
+  registerRoute(app, api.listTaskAgents, async ({ scope, params, query }) =>
+    queries.listForTask((await tasks.find(scope, params.task_id)).id, query),
   );
-  registerRoute(app, api.getAgent, ({ principal, params }) => queries.getRun(principal.user_id, params.agent_id));
-  registerRoute(app, api.stopAgent, async ({ principal, params }) => {
-    const run = await queries.getRun(principal.user_id, params.agent_id);
-    await commands.stop(run.task_id, "REVIEW", { by: principal.user_id });
-    return queries.getRun(principal.user_id, run.id);
+  registerRoute(app, api.getAgent, ({ scope, params }) => queries.getRun(scope, params.agent_id));
+  registerRoute(app, api.stopAgent, async ({ scope, params }) => {
+    const run = await queries.getRun(scope, params.agent_id);
+    await commands.stop(run.task_id, "REVIEW", { by: scope.user_id });
+    return queries.getRun(scope, run.id);
   });
 }
 
@@ -235,39 +234,37 @@ function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void
 }
 
 function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {
-  registerRoute(app, api.listAllowedHosts, async ({ principal, query: { task_id } }) => {
-    const task = task_id === undefined ? undefined : await tasks.find(principal.user_id, task_id);
+  registerRoute(app, api.listAllowedHosts, async ({ scope, query: { task_id } }) => {
+    const task = task_id === undefined ? undefined : await tasks.find(scope, task_id);
     const presets = Object.entries(hostPresets).map(([name, preset]) => ({
       name,
       ...preset,
       hosts: [...preset.hosts],
     }));
-    return { allowed_hosts: await allowLists.list(principal, task?.id), presets };
+    return { allowed_hosts: await allowLists.list(scope, task?.id), presets };
   });
-  registerRoute(app, api.allowHost, async ({ principal, body }) => {
-    if (body.task_id !== undefined) await tasks.find(principal.user_id, body.task_id);
-    return allowLists.add(principal, body);
+  registerRoute(app, api.allowHost, async ({ scope, body }) => {
+    if (body.task_id !== undefined) await tasks.find(scope, body.task_id);
+    return allowLists.add(scope, body);
   });
-  registerRoute(app, api.removeAllowedHost, ({ principal, params }) =>
-    allowLists.remove(principal, params.allowed_host_id),
-  );
-  registerRoute(app, api.listDeniedHosts, async ({ principal, query }) => ({
-    denied_hosts: await allowLists.listDenied(principal, query),
+  registerRoute(app, api.removeAllowedHost, ({ scope, params }) => allowLists.remove(scope, params.allowed_host_id));
+  registerRoute(app, api.listDeniedHosts, async ({ scope, query }) => ({
+    denied_hosts: await allowLists.listDenied(scope, query),
   }));
 }
 
 function serveUsage(app: FastifyInstance, { usage, resources, hostTraffic }: ApiModules): void {
-  registerRoute(app, api.getUsage, ({ principal, query }) => usage.read(principal.organization_id, query));
-  registerRoute(app, api.getUsageCsv, async ({ principal, query }, reply) => {
-    const report = await usage.read(principal.organization_id, query);
+  registerRoute(app, api.getUsage, ({ scope, query }) => usage.read(scope, query));
+  registerRoute(app, api.getUsageCsv, async ({ scope, query }, reply) => {
+    const report = await usage.read(scope, query);
     sendCsv(reply, "usage.csv", formatUsageCsv(report));
   });
-  registerRoute(app, api.getResourceUsage, ({ principal, query }) => resources.read(principal.organization_id, query));
-  registerRoute(app, api.getResourceUsageCsv, async ({ principal, query }, reply) => {
-    const report = await resources.read(principal.organization_id, query);
+  registerRoute(app, api.getResourceUsage, ({ scope, query }) => resources.read(scope, query));
+  registerRoute(app, api.getResourceUsageCsv, async ({ scope, query }, reply) => {
+    const report = await resources.read(scope, query);
     sendCsv(reply, "resources.csv", formatResourceUsageCsv(report));
   });
-  registerRoute(app, api.getHostUsage, ({ principal, query }) => hostTraffic.read(principal.organization_id, query));
+  registerRoute(app, api.getHostUsage, ({ scope, query }) => hostTraffic.read(scope, query));
 }
 
 function sendCsv(reply: FastifyReply, filename: string, text: string): void {
@@ -278,46 +275,46 @@ function sendCsv(reply: FastifyReply, filename: string, text: string): void {
 }
 
 function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, tasks }: ApiModules): void {
-  registerRoute(app, api.listBudgets, async ({ principal, query: { task_id, limit } }) => {
-    const task = task_id === undefined ? undefined : await tasks.find(principal.user_id, task_id);
-    return { budgets: await budgets.list(principal, { task, limit }) };
+  registerRoute(app, api.listBudgets, async ({ scope, query: { task_id, limit } }) => {
+    const task = task_id === undefined ? undefined : await tasks.find(scope, task_id);
+    return { budgets: await budgets.list(scope, { task, limit }) };
   });
-  registerRoute(app, api.setBudget, async ({ principal, body }) => {
-    if (body.task_id !== undefined) await tasks.find(principal.user_id, body.task_id);
-    if (body.board_id !== undefined) await boards.get(principal.user_id, body.board_id);
-    const budget = await budgets.set(principal, body);
+  registerRoute(app, api.setBudget, async ({ scope, body }) => {
+    if (body.task_id !== undefined) await tasks.find(scope, body.task_id);
+    if (body.board_id !== undefined) await boards.get(scope, body.board_id);
+    const budget = await budgets.set(scope, body);
     await budgetWaits.step();
     return budget;
   });
-  registerRoute(app, api.removeBudget, async ({ principal, params }) => {
-    await budgets.remove(principal, params.budget_id);
+  registerRoute(app, api.removeBudget, async ({ scope, params }) => {
+    await budgets.remove(scope, params.budget_id);
     await budgetWaits.step();
   });
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
   const { tasks, queries, commands, scheduler } = modules;
-  registerRoute(app, api.startTask, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    const turn = await promptTask(modules, { task, principal, ...body });
+  registerRoute(app, api.startTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    const turn = await promptTask(modules, { task, scope, ...body });
     return { agent_instance_id: turn.run_id, turn_id: turn.id };
   });
-  registerRoute(app, api.stopTask, async ({ principal, params, body }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
-    await commands.stop(task.id, "REVIEW", { by: principal.user_id, reason: body.reason });
-    return tasks.find(principal.user_id, task.id);
+  registerRoute(app, api.stopTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    await commands.stop(task.id, "REVIEW", { by: scope.user_id, reason: body.reason });
+    return tasks.find(scope, task.id);
   });
   for (const [route, action] of [
     [api.pauseTask, "pause"],
     [api.resumeTask, "resume"],
   ] as const)
-    registerRoute(app, route, async ({ principal, params }) => {
-      const task = await tasks.find(principal.user_id, params.task_id);
-      await commands[action](task.id, { by: principal.user_id });
-      return tasks.find(principal.user_id, task.id);
+    registerRoute(app, route, async ({ scope, params }) => {
+      const task = await tasks.find(scope, params.task_id);
+      await commands[action](task.id, { by: scope.user_id });
+      return tasks.find(scope, task.id);
     });
-  registerRoute(app, api.taskStatus, async ({ principal, params }) => {
-    const task = await tasks.find(principal.user_id, params.task_id);
+  registerRoute(app, api.taskStatus, async ({ scope, params }) => {
+    const task = await tasks.find(scope, params.task_id);
     const run = await queries.getLatestRun(task.id);
     return {
       task_id: task.id,
@@ -328,14 +325,14 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
       current_operation: run?.phase ?? run?.status.toLowerCase() ?? null,
     };
   });
-  registerRoute(app, api.orchestratorStatus, async ({ principal }) => ({
+  registerRoute(app, api.orchestratorStatus, async ({ scope }) => ({
     status: "running" as const,
     active_agents: scheduler.active,
-    queued_tasks: (await queries.getQueue(principal.user_id, { limit: 1 })).total,
+    queued_tasks: (await queries.getQueue(scope, { limit: 1 })).total,
     uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),
     last_heartbeat: scheduler.heartbeat,
   }));
-  registerRoute(app, api.orchestratorQueue, ({ principal, query }) => queries.getQueue(principal.user_id, query));
+  registerRoute(app, api.orchestratorQueue, ({ scope, query }) => queries.getQueue(scope, query));
 }
 
 function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: ApiModules): void {

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import {
   type Endpoint,
+  type ServerEndpoint,
   execApi,
   type ExecRequest,
   filesApi,
@@ -12,7 +13,7 @@ import {
   WharfError,
 } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Principal } from "../../access/index.ts";
+import type { Scope } from "../../access/index.ts";
 import type { KnownSecrets } from "../../redaction/index.ts";
 import {
   type StandaloneRunners,
@@ -61,47 +62,41 @@ export async function serveRunnerRoutes(app: FastifyInstance, modules: RunnerMod
 }
 
 function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: RunnerModules): void {
-  const getSettledRunner = async (principal: Principal, id: string): Promise<RunnerWithRun> => {
+  const getSettledRunner = async (scope: Scope, id: string): Promise<RunnerWithRun> => {
     await standaloneRunners.waitUntilReady(id, AbortSignal.timeout(settleTimeoutMs)).catch((error: unknown) => {
       // The runner's row contains the outcome.
       if (error instanceof WharfError && ["runner_not_running", "runner_not_found"].includes(error.code)) throw error;
     });
-    return standaloneRunners.get(principal, id);
+    return standaloneRunners.get(scope, id);
   };
-  registerRoute(app, runnerApi.createRunner, async ({ principal, query, body }) => {
-    const runner = await standaloneRunners.create(principal, body);
-    return query.wait && !isReady(runner) ? getSettledRunner(principal, runner.id) : runner;
+  registerRoute(app, runnerApi.createRunner, async ({ scope, query, body }) => {
+    const runner = await standaloneRunners.create(scope, body);
+    return query.wait && !isReady(runner) ? getSettledRunner(scope, runner.id) : runner;
   });
-  registerRoute(app, runnerApi.listRunners, ({ principal, query }) => standaloneRunners.list(principal, query));
+  registerRoute(app, runnerApi.listRunners, ({ scope, query }) => standaloneRunners.list(scope, query));
   registerRoute(app, runnerApi.listOrphans, async () => ({ orphans: await orphans.list() }));
   registerRoute(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
-  registerRoute(app, runnerApi.getRunner, ({ principal, params }) =>
-    standaloneRunners.get(principal, params.runner_id),
-  );
-  registerRoute(app, runnerApi.deleteRunner, ({ principal, params }) =>
-    standaloneRunners.destroy(principal, params.runner_id),
-  );
-  registerRoute(app, runnerApi.stopRunner, ({ principal, params }) =>
-    standaloneRunners.stop(principal, params.runner_id),
-  );
-  registerRoute(app, runnerApi.startRunner, async ({ principal, params, query }) => {
-    const runner = await standaloneRunners.start(principal, params.runner_id);
-    return query.wait ? getSettledRunner(principal, runner.id) : runner;
+  registerRoute(app, runnerApi.getRunner, ({ scope, params }) => standaloneRunners.get(scope, params.runner_id));
+  registerRoute(app, runnerApi.deleteRunner, ({ scope, params }) => standaloneRunners.destroy(scope, params.runner_id));
+  registerRoute(app, runnerApi.stopRunner, ({ scope, params }) => standaloneRunners.stop(scope, params.runner_id));
+  registerRoute(app, runnerApi.startRunner, async ({ scope, params, query }) => {
+    const runner = await standaloneRunners.start(scope, params.runner_id);
+    return query.wait ? getSettledRunner(scope, runner.id) : runner;
   });
 }
 
 function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  registerStream(app, runnerApi.execRunner, async ({ principal, params, body, reply }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerStream(app, runnerApi.execRunner, async ({ scope, params, body, reply }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     const request = createJsonRequest(execApi.exec, addEnvironment(modules, runner, body));
     return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", ...request });
   });
   app.route({
     ...toRouteOptions(runnerApi.execRunnerOnce),
     handler: async (request, reply) => {
-      const { principal, params, body } = toEndpointCall<typeof runnerApi.execRunnerOnce>(request);
-      const runner = await getReadyRunner(modules, principal, params.runner_id);
+      const { scope, params, body } = toEndpointCall<typeof runnerApi.execRunnerOnce>(request);
+      const runner = await getReadyRunner(modules, scope, params.runner_id);
       const timeoutMs = body.timeout_s * 1000 + execGraceMs;
       const result = await runnerLinks.use(runner, (client) =>
         client.call(
@@ -113,8 +108,8 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
       return reply.send(result);
     },
   });
-  registerRoute(app, runnerApi.writeRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
-    const runner = await getReadyRunner(modules, principal, runner_id);
+  registerRoute(app, runnerApi.writeRunnerCommand, async ({ scope, params: { runner_id, command_id }, body }) => {
+    const runner = await getReadyRunner(modules, scope, runner_id);
     // The daemon answers when the command has read the input, so the time depends on the command
     // and not on the runner.
     const options = { timeoutMs: uploadTimeoutMs };
@@ -122,16 +117,16 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
       client.call(execApi.writeCommand, { params: { command_id }, body }, options),
     );
   });
-  registerRoute(app, runnerApi.killRunnerCommand, async ({ principal, params: { runner_id, command_id }, body }) => {
-    const runner = await getReadyRunner(modules, principal, runner_id);
+  registerRoute(app, runnerApi.killRunnerCommand, async ({ scope, params: { runner_id, command_id }, body }) => {
+    const runner = await getReadyRunner(modules, scope, runner_id);
     return runnerLinks.use(runner, (client) => client.call(execApi.killCommand, { params: { command_id }, body }));
   });
-  registerRoute(app, runnerApi.runnerLogs, async ({ principal, params, query }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.runnerLogs, async ({ scope, params, query }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.terminalHistory, { query }));
   });
-  registerStream(app, runnerApi.followRunnerLogs, async ({ principal, params, query, reply }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerStream(app, runnerApi.followRunnerLogs, async ({ scope, params, query, reply }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     const path = getEndpointUrl(terminalStreams.stream, { query: { ...query, flow: "read" } });
     return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", method: "GET", path });
   });
@@ -139,16 +134,16 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
 
 function serveFiles(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  registerRoute(app, runnerApi.listRunnerFiles, async ({ principal, params, query }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.listRunnerFiles, async ({ scope, params, query }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(filesApi.listFolder, { body: query }));
   });
-  registerRoute(app, runnerApi.statRunnerFile, async ({ principal, params, query }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.statRunnerFile, async ({ scope, params, query }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(filesApi.fileStats, { body: query }));
   });
-  registerStream(app, runnerApi.downloadRunnerFile, async ({ principal, params, query, reply, request }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerStream(app, runnerApi.downloadRunnerFile, async ({ scope, params, query, reply, request }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     const { range, "if-range": ifRange } = request.headers;
     const headers: OutgoingHttpHeaders = {
       ...(range && { range }),
@@ -157,8 +152,8 @@ function serveFiles(app: FastifyInstance, modules: RunnerModules): void {
     const path = getEndpointUrl(rawFilesApi.download, { query });
     return passThrough(reply, { use: runnerLinks.acquire(runner), method: "GET", path, headers });
   });
-  registerStream(app, runnerApi.packRunnerFolder, async ({ principal, params, query, reply }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerStream(app, runnerApi.packRunnerFolder, async ({ scope, params, query, reply }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     const path = getEndpointUrl(rawFilesApi.packFolder, { query });
     return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-tar", method: "GET", path });
   });
@@ -167,11 +162,11 @@ function serveFiles(app: FastifyInstance, modules: RunnerModules): void {
 function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
   const forwardUpload = async (
-    call: Pick<StreamedCall<Endpoint>, "principal" | "request" | "reply">,
+    call: Pick<StreamedCall<Endpoint>, "scope" | "request" | "reply">,
     id: string,
     path: string,
   ) => {
-    const runner = await getReadyRunner(modules, call.principal, id);
+    const runner = await getReadyRunner(modules, call.scope, id);
     const length = call.request.headers["content-length"];
     const upload = {
       use: runnerLinks.acquire(runner),
@@ -197,18 +192,18 @@ function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
 
 function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  registerRoute(app, runnerApi.createRunnerTerminal, async ({ principal, params, body }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.createRunnerTerminal, async ({ scope, params, body }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) =>
       client.call(terminalsApi.createTerminal, { body: addEnvironment(modules, runner, body) }),
     );
   });
-  registerRoute(app, runnerApi.listRunnerTerminals, async ({ principal, params }) => {
-    const runner = await getReadyRunner(modules, principal, params.runner_id);
+  registerRoute(app, runnerApi.listRunnerTerminals, async ({ scope, params }) => {
+    const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.terminals, {}));
   });
-  registerRoute(app, runnerApi.removeRunnerTerminal, async ({ principal, params: { runner_id, terminal_id } }) => {
-    const runner = await getReadyRunner(modules, principal, runner_id);
+  registerRoute(app, runnerApi.removeRunnerTerminal, async ({ scope, params: { runner_id, terminal_id } }) => {
+    const runner = await getReadyRunner(modules, scope, runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.removeTerminal, { params: { terminal_id } }));
   });
 }
@@ -216,10 +211,10 @@ function serveTerminals(app: FastifyInstance, modules: RunnerModules): void {
 /** Returns the runner that a person names, after waiting until it is ready. */
 export async function getReadyRunner(
   { standaloneRunners, peers, commands }: RunnerModules,
-  principal: Principal,
+  scope: Scope,
   id: string,
 ): Promise<RunnerWithRun> {
-  const runner = await standaloneRunners.get(principal, id);
+  const runner = await standaloneRunners.get(scope, id);
   await peers?.requireLocalRunner(runner.id);
   if (runner.owner_id === null && runner.desired === "STOPPED") await commands.startRunner(runner.id);
   if (runner.owner_id !== null && !isReady(runner))
@@ -244,7 +239,7 @@ interface StreamedCall<E extends Endpoint> extends EndpointCall<E> {
 }
 
 /** Serves a route whose answer is streamed. */
-function registerStream<E extends Endpoint>(
+function registerStream<E extends ServerEndpoint>(
   app: FastifyInstance,
   route: E,
   handler: (call: StreamedCall<E>) => Promise<FastifyReply>,
@@ -255,17 +250,17 @@ function registerStream<E extends Endpoint>(
   });
 }
 
-function toRouteOptions({ method, path, params, query, body }: Endpoint) {
+function toRouteOptions({ method, path, params, query, body, needs }: ServerEndpoint) {
   const parts = { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) };
-  return { method, url: path, schema: parts };
+  return { method, url: path, schema: parts, config: { needs } };
 }
 
 /**
  * The contract's schemas have parsed these; Fastify's types cannot express that for a route passed
  * as a value.
  */
-const toEndpointCall = <E extends Endpoint>({ params, query, body, principal }: FastifyRequest): EndpointCall<E> =>
-  ({ params, query, body, principal }) as EndpointCall<E>;
+const toEndpointCall = <E extends Endpoint>({ params, query, body, scope }: FastifyRequest): EndpointCall<E> =>
+  ({ params, query, body, scope }) as EndpointCall<E>;
 
 function createJsonRequest<E extends Endpoint>(route: E, body: unknown) {
   const bytes = Buffer.from(JSON.stringify(body));

@@ -7,6 +7,7 @@ import { Problem, RemoteError } from "@wharf/contract";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { fixture } from "../../../test/fixture.ts";
+import { Authenticator } from "../../access/index.ts";
 import { Guard } from "../http/guard.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
 import { formatRefusal } from "./upgrades.ts";
@@ -20,7 +21,8 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const server = createServer();
   const failures: unknown[] = [];
   const streams = new Streams(server, {
-    guard: new Guard({ host: "127.0.0.1", allowedHosts: [], token, owner: f.owner }),
+    guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
+    authenticator: new Authenticator({ ownerToken: token, owner: f.owner }),
     logger: { error: (failure: unknown) => void failures.push(failure) },
     log: f.log,
     tasks: f.tasks,

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
-import { globalStreamPath, StreamControl, taskStreamPath, WharfError } from "@wharf/contract";
+import { sockets, StreamControl, streamControlNeed, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
-import type { Principal } from "../../access/index.ts";
+import { type Authenticator, type Caller, createScope, type Scope } from "../../access/index.ts";
 import { followTaskLog, type Log } from "../../events/index.ts";
 import type { RunCommands } from "../../runs/index.ts";
 import { parseJson } from "../../std/json.ts";
@@ -18,6 +18,7 @@ import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {
   readonly guard: Guard;
+  readonly authenticator: Authenticator;
   readonly logger: FailureLogger;
   readonly log: Log;
   readonly tasks: Pick<Tasks, "find" | "findMany">;
@@ -26,12 +27,12 @@ export interface StreamOptions {
    * Finds streams that other modules serve; resolves with undefined if the URL does not belong to
    * them either.
    */
-  readonly more: (url: URL, principal: Principal) => Promise<PreparedStream | undefined>;
+  readonly more: (url: URL, caller: Caller) => Promise<PreparedStream | undefined>;
   readonly peers?: Peers | undefined;
   readonly limits?: ViewerLimits & { readonly maxTasks?: number };
 }
 
-const taskStream = new RegExp(`^${taskStreamPath.replace(":task_id", "([^/]+)")}$`);
+const taskStream = new RegExp(`^${sockets.taskStream.path.replace(":task_id", "([^/]+)")}$`);
 
 /**
  * Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes
@@ -44,10 +45,11 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { guard, logger, peers, limits } = options;
-    const findStream = (url: URL, principal: Principal) => this.#findStream(url, principal);
+    const { guard, authenticator, logger, peers, limits } = options;
+    const findStream = (url: URL, caller: Caller) => this.#findStream(url, caller);
     this.#upgrades = new Upgrades(server, {
       guard,
+      authenticator,
       logger,
       route: findStream,
       peers,
@@ -59,35 +61,37 @@ export class Streams {
     return this.#upgrades.close();
   }
 
-  async #findStream(url: URL, principal: Principal): Promise<PreparedStream> {
+  async #findStream(url: URL, caller: Caller): Promise<PreparedStream> {
     const taskId = taskStream.exec(url.pathname)?.[1];
     if (taskId) {
-      const task = await this.#options.tasks.find(principal.user_id, parseId(taskId));
+      const scope = createScope(caller, sockets.taskStream.needs);
+      const task = await this.#options.tasks.find(scope, parseId(taskId));
       const startSeq = Number(url.searchParams.get("after") ?? 0);
       if (!Number.isSafeInteger(startSeq) || startSeq < 0) throw createBadRequest("after", "a sequence number");
-      return createStatelessStream((ws) =>
-        this.#serveTask(ws, { task_id: task.id, after: startSeq, by: principal.user_id }),
-      );
+      return createStatelessStream((ws) => this.#serveTask(ws, { task_id: task.id, after: startSeq, caller }));
     }
-    if (url.pathname === globalStreamPath) return createStatelessStream((ws) => this.#serveGlobal(ws, principal));
-    const otherStream = await this.#options.more(url, principal);
+    if (url.pathname === sockets.globalStream.path) {
+      const scope = createScope(caller, sockets.globalStream.needs);
+      return createStatelessStream((ws) => this.#serveGlobal(ws, scope));
+    }
+    const otherStream = await this.#options.more(url, caller);
     if (otherStream) return otherStream;
     throw new WharfError("route_not_found", { method: "GET", path: url.pathname });
   }
 
   #serveTask(
     ws: WebSocket,
-    { task_id, after: startSeq, by: userId }: { task_id: string; after: number; by: string },
+    { task_id, after: startSeq, caller }: { task_id: string; after: number; caller: Caller },
   ): void {
     const viewer = this.#openViewer(ws);
-    handleMessages(ws, viewer, (text) => this.#handleControl(viewer, text, { task_id, by: userId }));
+    handleMessages(ws, viewer, (text) => this.#handleControl(viewer, text, { task_id, caller }));
     void this.#sendLog(viewer, task_id, startSeq);
   }
 
-  #serveGlobal(ws: WebSocket, principal: Principal): void {
+  #serveGlobal(ws: WebSocket, scope: Scope): void {
     const { log, tasks, limits } = this.#options;
     const viewer = this.#openViewer(ws);
-    const options = { log, tasks, ownerId: principal.user_id, maxTasks: limits?.maxTasks };
+    const options = { log, tasks, scope, maxTasks: limits?.maxTasks };
     const subscriptions = new Subscriptions(viewer, options);
     handleMessages(ws, viewer, (text) => subscriptions.handle(text));
   }
@@ -113,12 +117,13 @@ export class Streams {
   async #handleControl(
     viewer: Viewer,
     text: string,
-    { task_id, by: userId }: { task_id: string; by: string },
+    { task_id, caller }: { task_id: string; caller: Caller },
   ): Promise<void> {
     try {
       const message = StreamControl.safeParse(parseJson(text));
       if (!message.success) throw createBadRequest("", 'send {"type":"control","action":"pause"} or "resume"');
-      await this.#options.commands[message.data.action](task_id, { by: userId });
+      const task = await this.#options.tasks.find(createScope(caller, streamControlNeed), task_id);
+      await this.#options.commands[message.data.action](task.id, { by: caller.user_id });
     } catch (thrown) {
       await viewer.sendFailure(thrown);
     }

@@ -1,5 +1,6 @@
 import { Subscribe, WharfError } from "@wharf/contract";
 import type { z } from "zod";
+import type { Scope } from "../../access/index.ts";
 import { followTaskLog, type Log, Permits } from "../../events/index.ts";
 import { parseJson } from "../../std/json.ts";
 import type { Tasks } from "../../tasks/index.ts";
@@ -19,7 +20,7 @@ const maxErrors = 10;
 export interface SubscriptionOptions {
   readonly log: Log;
   readonly tasks: Pick<Tasks, "findMany">;
-  readonly ownerId: string;
+  readonly scope: Scope;
   readonly maxTasks?: number | undefined;
 }
 
@@ -52,7 +53,7 @@ export class Subscriptions {
       found: foundTasks,
       missing: missingIds,
       ambiguous,
-    } = await this.#options.tasks.findMany(this.#options.ownerId, task_ids);
+    } = await this.#options.tasks.findMany(this.#options.scope, task_ids);
     let isFull = false;
     for (const [requestedId, task] of foundTasks) {
       if (this.#followed.has(task.id)) continue;

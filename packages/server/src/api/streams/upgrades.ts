@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Principal } from "../../access/index.ts";
+import type { Authenticator, Caller } from "../../access/index.ts";
 import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
@@ -17,9 +17,10 @@ export interface PreparedStream extends AsyncDisposable {
 
 export interface UpgradeOptions {
   readonly guard: Guard;
+  readonly authenticator: Authenticator;
   readonly logger: FailureLogger;
   /** Finds the stream for a URL, or throws the error for the client. */
-  readonly route: (url: URL, principal: Principal) => Promise<PreparedStream>;
+  readonly route: (url: URL, caller: Caller) => Promise<PreparedStream>;
   /** Other servers, for streams of runners that they hold. */
   readonly peers?: Peers | undefined;
   /**
@@ -70,10 +71,10 @@ export class Upgrades {
     this.#pending.add(socket);
     try {
       const url = parseAddress(request.url ?? "");
-      const principal = this.#options.guard.check(request);
-      if (!principal) throw new WharfError("unauthenticated", {});
+      this.#options.guard.check(request);
+      const caller = await this.#options.authenticator.authenticate(request.headers);
       requireHandshake(request);
-      const stream = await this.#options.route(url, principal);
+      const stream = await this.#options.route(url, caller);
       let isStarted = false;
       // The callback runs before the call returns, or never: if ws rejects the rest of the
       // handshake, or the client left.

@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import {
+  sockets,
   TerminalEvent,
   terminalsApi,
-  terminalStreamPath,
   TerminalStreamQuery,
   terminalStreams,
   toWharfError,
@@ -12,7 +12,7 @@ import {
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import type { Principal } from "../../access/index.ts";
+import { type Caller, createScope } from "../../access/index.ts";
 import type { KnownSecrets } from "../../redaction/index.ts";
 import type { RunnerUse } from "../../runners/index.ts";
 import { parseJson } from "../../std/json.ts";
@@ -27,7 +27,7 @@ import { pipeTyping } from "./terminal-typing.ts";
 const maxLineBytes = 2 * 1024 * 1024;
 
 const pattern = new RegExp(
-  `^${terminalStreamPath.replace(":runner_id", "([0-9a-f-]{8,36})").replace(":terminal_id", "([^/]+)")}$`,
+  `^${sockets.terminalStream.path.replace(":runner_id", "([0-9a-f-]{8,36})").replace(":terminal_id", "([^/]+)")}$`,
 );
 const TerminalName = z.union([z.uuid(), z.literal("new")]);
 
@@ -39,14 +39,14 @@ const TerminalName = z.union([z.uuid(), z.literal("new")]);
 export async function openTerminalStream(
   modules: RunnerModules,
   url: URL,
-  principal: Principal,
+  caller: Caller,
 ): Promise<PreparedStream | undefined> {
   const match = pattern.exec(url.pathname);
   if (!match) return undefined;
   const name = parseInput(TerminalName, match[2]);
   const query = parseInput(TerminalStreamQuery, Object.fromEntries(url.searchParams));
   requireStorable(query);
-  const runner = await getReadyRunner(modules, principal, match[1] ?? "");
+  const runner = await getReadyRunner(modules, createScope(caller, sockets.terminalStream.needs), match[1] ?? "");
   const use = modules.runnerLinks.acquire(runner);
   try {
     const terminalId =

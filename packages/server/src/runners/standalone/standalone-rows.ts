@@ -1,7 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { type RunnerCreate, type RunnerState, tiers, WharfError } from "@wharf/contract";
+import { type BoardRole, type RunnerCreate, type RunnerState, tiers, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, inArray, isNotNull, ne, or, type SQL, sql } from "drizzle-orm";
-import type { Principal } from "../../access/index.ts";
+import {
+  isOnVisibleBoard,
+  isVisibleBoard,
+  requireBoardPermission,
+  type Scope,
+  selectBoardRole,
+  type VisibilityScope,
+} from "../../access/index.ts";
 import type { Backend } from "../../backends/index.ts";
 import {
   countNewest,
@@ -21,7 +28,7 @@ import { requestHolders, createLease, type Lease } from "../leases/index.ts";
 import type { RunnerRow } from "../runners.ts";
 import { getResources, toLimits } from "../sizes.ts";
 
-const { boards, runners, runs } = schema;
+const { runners, runs } = schema;
 
 /** A runner with the newest run it was created for. A runner without a run is standalone. */
 export type RunnerWithRun = RunnerRow & { readonly run_id: string | null };
@@ -31,20 +38,21 @@ const runId = sql<string | null>`(
   select r.id from runs r where r.runner_id = "runners"."id" order by r.created_at desc limit 1
 )`;
 
-/** Selects a person's runners: their standalone runners, and those of the runs on their boards. */
-const isVisible = (ownerId: string): SQL =>
-  or(
-    eq(runners.owner_id, ownerId),
-    sql`exists (
-      select 1 from ${boards}
-      where ${boards.id} = ${runners.board_id} and ${boards.owner_id} = ${ownerId} and ${boards.deleted_at} is null
-    )`,
-  )!;
+/** The standalone runners that a person created; admins see all of their organisation. */
+const isOwn = ({ organization_id, user_id, role }: VisibilityScope): SQL =>
+  role === "admin"
+    ? sql`runners.organization_id = ${organization_id}`
+    : sql`runners.organization_id = ${organization_id} and runners.owner_id = ${user_id}`;
 
-const selectRunners = (db: Database) => db.select({ ...getTableColumns(runners), run_id: runId }).from(runners);
+/** A person's role for a visible runner: for that of a run, the role on its board. */
+const selectRole = (scope: VisibilityScope) =>
+  sql<BoardRole>`case when runners.board_id is null then 'owner'
+    else (select ${selectBoardRole(scope)} from boards where boards.id = runners.board_id) end`;
+
+type RunnerOwner = Pick<Scope, "organization_id" | "user_id">;
 
 /** Returns the columns that assign a runner to a person, with the person's options. */
-export function toRunnerClaim({ organization_id, user_id }: Principal, input: RunnerCreate) {
+export function toRunnerClaim({ organization_id, user_id }: RunnerOwner, input: RunnerCreate) {
   const { name = null, tier, environment, request_id = null, image = null, model_route = null } = input;
   const resources = getResources(input);
   return { name, tier, environment, organization_id, owner_id: user_id, resources, request_id, image, model_route };
@@ -62,11 +70,11 @@ export interface NewStandaloneRunner extends RunnerCreate {
  */
 export async function createStandaloneRunner(
   db: Database,
-  principal: Principal,
+  owner: RunnerOwner,
   input: NewStandaloneRunner,
 ): Promise<{ runner: RunnerRow; lease?: Lease }> {
   const { id = randomUUID(), backend, server_id, place } = input;
-  const values = { ...toRunnerClaim(principal, input), id, backend: backend.name, isolation: backend.can.isolation };
+  const values = { ...toRunnerClaim(owner, input), id, backend: backend.name, isolation: backend.can.isolation };
   const created = await db.transaction(async (tx) => {
     const [runner] = await tx.insert(runners).values(values).onConflictDoNothing().returning();
     if (!runner) return undefined;
@@ -74,7 +82,7 @@ export async function createStandaloneRunner(
     return { runner, lease: await createLease(tx, { runner_id: id, server_id, place }) };
   });
   if (created) return created;
-  const existing = await getRequestedRunner(db, principal, { ...input, id });
+  const existing = await getRequestedRunner(db, owner, { ...input, id });
   if (!existing) throw new WharfError("runner_already_exists", {});
   return { runner: existing };
 }
@@ -95,7 +103,7 @@ export async function recordStandaloneDisk(
  */
 async function getRequestedRunner(
   db: Database,
-  { user_id }: Principal,
+  { user_id, organization_id }: RunnerOwner,
   { id, request_id }: Pick<RunnerCreate, "id" | "request_id">,
 ): Promise<RunnerRow | undefined> {
   const same = [id && eq(runners.id, id), request_id && eq(runners.request_id, request_id)].filter((one) => !!one);
@@ -103,7 +111,7 @@ async function getRequestedRunner(
   const [existing] = await db
     .select()
     .from(runners)
-    .where(and(or(...same), eq(runners.owner_id, user_id)));
+    .where(and(or(...same), eq(runners.owner_id, user_id), eq(runners.organization_id, organization_id)));
   if (existing?.desired === "DESTROYED") throw new WharfError("runner_already_exists", {});
   return existing;
 }
@@ -123,9 +131,13 @@ export interface RunnerPage {
 }
 
 /** Returns the newest runners first, without the environments, which may be long. */
-export async function listVisibleRunners(db: Database, ownerId: string, query: RunnerQuery): Promise<RunnerPage> {
+export async function listVisibleRunners(
+  db: Database,
+  scope: VisibilityScope,
+  query: RunnerQuery,
+): Promise<RunnerPage> {
   const where = query.status ? sql`state = ${query.status}` : sql`state <> 'DESTROYED'`;
-  const newest: NewestQuery = { table: "runners", where, ownerId, own: sql`owner_id = ${ownerId}` };
+  const newest: NewestQuery = { table: "runners", where, boards: isVisibleBoard(scope), own: isOwn(scope) };
   const [keys, total] = await Promise.all([readNewestKeys(db, newest, query), countNewest(db, newest, maxCounted)]);
   const { environment: _, ...columns } = getTableColumns(runners);
   const rows = await db
@@ -138,15 +150,18 @@ export async function listVisibleRunners(db: Database, ownerId: string, query: R
 }
 
 /** Finds a runner by its id or a prefix of it. */
-export async function getVisibleRunner(db: Database, ownerId: string, id: string): Promise<RunnerWithRun> {
+export async function getVisibleRunner(db: Database, scope: Scope, id: string): Promise<RunnerWithRun> {
   const matches = createIdCondition(runners.id, id);
   if (!matches) throw new WharfError("runner_not_found", { id });
-  const rows = await selectRunners(db)
-    .where(and(matches, isVisible(ownerId)))
+  const rows = await db
+    .select({ runner: { ...getTableColumns(runners), run_id: runId }, role: selectRole(scope) })
+    .from(runners)
+    .where(and(matches, or(isOwn(scope), isOnVisibleBoard(scope, sql`runners.board_id`))))
     .limit(2);
   if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "runner", id });
   if (!rows[0]) throw new WharfError("runner_not_found", { id });
-  return rows[0];
+  requireBoardPermission(scope, rows[0].role);
+  return rows[0].runner;
 }
 
 /**

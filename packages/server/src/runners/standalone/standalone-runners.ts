@@ -1,6 +1,6 @@
 import { type RunnerCreate, type RunnerState, WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
-import type { Principal } from "../../access/index.ts";
+import type { Scope } from "../../access/index.ts";
 import type { Backend } from "../../backends/index.ts";
 import { type Database, isDatabaseUnavailable } from "../../store/index.ts";
 import type { LeaseKeeper } from "../leases/index.ts";
@@ -65,13 +65,13 @@ export class StandaloneRunners {
     this.#options = options;
   }
 
-  async create(principal: Principal, input: RunnerCreate): Promise<RunnerWithRun> {
+  async create(scope: Scope, input: RunnerCreate): Promise<RunnerWithRun> {
     const { db, backend, leases, workers } = this.#options;
     const { serverId, place } = leases;
     this.#checkInput(input);
     const { runner, lease } =
-      (await this.#claimWarmRunner(principal, input)) ??
-      (await createStandaloneRunner(db, principal, { ...input, backend, server_id: serverId, place }));
+      (await this.#claimWarmRunner(scope, input)) ??
+      (await createStandaloneRunner(db, scope, { ...input, backend, server_id: serverId, place }));
     if (lease) workers.begin(leases.hold(lease));
     return { ...runner, run_id: null };
   }
@@ -86,12 +86,12 @@ export class StandaloneRunners {
       throw new WharfError("model_route_missing", { route: model_route });
   }
 
-  list(principal: Principal, query: RunnerQuery): Promise<RunnerPage> {
-    return listVisibleRunners(this.#options.db, principal.user_id, query);
+  list(scope: Scope, query: RunnerQuery): Promise<RunnerPage> {
+    return listVisibleRunners(this.#options.db, scope, query);
   }
 
-  get(principal: Principal, id: string): Promise<RunnerWithRun> {
-    return getVisibleRunner(this.#options.db, principal.user_id, id);
+  get(scope: Scope, id: string): Promise<RunnerWithRun> {
+    return getVisibleRunner(this.#options.db, scope, id);
   }
 
   /** Resolves when the runner is ready; rejects with the reason if it never will be. */
@@ -99,24 +99,24 @@ export class StandaloneRunners {
     await waitUntilReady(this.#options, id, signal);
   }
 
-  async stop(principal: Principal, id: string): Promise<RunnerWithRun> {
+  async stop(scope: Scope, id: string): Promise<RunnerWithRun> {
     const { db } = this.#options;
-    const runner = await this.#getOwnRunner(principal, id);
+    const runner = await this.#getOwnRunner(scope, id);
     await this.#setDesired(runner, "STOPPED", { desired: "STOPPED" });
     await this.#waitForState(runner.id, ["STOPPED", "ERROR"]);
-    return getVisibleRunner(db, principal.user_id, runner.id);
+    return getVisibleRunner(db, scope, runner.id);
   }
 
-  async start(principal: Principal, id: string): Promise<RunnerWithRun> {
+  async start(scope: Scope, id: string): Promise<RunnerWithRun> {
     const { db } = this.#options;
-    const runner = await this.#getOwnRunner(principal, id);
+    const runner = await this.#getOwnRunner(scope, id);
     if (runner.state !== "READY" || runner.desired !== "READY")
       await this.#setDesired(runner, "READY", { desired: "READY", state: "CREATING", error_message: null });
-    return getVisibleRunner(db, principal.user_id, runner.id);
+    return getVisibleRunner(db, scope, runner.id);
   }
 
-  async destroy(principal: Principal, id: string): Promise<void> {
-    const runner = await this.#getOwnRunner(principal, id);
+  async destroy(scope: Scope, id: string): Promise<void> {
+    const runner = await this.#getOwnRunner(scope, id);
     if (runner.state === "DESTROYED") return;
     await this.#setDesired(runner, "DESTROYED", { desired: "DESTROYED" });
     await this.#waitForState(runner.id, ["DESTROYED"]);
@@ -134,14 +134,14 @@ export class StandaloneRunners {
    * Claims a runner from the pool. A caller's own id requires a new runner, and a repeated request
    * gets its existing one.
    */
-  async #claimWarmRunner(principal: Principal, input: RunnerCreate): Promise<WarmRunner | undefined> {
+  async #claimWarmRunner(scope: Scope, input: RunnerCreate): Promise<WarmRunner | undefined> {
     const { db, backend, pool, logger } = this.#options;
     if (input.id !== undefined) return undefined;
     try {
       const image = input.image === undefined ? {} : { image: input.image };
-      const kind = { limits: toLimits(getResources(input)), programs: [], tenant: principal.organization_id, ...image };
+      const kind = { limits: toLimits(getResources(input)), programs: [], tenant: scope.organization_id, ...image };
       return await db.transaction(async (tx) => {
-        const warm = await pool.claim(tx, kind, toRunnerClaim(principal, input));
+        const warm = await pool.claim(tx, kind, toRunnerClaim(scope, input));
         if (warm) await recordStandaloneDisk(tx, warm.runner, backend);
         return warm;
       });
@@ -152,10 +152,10 @@ export class StandaloneRunners {
     }
   }
 
-  /** Returns a runner that the person created. A runner with a run belongs to the run. */
-  async #getOwnRunner(principal: Principal, id: string): Promise<RunnerWithRun> {
-    const runner = await this.get(principal, id);
-    if (runner.owner_id !== principal.user_id) throw new WharfError("runner_in_use", { runner_id: runner.id });
+  /** Returns a standalone runner. A runner with a run belongs to the run. */
+  async #getOwnRunner(scope: Scope, id: string): Promise<RunnerWithRun> {
+    const runner = await this.get(scope, id);
+    if (runner.owner_id === null) throw new WharfError("runner_in_use", { runner_id: runner.id });
     return runner;
   }
 

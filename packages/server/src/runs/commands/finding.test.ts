@@ -13,13 +13,13 @@ describe("finding by a shortened id", () => {
     const task = await f.newTask();
     const { run_id } = await f.prompt(task);
     const runner_id = crypto.randomUUID();
-    const owner_id = f.owner.user_id;
-    await f.db.insert(runners).values({ id: runner_id, backend: "local", tier: "small", owner_id });
+    const { user_id: owner_id, organization_id } = f.owner;
+    await f.db.insert(runners).values({ id: runner_id, backend: "local", tier: "small", owner_id, organization_id });
     const queries = new RunQueries(f.db);
     for (const shorten of [(id: string) => id, (id: string) => id.slice(0, 8), (id: string) => id.slice(0, 20)]) {
-      expect((await f.tasks.find(owner_id, shorten(task.id))).id).toBe(task.id);
-      expect((await queries.getRun(owner_id, shorten(run_id))).id).toBe(run_id);
-      expect((await getVisibleRunner(f.db, owner_id, shorten(runner_id))).id).toBe(runner_id);
+      expect((await f.tasks.find(f.owner, shorten(task.id))).id).toBe(task.id);
+      expect((await queries.getRun(f.owner, shorten(run_id))).id).toBe(run_id);
+      expect((await getVisibleRunner(f.db, f.owner, shorten(runner_id))).id).toBe(runner_id);
     }
   });
 
@@ -31,7 +31,7 @@ describe("finding by a shortened id", () => {
       await f.db.delete(schema.events).where(eq(schema.events.task_id, task.id));
       await f.db.update(tasks).set({ id }).where(eq(tasks.id, task.id));
     }
-    const find = (id: string) => f.tasks.find(f.owner.user_id, id);
+    const find = (id: string) => f.tasks.find(f.owner, id);
     await expect(find("0a1b2c3d")).rejects.toMatchObject({ code: "ambiguous_id" });
     expect((await find(ids[1]!)).id).toBe(ids[1]);
   });
@@ -41,10 +41,9 @@ describe("finding by a shortened id", () => {
     async (id) => {
       await using f = await fixture();
       await f.prompt(await f.newTask());
-      const { user_id } = f.owner;
-      await expect(f.tasks.find(user_id, id)).rejects.toMatchObject({ code: "task_not_found" });
-      await expect(new RunQueries(f.db).getRun(user_id, id)).rejects.toMatchObject({ code: "run_not_found" });
-      await expect(getVisibleRunner(f.db, user_id, id)).rejects.toMatchObject({ code: "runner_not_found" });
+      await expect(f.tasks.find(f.owner, id)).rejects.toMatchObject({ code: "task_not_found" });
+      await expect(new RunQueries(f.db).getRun(f.owner, id)).rejects.toMatchObject({ code: "run_not_found" });
+      await expect(getVisibleRunner(f.db, f.owner, id)).rejects.toMatchObject({ code: "runner_not_found" });
     },
   );
 });

@@ -32,7 +32,7 @@ async function readAll<T>(read: (cursor?: string) => Promise<AnyPage<T>>): Promi
 async function seed(f: Fixture, count: number): Promise<{ boardId: string }> {
   const { id: boardId } = await new Boards(f.db).create(f.owner, { name: "second", description: "" });
   const strangerId = crypto.randomUUID();
-  const stranger = { id: strangerId, organization_id: f.owner.organization_id, email: "s@localhost", username: "s" };
+  const stranger = { id: strangerId, email: "s@localhost", username: "s" };
   await f.db.insert(users).values(stranger);
   const other = await new Boards(f.db).create({ ...f.owner, user_id: strangerId }, { name: "other", description: "" });
   for (const [n, board] of [f.owner.default_board_id, boardId, other.id].entries()) {
@@ -53,14 +53,17 @@ async function seed(f: Fixture, count: number): Promise<{ boardId: string }> {
   return { boardId };
 }
 
+/** Returns the owner as a member, who sees only the boards that they are on. */
+const toMember = (f: Fixture) => ({ ...f.owner, role: "member" as const });
+
 describe("a list in pages", () => {
   test("has every task of the user's own boards once, newest first, for any page size", async () => {
     await using f = await fixture();
     const { boardId } = await seed(f, 40);
-    const { user_id } = f.owner;
+    const person = toMember(f);
     for (const limit of [7, 80, 1000]) {
       const { rows, pages } = await readAll(async (cursor) => {
-        const { tasks: page, next_cursor, total } = await f.tasks.list(user_id, { limit, cursor });
+        const { tasks: page, next_cursor, total } = await f.tasks.list(person, { limit, cursor });
         expect(total).toBe(80);
         return { rows: page, next_cursor };
       });
@@ -69,18 +72,20 @@ describe("a list in pages", () => {
       const times = rows.map(({ created_at }) => created_at.getTime());
       expect(times).toEqual(times.toSorted((a, b) => b - a));
     }
-    const one = await f.tasks.list(user_id, { limit: 100, board_id: boardId });
+    const one = await f.tasks.list(person, { limit: 100, board_id: boardId });
     expect(one.tasks).toHaveLength(40);
-    expect(await f.tasks.list(user_id, { limit: 100, state: "FAILED" })).toEqual({ tasks: [], total: 0 });
-    expect((await f.tasks.list(user_id, { limit: 100, offset: 75 })).tasks).toHaveLength(5);
+    expect(await f.tasks.list(person, { limit: 100, state: "FAILED" })).toEqual({ tasks: [], total: 0 });
+    expect((await f.tasks.list(person, { limit: 100, offset: 75 })).tasks).toHaveLength(5);
+    expect(await f.tasks.list(f.owner, { limit: 1 })).toMatchObject({ total: 120 });
   });
 
   test("continues where it stopped while new rows are added", async () => {
     await using f = await fixture();
     await seed(f, 10);
-    const first = await f.tasks.list(f.owner.user_id, { limit: 15 });
+    const person = toMember(f);
+    const first = await f.tasks.list(person, { limit: 15 });
     await f.newTask();
-    const second = await f.tasks.list(f.owner.user_id, { limit: 15, cursor: first.next_cursor });
+    const second = await f.tasks.list(person, { limit: 15, cursor: first.next_cursor });
     expect(second.tasks).toHaveLength(5);
     expect(first.tasks.some(({ id }) => second.tasks.some((task) => task.id === id))).toBe(false);
   });
@@ -88,24 +93,26 @@ describe("a list in pages", () => {
   test("has every run, every runner and every queued run once", async () => {
     await using f = await fixture();
     await seed(f, 20);
-    const { user_id } = f.owner;
-    await f.db.insert(runners).values({ id: crypto.randomUUID(), backend: "local", tier: "small", owner_id: user_id });
+    const person = toMember(f);
+    const { user_id: owner_id, organization_id } = person;
+    const values = { id: crypto.randomUUID(), backend: "local", tier: "small", owner_id, organization_id } as const;
+    await f.db.insert(runners).values(values);
     const queries = new RunQueries(f.db);
     const agents = await readAll(async (cursor) => {
-      const { agents: rows, next_cursor, total } = await queries.list(user_id, { limit: 9, cursor });
+      const { agents: rows, next_cursor, total } = await queries.list(person, { limit: 9, cursor });
       expect(total).toBe(40);
       return { rows, next_cursor };
     });
     expect(new Set(agents.rows.map(({ id }) => id)).size).toBe(40);
     const seen = await readAll(async (cursor) => {
-      const { runners: rows, next_cursor, total } = await listVisibleRunners(f.db, user_id, { limit: 9, cursor });
+      const { runners: rows, next_cursor, total } = await listVisibleRunners(f.db, person, { limit: 9, cursor });
       expect(total).toBe(41);
       return { rows, next_cursor };
     });
     expect(new Set(seen.rows.map(({ id }) => id)).size).toBe(41);
     expect(seen.rows[0]).not.toHaveProperty("environment");
     const waiting = await readAll(async (cursor) => {
-      const { tasks: rows, next_cursor, total } = await queries.getQueue(user_id, { limit: 9, cursor });
+      const { tasks: rows, next_cursor, total } = await queries.getQueue(person, { limit: 9, cursor });
       expect(total).toBe(40);
       return { rows, next_cursor };
     });
@@ -139,15 +146,15 @@ describe("a list in pages", () => {
     async (cursor) => {
       await using f = await fixture();
       const refused = { code: "bad_request" };
-      await expect(f.tasks.list(f.owner.user_id, { limit: 1, cursor })).rejects.toMatchObject(refused);
-      await expect(new RunQueries(f.db).getQueue(f.owner.user_id, { limit: 1, cursor })).rejects.toMatchObject(refused);
+      await expect(f.tasks.list(f.owner, { limit: 1, cursor })).rejects.toMatchObject(refused);
+      await expect(new RunQueries(f.db).getQueue(f.owner, { limit: 1, cursor })).rejects.toMatchObject(refused);
     },
   );
 
   test("is counted up to a limit", async () => {
     await using f = await fixture();
     await seed(f, 600);
-    expect(await f.tasks.list(f.owner.user_id, { limit: 1 })).toMatchObject({ total: 1_000, total_capped: true });
+    expect(await f.tasks.list(f.owner, { limit: 1 })).toMatchObject({ total: 1_000, total_capped: true });
   });
 });
 
@@ -160,7 +167,7 @@ describe("a page", () => {
        from generate_series(1, 900)`,
       [f.owner.default_board_id],
     );
-    const list = (cursor?: string) => f.tasks.list(f.owner.user_id, { limit: 1000, cursor });
+    const list = (cursor?: string) => f.tasks.list(f.owner, { limit: 1000, cursor });
     const page = await list();
     expect(page.tasks[0]).not.toHaveProperty("description");
     expect(page.tasks[0]).not.toHaveProperty("metadata");
@@ -172,7 +179,7 @@ describe("a page", () => {
     expect(pages).toBeGreaterThan(1);
     expect(rows).toHaveLength(900);
     const [task] = rows;
-    expect((await f.tasks.find(f.owner.user_id, task!.id)).description).toHaveLength(200_000);
+    expect((await f.tasks.find(f.owner, task!.id)).description).toHaveLength(200_000);
   });
 
   test("of turns ends before prompts that do not fit", async () => {

@@ -21,7 +21,7 @@ describe("pausing a task", () => {
     const by = { by: f.owner.user_id };
     for (let i = 0; i < 2; i++) await f.commands.pause(task.id, by);
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "PAUSE", slot: true, status: "RUNNING" }]);
-    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
+    expect(await f.tasks.find(f.owner, task.id)).toMatchObject({ state: "IN_PROGRESS" });
     for (let i = 0; i < 2; i++) await f.commands.resume(task.id, by);
     expect(await f.db.select().from(runs)).toMatchObject([{ desired: "RUN", slot: true }]);
     expect(await notices(f, task.id)).toEqual(["Pausing the agent.", "Resuming the agent."]);

@@ -34,7 +34,7 @@ describe("a prompt", () => {
     const turn = await f.prompt(task, "fix it");
     const [run] = await f.db.select().from(runs);
     expect(run).toMatchObject({ id: turn.run_id, status: "PENDING", agent_type: "demo" });
-    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({
+    expect(await f.tasks.find(f.owner, task.id)).toMatchObject({
       state: "IN_PROGRESS",
       assigned_agent_id: run?.id,
     });
@@ -80,7 +80,7 @@ describe("stopping", () => {
     await f.commands.stop(task.id, "REVIEW", { by: f.owner.user_id, reason: "changed my mind" });
     expect(await f.db.select().from(runs)).toMatchObject([{ status: "STOPPED", slot: false, queued_at: null }]);
     expect(await f.db.select().from(turns)).toMatchObject([{ state: "CANCELLED" }]);
-    const again = await f.prompt(await f.tasks.find(f.owner.user_id, task.id));
+    const again = await f.prompt(await f.tasks.find(f.owner, task.id));
     expect(again.state).toBe("QUEUED");
   });
 
@@ -108,7 +108,7 @@ describe("stopping", () => {
     await f.db.update(turns).set({ state: "CANCELLED" }).where(eq(turns.id, first.id));
     await f.db.update(runs).set({ status: "STOPPED" }).where(eq(runs.id, first.run_id));
     expect(await prompted).not.toBe(first.run_id);
-    expect(await f.tasks.find(f.owner.user_id, task.id)).toMatchObject({ state: "IN_PROGRESS" });
+    expect(await f.tasks.find(f.owner, task.id)).toMatchObject({ state: "IN_PROGRESS" });
   });
 
   test("fails with no_run if there is no run", async () => {

@@ -1,5 +1,13 @@
-import { type RunStatus, WharfError } from "@wharf/contract";
+import { type BoardRole, type RunStatus, WharfError } from "@wharf/contract";
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
+import {
+  isVisibleBoard,
+  isVisibleTask,
+  requireBoardPermission,
+  type Scope,
+  selectBoardRole,
+  type VisibilityScope,
+} from "../../access/index.ts";
 import {
   countNewest,
   createCursorLookup,
@@ -15,7 +23,6 @@ import {
   schema,
   sortByKeys,
 } from "../../store/index.ts";
-import { isVisibleTo } from "../../tasks/index.ts";
 import { type TurnRow, turnColumns } from "../state/transitions.ts";
 
 const { boards, runners, runs, tasks, turns } = schema;
@@ -49,9 +56,12 @@ export class RunQueries {
   }
 
   /** Returns the newest runs first. */
-  async list(ownerId: string, filter: PageQuery & { status?: RunStatus | undefined }): Promise<RunPage & TotalCount> {
+  async list(
+    scope: VisibilityScope,
+    filter: PageQuery & { status?: RunStatus | undefined },
+  ): Promise<RunPage & TotalCount> {
     const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
-    const newest: NewestQuery = { table: "runs", where, ownerId };
+    const newest: NewestQuery = { table: "runs", where, boards: isVisibleBoard(scope) };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
       countNewest(this.#db, newest, maxCounted),
@@ -86,12 +96,13 @@ export class RunQueries {
     return (await this.listForTask(taskId, { limit: 1 })).agents[0];
   }
 
-  async getRun(ownerId: string, id: string): Promise<RunView> {
+  async getRun(scope: Scope, id: string): Promise<RunView> {
     const matches = createIdCondition(runs.id, id);
     if (!matches) throw new WharfError("run_not_found", { id });
-    const rows = await this.#selectRuns(and(matches, isVisibleTo(ownerId))).limit(2);
+    const rows = await this.#selectRuns(and(matches, isVisibleTask(scope)), selectBoardRole(scope)).limit(2);
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "run", id });
     if (!rows[0]) throw new WharfError("run_not_found", { id });
+    requireBoardPermission(scope, rows[0].role);
     return toView(rows[0]);
   }
 
@@ -126,7 +137,10 @@ export class RunQueries {
   }
 
   /** Returns runs that wait for a slot, in the order of the queue. */
-  async getQueue(ownerId: string, page: PageQuery): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
+  async getQueue(
+    scope: VisibilityScope,
+    page: PageQuery,
+  ): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
     const { limit, offset = 0 } = page;
     const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
     const afterCursor = cursor
@@ -137,7 +151,7 @@ export class RunQueries {
         select id, -priority as rank, queued_at from runs
         where board_id = boards.id and queued_at is not null and ${condition}
         order by -priority, queued_at, id limit ${maxRows}) page
-      where boards.owner_id = ${ownerId} and boards.deleted_at is null`;
+      where ${isVisibleBoard(scope)}`;
     const [{ rows: keys }, { rows: counted }] = await Promise.all([
       this.#db.execute<{ id: string; rank: number; at: string }>(sql`
         select id, rank, queued_at::text as at from (${createQueueQuery(afterCursor, limit + offset + 1)}) listed
@@ -163,7 +177,7 @@ export class RunQueries {
     };
   }
 
-  #selectRuns(where: Parameters<ReturnType<ReturnType<Database["select"]>["from"]>["where"]>[0]) {
+  #selectRuns(where: SQL | undefined, role: SQL<BoardRole> = sql`null`) {
     // The limit keeps this a lookup per run; a plain join would scan all runners.
     const runner = this.#db
       .select({ isolation: runners.isolation, backend: runners.backend })
@@ -172,7 +186,7 @@ export class RunQueries {
       .limit(1)
       .as("runner");
     return this.#db
-      .select({ run: runs, runner: { isolation: runner.isolation, backend: runner.backend } })
+      .select({ role, run: runs, runner: { isolation: runner.isolation, backend: runner.backend } })
       .from(runs)
       .innerJoin(tasks, eq(tasks.id, runs.task_id))
       .innerJoin(boards, eq(boards.id, tasks.board_id))

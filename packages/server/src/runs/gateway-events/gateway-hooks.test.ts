@@ -168,7 +168,7 @@ test("a connection to a host counts for its task, with the port if it is unusual
     for (const port of [443, 80, 8443])
       hooks.hostUse?.(context, { name: "files.example", port, bytes_in: 1, bytes_out: 2, duration_ms: 3, ended: true });
   }
-  const { hosts } = await new HostReports(f.db).read(f.owner.organization_id, HostUsageQuery.parse({}));
+  const { hosts } = await new HostReports(f.db).read(f.owner, HostUsageQuery.parse({}));
   expect(hosts).toMatchObject([
     { host: "files.example", connections: 2, bytes_in: 2, bytes_out: 4 },
     { host: "files.example:8443", connections: 1, bytes_in: 1, bytes_out: 2 },

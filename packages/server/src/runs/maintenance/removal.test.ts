@@ -52,17 +52,16 @@ describe("a deleted task", () => {
     await using f = await fixture();
     const { made } = await newBoard(f, 1);
     const [task] = made;
-    const { user_id } = f.owner;
     const queries = new RunQueries(f.db);
     const [lease] = await claim(f.db, "a");
     const run = await queries.getLatestRun(task!.id);
     await f.commands.delete(task!.id);
 
-    await expect(f.tasks.find(user_id, task!.id)).rejects.toMatchObject(taskNotFound);
-    expect((await f.tasks.list(user_id, { limit: 10, offset: 0 })).tasks).toEqual([]);
-    await expect(queries.getRun(user_id, run!.id)).rejects.toMatchObject({ code: "run_not_found" });
-    expect((await queries.list(user_id, { limit: 10, offset: 0 })).agents).toEqual([]);
-    await expect(getVisibleRunner(f.db, user_id, run!.runner_id!)).rejects.toMatchObject({ code: "runner_not_found" });
+    await expect(f.tasks.find(f.owner, task!.id)).rejects.toMatchObject(taskNotFound);
+    expect((await f.tasks.list(f.owner, { limit: 10, offset: 0 })).tasks).toEqual([]);
+    await expect(queries.getRun(f.owner, run!.id)).rejects.toMatchObject({ code: "run_not_found" });
+    expect((await queries.list(f.owner, { limit: 10, offset: 0 })).agents).toEqual([]);
+    await expect(getVisibleRunner(f.db, f.owner, run!.runner_id!)).rejects.toMatchObject({ code: "runner_not_found" });
     await expect(f.prompt(task!)).rejects.toMatchObject(taskNotFound);
     await expect(f.commands.delete(task!.id)).rejects.toMatchObject(taskNotFound);
     const appending = f.log.write(({ append }) =>
@@ -86,7 +85,7 @@ describe("a deleted task", () => {
     expect(await f.db.$count(dropped_branches)).toBe(0);
     expect(await countRows(f)).toMatchObject({ boards: 2, tasks: 1, runs: 1, turns: 1, permissions: 1, pushes: 1 });
     expect(await f.log.read(made[0]!.id, 0, 10)).toEqual([]);
-    expect((await f.tasks.list(f.owner.user_id, { board_id: id, limit: 10, offset: 0 })).total).toBe(1);
+    expect((await f.tasks.list(f.owner, { board_id: id, limit: 10, offset: 0 })).total).toBe(1);
   });
 
   test("with a long log is removed in small steps", async () => {
@@ -119,12 +118,11 @@ describe("a deleted board", () => {
     await using f = await fixture();
     const kept = await f.prompt(await f.newTask());
     const { id, made } = await newBoard(f, 3);
-    const { user_id } = f.owner;
     await f.commands.deleteBoard(id);
-    await expect(new Boards(f.db).get(user_id, id)).rejects.toMatchObject({ code: "board_not_found" });
-    await expect(f.tasks.find(user_id, made[0]!.id)).rejects.toMatchObject(taskNotFound);
-    expect((await f.tasks.list(user_id, { limit: 10, offset: 0 })).total).toBe(1);
-    expect((await new RunQueries(f.db).list(user_id, { limit: 10, offset: 0 })).agents).toMatchObject([
+    await expect(new Boards(f.db).get(f.owner, id)).rejects.toMatchObject({ code: "board_not_found" });
+    await expect(f.tasks.find(f.owner, made[0]!.id)).rejects.toMatchObject(taskNotFound);
+    expect((await f.tasks.list(f.owner, { limit: 10, offset: 0 })).total).toBe(1);
+    expect((await new RunQueries(f.db).list(f.owner, { limit: 10, offset: 0 })).agents).toMatchObject([
       { id: kept.run_id },
     ]);
 

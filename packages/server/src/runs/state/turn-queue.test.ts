@@ -30,7 +30,7 @@ const line = async (f: Fixture, task: TaskRow) => {
   const prompts = new Map((await f.db.select().from(turns)).map(({ id, prompt }) => [id, prompt]));
   return (await getOpenTurns(f.db, task.id)).map(({ id }) => prompts.get(id));
 };
-const getTaskState = async (f: Fixture, task: TaskRow) => (await f.tasks.find(f.owner.user_id, task.id)).state;
+const getTaskState = async (f: Fixture, task: TaskRow) => (await f.tasks.find(f.owner, task.id)).state;
 const runRow = async (f: Fixture) => (await f.db.select().from(runs))[0]!;
 const createActor = (f: Fixture) => ({ by: f.owner.user_id });
 

@@ -1,10 +1,9 @@
+import { BoardRole, OrganizationRole } from "@wharf/contract";
 import { sql } from "drizzle-orm";
-import { index, pgTable, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
-import { stamps } from "./columns.ts";
+import { boolean, check, index, pgTable, primaryKey, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
+import { createOneOfCheck, stamps } from "./columns.ts";
 
-/**
- * A tenant. A laptop has one; every board and user has belonged to one since the first migration.
- */
+/** A tenant. A laptop has one; every board belongs to one. */
 export const organizations = pgTable("organizations", {
   id: uuid().primaryKey(),
   name: varchar({ length: 255 }).notNull(),
@@ -12,23 +11,38 @@ export const organizations = pgTable("organizations", {
   ...stamps,
 });
 
-export const users = pgTable(
-  "users",
+/** A person, or a program with its own tokens. */
+export const users = pgTable("users", {
+  id: uuid().primaryKey(),
+  email: varchar({ length: 255 }).notNull().unique(),
+  username: varchar({ length: 100 }).notNull().unique(),
+  /** Absent for the owner of a laptop, who authenticates with the owner token. */
+  password_hash: text(),
+  /** Whether the user runs the server, which concerns all organisations. */
+  is_operator: boolean().notNull().default(false),
+  /** Whether the user is a program, which has tokens but no login. */
+  is_service: boolean().notNull().default(false),
+  ...stamps,
+});
+
+/** The people of each organisation. A person may be in several. */
+export const memberships = pgTable(
+  "memberships",
   {
-    id: uuid().primaryKey(),
     organization_id: uuid()
       .notNull()
       .references(() => organizations.id, { onDelete: "cascade" }),
-    email: varchar({ length: 255 }).notNull().unique(),
-    username: varchar({ length: 100 }).notNull().unique(),
-    /** Absent for the owner of a laptop, who authenticates with the owner token. */
-    password_hash: text(),
-    role: text({ enum: ["admin", "member", "viewer"] })
+    user_id: uuid()
       .notNull()
-      .default("member"),
+      .references(() => users.id, { onDelete: "cascade" }),
+    role: text().$type<OrganizationRole>().notNull(),
     ...stamps,
   },
-  (t) => [index("users_organization").on(t.organization_id)],
+  (t) => [
+    primaryKey({ name: "memberships_pkey", columns: [t.organization_id, t.user_id] }),
+    check("memberships_role", createOneOfCheck("role", OrganizationRole.options)),
+    index("memberships_user").on(t.user_id),
+  ],
 );
 
 export const boards = pgTable(
@@ -52,9 +66,29 @@ export const boards = pgTable(
   },
   (t) => [
     index("boards_owner").on(t.owner_id, t.created_at, t.id),
-    index("boards_organization").on(t.organization_id),
+    index("boards_organization").on(t.organization_id, t.created_at, t.id),
     index("boards_deleted")
       .on(t.deleted_at)
       .where(sql`deleted_at is not null`),
+  ],
+);
+
+/** The people who see a board, beside the admins of its organisation, who see all of them. */
+export const board_members = pgTable(
+  "board_members",
+  {
+    board_id: uuid()
+      .notNull()
+      .references(() => boards.id, { onDelete: "cascade" }),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    role: text().$type<BoardRole>().notNull(),
+    ...stamps,
+  },
+  (t) => [
+    primaryKey({ name: "board_members_pkey", columns: [t.board_id, t.user_id] }),
+    check("board_members_role", createOneOfCheck("role", BoardRole.options)),
+    index("board_members_user").on(t.user_id, t.board_id),
   ],
 );

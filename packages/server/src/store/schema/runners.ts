@@ -60,7 +60,10 @@ export const runners = pgTable(
       .on(t.board_id, ...getNewestFirstColumns(t))
       .where(sql`state <> 'DESTROYED'`),
     index("runners_board_state").on(t.board_id, t.state, ...getNewestFirstColumns(t)),
-    index("runners_organization").on(t.organization_id),
+    index("runners_organization")
+      .on(t.organization_id, ...getNewestFirstColumns(t))
+      .where(sql`state <> 'DESTROYED'`),
+    index("runners_organization_state").on(t.organization_id, t.state, ...getNewestFirstColumns(t)),
     index("runners_destroyed")
       .on(t.updated_at)
       .where(sql`state = 'DESTROYED'`),

@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { type Budget, type BudgetInput, type BudgetScope, WharfError } from "@wharf/contract";
 import { type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
-import type { Principal } from "../../access/index.ts";
+import { isOnVisibleBoard, type Scope, type VisibilityScope } from "../../access/index.ts";
 import type { Database, Executor } from "../../store/index.ts";
 import { defaultRules, isReplacedDefault } from "./default-budget.ts";
 import { createInitialUsage } from "./initial-usage.ts";
 import { type BudgetRow, budgetRowColumns, presentBudget } from "./present-budget.ts";
 import { toMicroUsd } from "./usd.ts";
+
+/** The person who sets a budget, and their organisation. */
+type BudgetWriter = Pick<Scope, "organization_id" | "user_id">;
 
 interface BudgetTarget {
   readonly scope: BudgetScope;
@@ -34,23 +37,28 @@ export class Budgets {
 
   /** Returns the budgets that people set, or all that a task's requests count in. */
   async list(
-    { organization_id }: Principal,
+    scope: VisibilityScope,
     { task, limit }: { task?: ListedTask | undefined; limit: number },
   ): Promise<Budget[]> {
+    const { organization_id } = scope;
     const ids = task && [task.id, task.board_id, task.created_by, organization_id].filter((id) => id !== null);
     const isListed = ids
       ? sql`budgets.target_id = any(${sql.param(ids)}::uuid[])
           and (budgets.amount is not null or ${this.#defaultAmount !== undefined})
           and not ${sql.raw(isReplacedDefault)}`
       : sql`budgets.amount is not null`;
-    return this.#read(this.#db, sql`${isListed} and budgets.organization_id = ${organization_id}`, limit);
+    return this.#read(
+      this.#db,
+      sql`${isListed} and budgets.organization_id = ${organization_id} and ${isVisible(scope)}`,
+      limit,
+    );
   }
 
   /** Creates a budget, or changes the one of the same period. What was spent before counts. */
-  async set(principal: Principal, input: BudgetInput): Promise<Budget> {
-    const { organization_id } = principal;
+  async set(scope: BudgetWriter, input: BudgetInput): Promise<Budget> {
+    const { organization_id } = scope;
     const target = await this.#getTarget(organization_id, input);
-    const change = { target, input, principal };
+    const change = { target, input, scope };
     const id =
       (await updateBudget(this.#db, change)) ??
       (await this.#db.transaction((tx) => createBudget(tx, change))) ??
@@ -61,7 +69,7 @@ export class Budgets {
     return budget;
   }
 
-  async remove({ organization_id }: Principal, id: string): Promise<void> {
+  async remove({ organization_id }: BudgetWriter, id: string): Promise<void> {
     const { rowCount } = await this.#db.execute(
       sql`delete from budgets where id = ${id} and organization_id = ${organization_id}`,
     );
@@ -93,7 +101,7 @@ export class Budgets {
     if (user === undefined) return { scope: "organization", id: organizationId };
     const isId = z.uuid().safeParse(user).success;
     const { rows } = await this.#db.execute<{ id: string }>(sql`
-      select id from users
+      select id from users join memberships on memberships.user_id = users.id
       where organization_id = ${organizationId} and ${isId ? sql`id = ${user}` : sql`username = ${user}`}`);
     if (!rows[0]) throw new WharfError("budget_user_not_found", { user });
     return { scope: "user", id: rows[0].id };
@@ -114,20 +122,28 @@ export class Budgets {
   }
 }
 
+/** Budgets of the organisation, of the person, and of what is on visible boards. */
+const isVisible = (scope: VisibilityScope): SQL =>
+  scope.role === "admin"
+    ? sql`true`
+    : sql`(num_nonnulls(budgets.task_id, budgets.board_id, budgets.user_id) = 0
+        or budgets.user_id = ${scope.user_id}
+        or ${isOnVisibleBoard(scope, sql`coalesce(budgets.board_id, tasks.board_id)`)})`;
+
 interface BudgetChange {
   readonly target: BudgetTarget;
   readonly input: BudgetInput;
-  readonly principal: Principal;
+  readonly scope: BudgetWriter;
 }
 
 /** Changes the budget of a target and a period; returns its id if there is one. */
-async function updateBudget(tx: Executor, { target, input, principal }: BudgetChange): Promise<string | undefined> {
+async function updateBudget(tx: Executor, { target, input, scope }: BudgetChange): Promise<string | undefined> {
   const { amount_usd, action, warn_share, period } = input;
   const { rows } = await tx.execute<{ id: string }>(sql`
     update budgets set amount = ${toMicroUsd(amount_usd)},
       action = coalesce(${action ?? null}, action), warn_share = coalesce(${warn_share ?? null}::float8, warn_share),
-      is_warned = false, is_limit_reported = false, created_by = ${principal.user_id}, updated_at = now()
-    where target_id = ${target.id} and period = ${period} and organization_id = ${principal.organization_id}
+      is_warned = false, is_limit_reported = false, created_by = ${scope.user_id}, updated_at = now()
+    where target_id = ${target.id} and period = ${period} and organization_id = ${scope.organization_id}
     returning id`);
   return rows[0]?.id;
 }
@@ -136,9 +152,9 @@ async function updateBudget(tx: Executor, { target, input, principal }: BudgetCh
  * Creates the budget of a target with what was spent in its period; returns its id unless there is
  * one by now. Nothing is reserved or settled meanwhile.
  */
-async function createBudget(tx: Executor, { target, input, principal }: BudgetChange): Promise<string | undefined> {
+async function createBudget(tx: Executor, { target, input, scope }: BudgetChange): Promise<string | undefined> {
   const { period, amount_usd, action = defaultRules.action, warn_share = defaultRules.warnShare } = input;
-  const { organization_id, user_id } = principal;
+  const { organization_id, user_id } = scope;
   // The foreign key needs this lock, which must not be waited for while the ledger waits.
   if (target.scope === "task") await tx.execute(sql`select from tasks where id = ${target.id} for key share`);
   await tx.execute(sql`lock table model_reservations in share row exclusive mode`);

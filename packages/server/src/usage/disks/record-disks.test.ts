@@ -47,7 +47,7 @@ const passTime = (f: Fixture, hours: number) =>
   });
 
 const readStorage = async (f: Fixture, query: object = {}) =>
-  new ResourceReports(f.db).read(f.owner.organization_id, ResourceUsageQuery.parse(query));
+  new ResourceReports(f.db).read(f.owner, ResourceUsageQuery.parse(query));
 
 describe("the disk of a runner", () => {
   test("counts from its record until the runner is destroyed, also while it is stopped", async () => {
@@ -105,7 +105,7 @@ describe("the disk of a runner", () => {
     await using f = await fixture();
     const { organization_id, user_id } = f.owner;
     const other = randomUUID();
-    await f.db.insert(users).values({ id: other, organization_id, username: "other", email: "other@example.com" });
+    await f.db.insert(users).values({ id: other, username: "other", email: "other@example.com" });
     const task = await f.newTask();
     const first = await f.prompt(task);
     await claim(f.db, "a");

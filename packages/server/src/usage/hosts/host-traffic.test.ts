@@ -10,8 +10,7 @@ import { HostTraffic } from "./host-traffic.ts";
 import { maxHosts } from "./record-host-traffic.ts";
 
 const openTraffic = (db: LedgerDatabase) => new HostTraffic({ db, logger: pino({ level: "silent" }), writeDelayMs: 1 });
-const read = (f: Fixture, query: object = {}) =>
-  new HostReports(f.db).read(f.owner.organization_id, HostUsageQuery.parse(query));
+const read = (f: Fixture, query: object = {}) => new HostReports(f.db).read(f.owner, HostUsageQuery.parse(query));
 const listHosts = async (f: Fixture, query?: object) =>
   (await read(f, query)).hosts.map(({ host, connections, bytes_in, bytes_out }) => [
     host,
@@ -42,7 +41,9 @@ test("connections count by task and host, also those of several writes, with the
   const { hosts, truncated } = await read(f, { limit: 1 });
   expect([hosts.length, truncated]).toEqual([1, true]);
   expect(Date.parse(hosts[0]!.last_at)).toBeGreaterThan(Date.parse(hosts[0]!.first_at));
-  expect(await new HostReports(f.db).read(randomUUID(), HostUsageQuery.parse({}))).toEqual({
+  expect(
+    await new HostReports(f.db).read({ ...f.owner, organization_id: randomUUID() }, HostUsageQuery.parse({})),
+  ).toEqual({
     hosts: [],
     truncated: false,
   });

@@ -1,6 +1,7 @@
 import type { HostUsageQuery, HostUsageReport } from "@wharf/contract";
 import { and, eq, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
+import { isVisibleUsage, type VisibilityScope } from "../../access/index.ts";
 import { type Database, schema } from "../../store/index.ts";
 
 const { host_usage } = schema;
@@ -15,7 +16,7 @@ export class HostReports {
     this.#db = db;
   }
 
-  async read(organizationId: string, { task_id, board_id, limit }: HostUsageQuery): Promise<HostUsageReport> {
+  async read(scope: VisibilityScope, { task_id, board_id, limit }: HostUsageQuery): Promise<HostUsageReport> {
     const rows = await this.#db
       .select({
         host: host_usage.host,
@@ -28,7 +29,7 @@ export class HostReports {
       .from(host_usage)
       .where(
         and(
-          eq(host_usage.organization_id, organizationId),
+          isVisibleUsage(scope, { hasUser: false }),
           task_id === undefined ? undefined : eq(host_usage.task_id, task_id),
           board_id === undefined ? undefined : eq(host_usage.board_id, board_id),
         ),

@@ -47,7 +47,8 @@ export interface ReportSource<GroupName extends string> {
   readonly sums: SQL;
   /** The order of rows that do not stand for times. */
   readonly order: SQL;
-  readonly organizationId: string;
+  /** The condition on rows that the reader sees. */
+  readonly visible: SQL;
   /** Values of columns that select what counts. */
   readonly filters: Readonly<Record<string, string | undefined>>;
 }
@@ -91,10 +92,10 @@ export async function readReport<Sums extends Record<string, unknown>, GroupName
 }
 
 function createCondition(
-  { organizationId, filters }: Pick<ReportSource<string>, "organizationId" | "filters">,
+  { visible, filters }: Pick<ReportSource<string>, "visible" | "filters">,
   { from, to }: ReportTimes,
 ): SQL {
-  const conditions = [sql`organization_id = ${organizationId}`, sql`hour >= ${from}`];
+  const conditions = [visible, sql`hour >= ${from}`];
   if (to !== undefined) conditions.push(sql`hour < ${to}`);
   for (const [column, value] of Object.entries(filters))
     if (value !== undefined) conditions.push(sql`${sql.identifier(column)} = ${value}`);

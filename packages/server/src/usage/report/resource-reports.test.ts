@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { ResourceUsageQuery } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
+import type { VisibilityScope } from "../../access/index.ts";
 import { schema } from "../../store/index.ts";
 import { ResourceReports } from "./resource-reports.ts";
 
@@ -24,8 +25,8 @@ async function addHours(f: Fixture, rows: readonly Partial<HourRow>[]): Promise<
 
 /** The fixtures are of this year. */
 const from = "2026-01-01T00:00:00.000Z";
-const read = (f: Fixture, query: object, organizationId = f.owner.organization_id) =>
-  new ResourceReports(f.db).read(organizationId, ResourceUsageQuery.parse({ from, ...query }));
+const read = (f: Fixture, query: object, scope: VisibilityScope = f.owner) =>
+  new ResourceReports(f.db).read(scope, ResourceUsageQuery.parse({ from, ...query }));
 
 describe("a report of resources", () => {
   test("sums up what the organisation's runners used, and nothing of another one", async () => {
@@ -35,7 +36,7 @@ describe("a report of resources", () => {
     await addHours(f, [{}, { cpu_ms: 1 }, { organization_id: randomUUID() }]);
     const total = { running_seconds: 120, cpu_seconds: 1.501, memory_gib_hours: 2, storage_gib_hours: 0 };
     expect(await read(f, {})).toEqual({ from, rows: [], truncated: false, total });
-    expect((await read(f, {}, randomUUID())).total).toEqual(none);
+    expect((await read(f, {}, { ...f.owner, organization_id: randomUUID() })).total).toEqual(none);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 import type { ResourceGroup, ResourceSums, ResourceUsageQuery, ResourceUsageReport } from "@wharf/contract";
 import { sql } from "drizzle-orm";
+import { isVisibleUsage, type VisibilityScope } from "../../access/index.ts";
 import type { Database } from "../../store/index.ts";
 import { commonGroups, type Group, readReport } from "./read-report.ts";
 import { selectResourceHours } from "./select-resource-hours.ts";
@@ -22,14 +23,14 @@ export class ResourceReports {
     this.#db = db;
   }
 
-  read(organizationId: string, query: ResourceUsageQuery): Promise<ResourceUsageReport> {
+  read(scope: VisibilityScope, query: ResourceUsageQuery): Promise<ResourceUsageReport> {
     const { task_id, board_id, user_id, run_id, agent_type } = query;
     const source = {
       selectHours: selectResourceHours,
       groups,
       sums,
       order: sql`running_seconds desc, storage_gib_hours desc, cpu_seconds desc`,
-      organizationId,
+      visible: isVisibleUsage(scope, { hasUser: true }),
       filters: { task_id, board_id, user_id, run_id, agent_type },
     };
     return readReport<ResourceSums, ResourceGroup>(this.#db, source, query);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { UsageQuery } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
+import type { VisibilityScope } from "../../access/index.ts";
 import { schema } from "../../store/index.ts";
 import { UsageReports } from "./usage-reports.ts";
 
@@ -38,8 +39,8 @@ async function addHours(f: Fixture, rows: readonly Partial<HourRow>[]): Promise<
 
 /** The fixtures are of this year. */
 const from = "2026-01-01T00:00:00.000Z";
-const read = (f: Fixture, query: object, organizationId = f.owner.organization_id) =>
-  new UsageReports(f.db).read(organizationId, UsageQuery.parse({ from, ...query }));
+const read = (f: Fixture, query: object, scope: VisibilityScope = f.owner) =>
+  new UsageReports(f.db).read(scope, UsageQuery.parse({ from, ...query }));
 
 describe("a usage report", () => {
   test("sums up all that the organisation used, and nothing of another one", async () => {
@@ -65,7 +66,7 @@ describe("a usage report", () => {
         duration_ms: 200,
       },
     });
-    expect((await read(f, {}, randomUUID())).total.requests).toBe(0);
+    expect((await read(f, {}, { ...f.owner, organization_id: randomUUID() })).total.requests).toBe(0);
   });
 
   test("has a row for each task, the most expensive first, with its title while it exists", async () => {
@@ -152,7 +153,7 @@ describe("a usage report", () => {
       f,
       [29, 31].map((days) => ({ hour: toHour(getEndMs() - days * day) })),
     );
-    const report = await new UsageReports(f.db).read(f.owner.organization_id, UsageQuery.parse(query));
+    const report = await new UsageReports(f.db).read(f.owner, UsageQuery.parse(query));
     expect(report.total.requests).toBe(1);
     expect(Math.abs(Date.parse(report.from) - toHour(getEndMs() - 30 * day).getTime())).toBeLessThanOrEqual(3_600_000);
   });

@@ -1,5 +1,6 @@
 import type { UsageGroup, UsageQuery, UsageReport, UsageSums } from "@wharf/contract";
 import { sql } from "drizzle-orm";
+import { isVisibleUsage, type VisibilityScope } from "../../access/index.ts";
 import type { Database } from "../../store/index.ts";
 import { commonGroups, type Group, readReport } from "./read-report.ts";
 
@@ -37,14 +38,14 @@ export class UsageReports {
     this.#db = db;
   }
 
-  read(organizationId: string, query: UsageQuery): Promise<UsageReport> {
+  read(scope: VisibilityScope, query: UsageQuery): Promise<UsageReport> {
     const { task_id, board_id, user_id, run_id, agent_type, route, model } = query;
     const source = {
       selectHours: () => sql`usage_hours`,
       groups,
       sums,
       order: sql`cost_usd desc, requests desc`,
-      organizationId,
+      visible: isVisibleUsage(scope, { hasUser: true }),
       filters: { task_id, board_id, user_id, run_id, agent_type, route, model },
     };
     return readReport<UsageSums, UsageGroup>(this.#db, source, query);

@@ -153,9 +153,7 @@ describe("a runner's samples", () => {
     await using f = await fixture();
     const { organization_id, user_id } = f.owner;
     const other = randomUUID();
-    await f.db
-      .insert(schema.users)
-      .values({ id: other, organization_id, username: "other", email: "other@example.com" });
+    await f.db.insert(schema.users).values({ id: other, username: "other", email: "other@example.com" });
     const task = await f.newTask();
     const { run_id } = await f.prompt(task);
     const id = await createRunner(f, { organization_id: null, tier: "large" });

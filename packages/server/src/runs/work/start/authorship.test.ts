@@ -15,9 +15,8 @@ const get = (userId: string | null, author?: typeof serverAuthor) =>
   getAuthor({ db: setting.db, getServerAuthor: async () => author }, userId);
 
 async function createUser(username: string, email: string): Promise<string> {
-  const { organization_id } = setting.owner;
   const id = randomUUID();
-  await setting.db.insert(schema.users).values({ id, organization_id, username, email });
+  await setting.db.insert(schema.users).values({ id, username, email });
   return id;
 }
 
