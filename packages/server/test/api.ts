@@ -1,9 +1,9 @@
 import { pino } from "pino";
-import { Authenticator } from "../src/access/index.ts";
+import { AccessTokens, Authenticator, Members, Organizations } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
 import { createApi } from "../src/api/index.ts";
 import { RunQueries } from "../src/runs/index.ts";
-import { Boards } from "../src/tasks/index.ts";
+import { BoardMembers, Boards } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
 
 type Modules = Parameters<typeof createApi>[0]["modules"];
@@ -20,8 +20,14 @@ export interface ServedApi extends AsyncDisposable {
  * test provides them.
  */
 export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise<ServedApi> {
+  const boards = new Boards(f.db);
+  const ignoreChange = () => undefined;
   const modules: Partial<Modules> = {
-    boards: new Boards(f.db),
+    boards,
+    boardMembers: new BoardMembers(f.db, boards, ignoreChange),
+    organizations: new Organizations(f.db),
+    members: new Members(f.db, ignoreChange),
+    accessTokens: new AccessTokens(f.db, ignoreChange),
     tasks: f.tasks,
     commands: f.commands,
     queries: new RunQueries(f.db),
@@ -38,7 +44,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
   const app = await createApi({
     logger: pino({ level: "silent" }),
     guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
-    authenticator: new Authenticator({ ownerToken: token, owner: f.owner }),
+    authenticator: new Authenticator({ db: f.db, ownerToken: token, owner: f.owner }),
     modules: modules as Modules,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });

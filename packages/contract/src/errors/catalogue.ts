@@ -1,3 +1,4 @@
+import { accessErrors } from "./access-errors.ts";
 import { agentErrors } from "./agent-errors.ts";
 import { budgetErrors } from "./budget-errors.ts";
 import type { Catalogue } from "./catalogue-entry.ts";
@@ -17,6 +18,7 @@ import { terminalErrors } from "./terminal-errors.ts";
 /** Every error that Wharf reports: one code for each situation that a caller can act on. */
 export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...requestErrors,
+  ...accessErrors,
   ...taskErrors,
   ...agentErrors,
   ...modelErrors,

@@ -1,3 +1,4 @@
+import type { AccessErrors } from "./access-errors.ts";
 import type { AgentErrors } from "./agent-errors.ts";
 import type { BudgetErrors } from "./budget-errors.ts";
 import type { CommandErrors } from "./command-errors.ts";
@@ -16,6 +17,7 @@ import type { TerminalErrors } from "./terminal-errors.ts";
 export interface ErrorContexts
   extends
     RequestErrors,
+    AccessErrors,
     TaskErrors,
     AgentErrors,
     ModelErrors,

@@ -1,11 +1,8 @@
-import { type Permission, permissions } from "../permissions.ts";
-import type { Catalogue, NoContext } from "./catalogue-entry.ts";
+import type { Catalogue } from "./catalogue-entry.ts";
 import { formatBytes } from "./format-bytes.ts";
 
 export interface RequestErrors {
   bad_request: { issues: readonly { path: string; message: string }[] };
-  unauthenticated: NoContext;
-  permission_missing: { permission: Permission; reason: "role" | "board" | "token" };
   allowed_host_not_found: { id: string };
   forbidden_origin: { host: string };
   route_not_found: { method: string; path: string };
@@ -16,12 +13,6 @@ export interface RequestErrors {
   internal: { reference: string };
 }
 
-const lackReasons = {
-  role: "your role does not have it",
-  board: "your role on this board does not have it",
-  token: "the token does not have it",
-} as const;
-
 /** Errors that any request can meet. */
 export const requestErrors: Catalogue<RequestErrors> = {
   bad_request: {
@@ -30,26 +21,6 @@ export const requestErrors: Catalogue<RequestErrors> = {
     message: ({ issues }) =>
       `The request is not valid: ${issues.map((i) => (i.path ? `${i.path}: ${i.message}` : i.message)).join("; ")}`,
     next: () => "Correct the request and send it again.",
-  },
-  unauthenticated: {
-    http: 401,
-    grpc: "UNAUTHENTICATED",
-    message: () => "The token is missing or not valid.",
-    next: () =>
-      "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
-  },
-  permission_missing: {
-    http: 403,
-    grpc: "PERMISSION_DENIED",
-    message: ({ permission, reason }) =>
-      `The request needs the permission '${permission}', and ${lackReasons[reason]}.`,
-    next: ({ permission, reason }) => {
-      if (reason === "token") return `Use a token with '${permission}'.`;
-      if (reason === "board") return "Ask an owner of the board for another role.";
-      return permissions[permission].role === "operator"
-        ? "Ask the person who runs the server."
-        : "Ask an admin of the organization for another role.";
-    },
   },
   allowed_host_not_found: {
     http: 404,

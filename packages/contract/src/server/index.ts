@@ -4,6 +4,7 @@ import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
 import { hostUsageApi } from "./host-usage.ts";
 import { orchestratorApi } from "./orchestrator.ts";
+import { peopleApi } from "./people.ts";
 import { resourceUsageApi } from "./resource-usage.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
 import { runnerFilesApi } from "./runner-files.ts";
@@ -23,6 +24,7 @@ export * from "./host-usage.ts";
 export * from "./ids.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
+export * from "./people.ts";
 export * from "./resource-usage.ts";
 export * from "./runner-commands.ts";
 export * from "./runner-files.ts";
@@ -46,6 +48,7 @@ export const api = {
   ...allowedHostsApi,
   ...orchestratorApi,
   ...systemApi,
+  ...peopleApi,
   ...usageApi,
   ...budgetsApi,
   ...resourceUsageApi,

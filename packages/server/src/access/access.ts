@@ -1,4 +1,4 @@
-import { createHash, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { and, asc, eq, isNull } from "drizzle-orm";
 import { type Database, schema } from "../store/index.ts";
 
@@ -10,12 +10,6 @@ export interface Owner {
   readonly organization_id: string;
   readonly default_board_id: string;
 }
-
-const getDigest = (text: string) => createHash("sha256").update(text).digest();
-
-/** Compares two tokens without revealing by its timing where they differ. */
-export const isSameToken = (presentedToken: string, real: string): boolean =>
-  timingSafeEqual(getDigest(presentedToken), getDigest(real));
 
 /**
  * Creates the organisation, the owner and the first board in an empty database; returns the

@@ -3,7 +3,10 @@
  * folder keeps for its server.
  */
 export { ensureOwner, type Owner } from "./access.ts";
+export { AccessTokens } from "./access-tokens.ts";
 export { Authenticator } from "./authenticator.ts";
+export { findMember, Members } from "./members.ts";
+export { Organizations } from "./organizations.ts";
 export { type Caller, createScope, requireBoardPermission, requirePermission, type Scope } from "./scope.ts";
 export { type StoredValue, ensureStoredSecret, ensureStoredValue } from "./stored-value.ts";
 export {

@@ -1,10 +1,10 @@
 import { WharfError } from "@wharf/contract";
-import { Authenticator } from "../access/index.ts";
+import { AccessTokens, Authenticator, Members, Organizations } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
 import type { Config } from "../config/index.ts";
 import { RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
-import { Boards, Tasks } from "../tasks/index.ts";
+import { BoardMembers, Boards, Tasks } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
@@ -22,7 +22,7 @@ interface HttpSources {
 export async function startHttp(setup: ServerSetup, { storage, host, services }: HttpSources) {
   const { options, logger, secrets, parts, stop } = setup;
   const { config, version } = options;
-  const { db, keys, owner, token } = storage;
+  const { db, keys, owner, token, wakeup } = storage;
   const { backend, log, mirrors, agentTypes, allowLists } = host;
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
@@ -34,12 +34,18 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   );
   const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
   const allowedHosts = [...config.allowedHosts, ...advertised];
+  const boards = new Boards(db);
+  const onAccessChange = () => wakeup.poke("access");
   const app = await createApi({
     logger,
     guard: { host: config.host, allowedHosts },
-    authenticator: new Authenticator({ ownerToken: token, owner }),
+    authenticator: new Authenticator({ db, ownerToken: token, owner }),
     modules: {
-      boards: new Boards(db),
+      boards,
+      boardMembers: new BoardMembers(db, boards, onAccessChange),
+      organizations: new Organizations(db),
+      members: new Members(db, onAccessChange),
+      accessTokens: new AccessTokens(db, onAccessChange),
       tasks: new Tasks(db, log),
       commands,
       queries: new RunQueries(db),

@@ -19,12 +19,13 @@ import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
+import { type PeopleModules, servePeople } from "./people-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
-export interface ApiModules extends RunnerModules {
+export interface ApiModules extends RunnerModules, PeopleModules {
   readonly boards: Boards;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
@@ -59,6 +60,7 @@ export interface ApiModules extends RunnerModules {
  * Routes only parse, call a module, and present the result: the modules implement the behaviour.
  */
 export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
+  servePeople(app, modules);
   serveBoards(app, modules);
   serveTasks(app, modules);
   serveRuns(app, modules);

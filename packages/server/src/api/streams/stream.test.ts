@@ -22,7 +22,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const failures: unknown[] = [];
   const streams = new Streams(server, {
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
-    authenticator: new Authenticator({ ownerToken: token, owner: f.owner }),
+    authenticator: new Authenticator({ db: f.db, ownerToken: token, owner: f.owner }),
     logger: { error: (failure: unknown) => void failures.push(failure) },
     log: f.log,
     tasks: f.tasks,

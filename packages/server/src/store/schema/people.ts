@@ -1,7 +1,19 @@
-import { BoardRole, OrganizationRole } from "@wharf/contract";
+import { BoardRole, OrganizationRole, type Permission } from "@wharf/contract";
 import { sql } from "drizzle-orm";
-import { boolean, check, index, pgTable, primaryKey, text, timestamp, uuid, varchar } from "drizzle-orm/pg-core";
-import { createOneOfCheck, stamps } from "./columns.ts";
+import {
+  boolean,
+  check,
+  foreignKey,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+  varchar,
+} from "drizzle-orm/pg-core";
+import { createOneOfCheck, createTimeColumn, stamps } from "./columns.ts";
 
 /** A tenant. A laptop has one; every board belongs to one. */
 export const organizations = pgTable("organizations", {
@@ -90,5 +102,37 @@ export const board_members = pgTable(
     primaryKey({ name: "board_members_pkey", columns: [t.board_id, t.user_id] }),
     check("board_members_role", createOneOfCheck("role", BoardRole.options)),
     index("board_members_user").on(t.user_id, t.board_id),
+  ],
+);
+
+/**
+ * Personal access tokens. A token acts in one organisation and ends with its user's membership. The
+ * row has only the token's hash.
+ */
+export const access_tokens = pgTable(
+  "access_tokens",
+  {
+    id: uuid().primaryKey(),
+    organization_id: uuid().notNull(),
+    user_id: uuid().notNull(),
+    name: varchar({ length: 100 }).notNull(),
+    hash: text().notNull().unique(),
+    /** The end of the token, by which people recognise it. */
+    hint: text().notNull(),
+    /** Null if the token allows everything that the user may do. */
+    permissions: jsonb().$type<Permission[]>(),
+    expires_at: createTimeColumn(),
+    last_used_at: createTimeColumn(),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    ...stamps,
+  },
+  (t) => [
+    foreignKey({
+      name: "access_tokens_membership",
+      columns: [t.organization_id, t.user_id],
+      foreignColumns: [memberships.organization_id, memberships.user_id],
+    }).onDelete("cascade"),
+    index("access_tokens_membership").on(t.organization_id, t.user_id),
+    index("access_tokens_created_by").on(t.created_by),
   ],
 );

@@ -1,0 +1,86 @@
+import { type Permission, permissions } from "../permissions.ts";
+import type { Catalogue, NoContext } from "./catalogue-entry.ts";
+
+export interface AccessErrors {
+  unauthenticated: NoContext;
+  permission_missing: { permission: Permission; reason: "role" | "board" | "token" };
+  organization_not_found: { name: string };
+  organization_exists: { slug: string };
+  organization_needs_admin: NoContext;
+  user_not_found: { name: string };
+  user_exists: { username: string };
+  access_token_not_found: { id: string };
+  board_needs_owner: NoContext;
+}
+
+const lackReasons = {
+  role: "your role does not have it",
+  board: "your role on this board does not have it",
+  token: "the token does not have it",
+} as const;
+
+/** Errors of people, their roles and their tokens. */
+export const accessErrors: Catalogue<AccessErrors> = {
+  unauthenticated: {
+    http: 401,
+    grpc: "UNAUTHENTICATED",
+    message: () => "The token is missing or not valid.",
+    next: () =>
+      "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
+  },
+  permission_missing: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ permission, reason }) =>
+      `The request needs the permission '${permission}', and ${lackReasons[reason]}.`,
+    next: ({ permission, reason }) => {
+      if (reason === "token") return `Use a token with '${permission}'.`;
+      if (reason === "board") return "Ask an owner of the board for another role.";
+      return permissions[permission].role === "operator"
+        ? "Ask the person who runs the server."
+        : "Ask an admin of the organization for another role.";
+    },
+  },
+  organization_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ name }) => `You are in no organization '${name}', or the token is for another one.`,
+    next: () => "List your organizations with `wharf whoami`.",
+  },
+  organization_exists: {
+    http: 409,
+    grpc: "ALREADY_EXISTS",
+    message: ({ slug }) => `There is an organization '${slug}' already.`,
+    next: () => "Choose another short name.",
+  },
+  organization_needs_admin: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "An organization keeps at least one admin, and the server's owner stays an admin of theirs.",
+    next: () => "Make another user an admin first, with `wharf user role <user> admin`.",
+  },
+  user_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ name }) => `The organization has no user '${name}'.`,
+    next: () => "List its users with `wharf user`.",
+  },
+  user_exists: {
+    http: 409,
+    grpc: "ALREADY_EXISTS",
+    message: ({ username }) => `The name '${username}' or the e-mail address belongs to another user.`,
+    next: () => "Choose another name, or give the user's own address.",
+  },
+  access_token_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no token '${id}'.`,
+    next: () => "List the tokens with `wharf token`.",
+  },
+  board_needs_owner: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "A board keeps at least one owner.",
+    next: () => "Make another user an owner of the board first.",
+  },
+};

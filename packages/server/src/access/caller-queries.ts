@@ -1,0 +1,71 @@
+import type { OrganizationRole, Permission } from "@wharf/contract";
+import { and, eq, or, sql } from "drizzle-orm";
+import { z } from "zod";
+import { type Database, schema } from "../store/index.ts";
+import type { Caller } from "./scope.ts";
+
+const { access_tokens, memberships, organizations, users } = schema;
+
+const callerColumns = {
+  user_id: memberships.user_id,
+  organization_id: memberships.organization_id,
+  role: memberships.role,
+  is_operator: users.is_operator,
+};
+
+/** A caller with the token that proves it. */
+interface TokenCaller {
+  readonly caller: Caller;
+  readonly token_id: string;
+  /** Whether the recorded last use is older than a minute. */
+  readonly isUseStale: boolean;
+}
+
+/** Finds the sender of a request by the hash of an access token that has not expired. */
+export async function findTokenCaller(db: Database, hash: string): Promise<TokenCaller | undefined> {
+  const [row] = await db
+    .select({
+      caller: callerColumns,
+      token_id: access_tokens.id,
+      permissions: access_tokens.permissions,
+      isUseStale: sql<boolean>`coalesce(${access_tokens.last_used_at} < now() - interval '1 minute', true)`,
+    })
+    .from(access_tokens)
+    .innerJoin(
+      memberships,
+      and(
+        eq(memberships.organization_id, access_tokens.organization_id),
+        eq(memberships.user_id, access_tokens.user_id),
+      ),
+    )
+    .innerJoin(users, eq(users.id, access_tokens.user_id))
+    .where(and(eq(access_tokens.hash, hash), sql`coalesce(${access_tokens.expires_at} > now(), true)`));
+  if (!row) return undefined;
+  const { caller, permissions, ...token } = row;
+  return {
+    ...token,
+    caller: permissions === null ? caller : { ...caller, permissions: new Set<Permission>(permissions) },
+  };
+}
+
+export const recordTokenUse = (db: Database, id: string): Promise<unknown> =>
+  db
+    .update(access_tokens)
+    .set({ last_used_at: sql`now()` })
+    .where(eq(access_tokens.id, id));
+
+/** Finds a user as the member of an organisation that a request names by id or slug. */
+export async function findMemberCaller(
+  db: Database,
+  { user_id, organization }: { user_id: string; organization: string },
+): Promise<(Caller & { role: OrganizationRole }) | undefined> {
+  const isSlug = eq(organizations.slug, organization);
+  const isNamed = z.uuid().safeParse(organization).success ? or(isSlug, eq(organizations.id, organization)) : isSlug;
+  const [row] = await db
+    .select(callerColumns)
+    .from(memberships)
+    .innerJoin(users, eq(users.id, memberships.user_id))
+    .innerJoin(organizations, eq(organizations.id, memberships.organization_id))
+    .where(and(eq(memberships.user_id, user_id), isNamed));
+  return row;
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from "node:crypto";
+import { type MemberInput, type OrganizationRole, WharfError } from "@wharf/contract";
+import { and, asc, eq, or, sql } from "drizzle-orm";
+import { z } from "zod";
+import { type Database, type Executor, schema } from "../store/index.ts";
+import type { Scope } from "./scope.ts";
+
+const { access_tokens, memberships, organizations, users } = schema;
+
+const memberColumns = {
+  id: users.id,
+  username: users.username,
+  email: users.email,
+  role: memberships.role,
+  is_service: users.is_service,
+  is_operator: users.is_operator,
+  created_at: memberships.created_at,
+};
+
+export interface MemberRow {
+  readonly id: string;
+  readonly username: string;
+  readonly email: string;
+  readonly role: OrganizationRole;
+  readonly is_service: boolean;
+  readonly is_operator: boolean;
+  readonly created_at: Date;
+}
+
+type MemberScope = Pick<Scope, "organization_id">;
+
+/** Finds a user of the organisation by id or name. */
+export async function findMember(db: Executor, { organization_id }: MemberScope, name: string): Promise<MemberRow> {
+  const isName = eq(users.username, name);
+  const isNamed = z.uuid().safeParse(name).success ? or(isName, eq(users.id, name)) : isName;
+  const [row] = await db
+    .select(memberColumns)
+    .from(memberships)
+    .innerJoin(users, eq(users.id, memberships.user_id))
+    .where(and(eq(memberships.organization_id, organization_id), isNamed));
+  if (!row) throw new WharfError("user_not_found", { name });
+  return row;
+}
+
+/**
+ * The users of organisations. A user may be in several; the row of the user belongs to none of them,
+ * and an organisation adds and removes only memberships.
+ */
+export class Members {
+  readonly #db: Database;
+  readonly #onChange: () => void;
+
+  /** @param onChange Called after somebody may have lost access. */
+  constructor(db: Database, onChange: () => void) {
+    this.#db = db;
+    this.#onChange = onChange;
+  }
+
+  list({ organization_id }: MemberScope): Promise<MemberRow[]> {
+    return this.#db
+      .select(memberColumns)
+      .from(memberships)
+      .innerJoin(users, eq(users.id, memberships.user_id))
+      .where(eq(memberships.organization_id, organization_id))
+      .orderBy(asc(memberships.created_at), asc(users.username));
+  }
+
+  /** Adds a user who exists under the same name and address, or creates one. */
+  async add(scope: MemberScope, { role, ...input }: MemberInput): Promise<MemberRow> {
+    const { username, is_service, email = `${username}@localhost` } = input;
+    return this.#db.transaction(async (tx) => {
+      await tx.insert(users).values({ id: randomUUID(), username, email, is_service }).onConflictDoNothing();
+      const [user] = await tx
+        .select()
+        .from(users)
+        .where(and(eq(users.username, username), eq(users.email, email), eq(users.is_service, is_service)));
+      if (!user) throw new WharfError("user_exists", { username });
+      const { organization_id } = scope;
+      const added = await tx
+        .insert(memberships)
+        .values({ organization_id, user_id: user.id, role })
+        .onConflictDoNothing()
+        .returning({ role: memberships.role });
+      if (added.length === 0) throw new WharfError("user_exists", { username });
+      return findMember(tx, scope, user.id);
+    });
+  }
+
+  async setRole(scope: MemberScope, name: string, role: OrganizationRole): Promise<MemberRow> {
+    const { organization_id } = scope;
+    const member = await this.#db.transaction(async (tx) => {
+      await lockOrganization(tx, organization_id);
+      const { id } = await findMember(tx, scope, name);
+      if (role !== "admin") await requireOtherAdmin(tx, organization_id, id);
+      await tx
+        .update(memberships)
+        .set({ role, updated_at: sql`now()` })
+        .where(and(eq(memberships.organization_id, organization_id), eq(memberships.user_id, id)));
+      return findMember(tx, scope, id);
+    });
+    this.#onChange();
+    return member;
+  }
+
+  /** Removes a user with their tokens for the organisation and their roles on its boards. */
+  async remove(scope: MemberScope, name: string): Promise<void> {
+    const { organization_id } = scope;
+    await this.#db.transaction(async (tx) => {
+      await lockOrganization(tx, organization_id);
+      const { id } = await findMember(tx, scope, name);
+      await requireOtherAdmin(tx, organization_id, id);
+      const ownTokens = and(eq(access_tokens.organization_id, organization_id), eq(access_tokens.user_id, id));
+      await tx.delete(access_tokens).where(ownTokens);
+      await tx.execute(sql`
+        delete from board_members using boards
+        where boards.id = board_members.board_id and boards.organization_id = ${organization_id}
+          and board_members.user_id = ${id}`);
+      await tx
+        .delete(memberships)
+        .where(and(eq(memberships.organization_id, organization_id), eq(memberships.user_id, id)));
+    });
+    this.#onChange();
+  }
+}
+
+/** Two changes at once could each leave the other one's admin as the last. */
+const lockOrganization = (tx: Executor, id: string) =>
+  tx.select({ id: organizations.id }).from(organizations).where(eq(organizations.id, id)).for("update");
+
+/** An organisation keeps an admin; the owner's token always acts as an admin of their organisation. */
+async function requireOtherAdmin(tx: Executor, organizationId: string, userId: string): Promise<void> {
+  const { rows } = await tx.execute<{ is_last: boolean; is_owner: boolean }>(sql`
+    select not exists (
+        select from memberships
+        where organization_id = ${organizationId} and role = 'admin' and user_id <> ${userId}) as is_last,
+      exists (
+        select from organizations join users on users.id = ${userId}
+        where organizations.id = ${organizationId} and organizations.slug = 'home' and users.username = 'owner'
+      ) as is_owner`);
+  if (rows[0]?.is_last || rows[0]?.is_owner) throw new WharfError("organization_needs_admin", {});
+}

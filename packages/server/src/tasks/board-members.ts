@@ -1,0 +1,78 @@
+import { type BoardMember, type BoardRole, WharfError } from "@wharf/contract";
+import { and, asc, eq, sql } from "drizzle-orm";
+import { findMember, type Scope } from "../access/index.ts";
+import { type Database, type Executor, schema } from "../store/index.ts";
+import type { Boards } from "./boards.ts";
+
+const { board_members, boards, users } = schema;
+
+/** The people with whom boards are shared. */
+export class BoardMembers {
+  readonly #db: Database;
+  readonly #boards: Pick<Boards, "get">;
+  readonly #onChange: () => void;
+
+  /** @param onChange Called after somebody may have lost access. */
+  constructor(db: Database, boardRows: Pick<Boards, "get">, onChange: () => void) {
+    this.#db = db;
+    this.#boards = boardRows;
+    this.#onChange = onChange;
+  }
+
+  async list(scope: Scope, boardId: string): Promise<BoardMember[]> {
+    const { id } = await this.#boards.get(scope, boardId);
+    return this.#db
+      .select({ id: users.id, username: users.username, role: board_members.role })
+      .from(board_members)
+      .innerJoin(users, eq(users.id, board_members.user_id))
+      .where(eq(board_members.board_id, id))
+      .orderBy(asc(board_members.created_at), asc(users.username));
+  }
+
+  /** Shares a board with a user of its organisation, or changes the user's role on it. */
+  async share(scope: Scope, boardId: string, { user, role }: { user: string; role: BoardRole }): Promise<BoardMember> {
+    const { id: board_id } = await this.#boards.get(scope, boardId);
+    const { id, username } = await findMember(this.#db, scope, user);
+    await this.#db.transaction(async (tx) => {
+      await lockBoard(tx, board_id);
+      await tx
+        .insert(board_members)
+        .values({ board_id, user_id: id, role })
+        .onConflictDoUpdate({
+          target: [board_members.board_id, board_members.user_id],
+          set: { role, updated_at: sql`now()` },
+        });
+      await requireOwner(tx, board_id);
+    });
+    this.#onChange();
+    return { id, username, role };
+  }
+
+  async unshare(scope: Scope, boardId: string, user: string): Promise<void> {
+    const { id: board_id } = await this.#boards.get(scope, boardId);
+    const { id } = await findMember(this.#db, scope, user);
+    await this.#db.transaction(async (tx) => {
+      await lockBoard(tx, board_id);
+      const removed = await tx
+        .delete(board_members)
+        .where(and(eq(board_members.board_id, board_id), eq(board_members.user_id, id)))
+        .returning({ role: board_members.role });
+      if (removed.length === 0) throw new WharfError("user_not_found", { name: user });
+      if (removed[0]?.role === "owner") await requireOwner(tx, board_id);
+    });
+    this.#onChange();
+  }
+}
+
+/** Two changes at once could each leave the other one's owner as the last. */
+const lockBoard = (tx: Executor, id: string) =>
+  tx.select({ id: boards.id }).from(boards).where(eq(boards.id, id)).for("update");
+
+async function requireOwner(tx: Executor, boardId: string): Promise<void> {
+  const [owner] = await tx
+    .select({ id: board_members.user_id })
+    .from(board_members)
+    .where(and(eq(board_members.board_id, boardId), eq(board_members.role, "owner")))
+    .limit(1);
+  if (!owner) throw new WharfError("board_needs_owner", {});
+}
