@@ -1,4 +1,4 @@
-import { api, type Endpoint, globalStreamPath, runnerApi, taskStreamPath } from "@wharf/contract";
+import { api, permissions, runnerApi, type ServerEndpoint, sockets } from "@wharf/contract";
 import { z } from "zod";
 import { toJsonSchema } from "../../packages/server/src/api/openapi/json-schema.ts";
 import { toTemplate } from "../../packages/server/src/api/openapi/path-template.ts";
@@ -21,7 +21,9 @@ const Schema = z.looseObject({
 
 /** Writes every route of the server from the contract, with its fields. */
 export function formatApi(): string {
-  const routes = Object.values<Endpoint>({ ...api, ...runnerApi }).toSorted((a, b) => a.path.localeCompare(b.path));
+  const routes = Object.values<ServerEndpoint>({ ...api, ...runnerApi }).toSorted((a, b) =>
+    a.path.localeCompare(b.path),
+  );
   const sections = Map.groupBy(routes, ({ path }) => path.split("/")[3] ?? path);
   return [
     "# API reference",
@@ -34,22 +36,57 @@ export function formatApi(): string {
     "",
     "## WebSocket streams",
     "",
-    `- \`${toTemplate(taskStreamPath)}?after=<seq>\` sends one task's log from a cursor, then live events.`,
-    `- \`${toTemplate(globalStreamPath)}\` follows many tasks. The client sends`,
+    `- \`${toTemplate(sockets.taskStream.path)}?after=<seq>\` sends one task's log from a cursor, then live events.`,
+    `- \`${toTemplate(sockets.globalStream.path)}\` follows many tasks. The client sends`,
     '  `{"action":"subscribe","task_ids":[…],"after":{"<task id>":<seq>}}`.',
+    "",
+    ...formatSockets(),
+    "",
+    "## Permissions",
+    "",
+    "Each route names the permission that it needs. [People](people.md) explains roles and tokens.",
+    "",
+    "| permission | allows | role in the organization | role on the board |",
+    "| --- | --- | --- | --- |",
+    ...Object.entries(permissions).map(
+      ([name, { summary, role, boardRole = "" }]) => `| \`${name}\` | ${summary} | ${role} | ${boardRole} |`,
+    ),
     ...[...sections].flatMap(([name, group]) => ["", `## ${name}`, ...group.flatMap(formatRoute)]),
     "",
   ].join("\n");
 }
 
-function formatRoute({ method, path, summary, params, query, body, status = 200, response }: Endpoint): string[] {
+const formatNeed = (needs: ServerEndpoint["needs"]): string => {
+  if (needs === "nothing") return "no token";
+  return needs === "token" ? "a token" : `\`${needs}\``;
+};
+
+const formatSockets = (): string[] => [
+  "| stream | needs | use |",
+  "| --- | --- | --- |",
+  ...Object.values(sockets).map(
+    ({ path, needs, summary }) => `| \`${toTemplate(path)}\` | ${formatNeed(needs)} | ${summary} |`,
+  ),
+];
+
+function formatRoute({
+  method,
+  path,
+  summary,
+  params,
+  query,
+  body,
+  status = 200,
+  response,
+  needs,
+}: ServerEndpoint): string[] {
   const fields = [...listFields("path", params), ...listFields("query", query), ...listFields("body", body)];
   const table = ["| in | field | type |", "| --- | --- | --- |", ...fields];
   return [
     "",
     `### ${method} \`${toTemplate(path)}\``,
     "",
-    `${summary}. Answers ${status}${response === "stream" ? ", *stream*" : ""}.`,
+    `${summary}. Answers ${status}${response === "stream" ? ", *stream*" : ""}. Needs ${formatNeed(needs)}.`,
     ...(fields.length > 0 ? ["", ...table] : []),
   ];
 }

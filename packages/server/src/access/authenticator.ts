@@ -25,7 +25,7 @@ export interface AuthenticatorOptions {
  *
  * - The owner's token proves the owner, who is an admin of their own organisation, also while the
  *   database is unavailable.
- * - An access token proves its user in its organisation, until it expires or is revoked, or the user
+ * - An access token proves its user in its organisation, until it expires, is revoked, or the user
  *   leaves the organisation.
  */
 export class Authenticator {

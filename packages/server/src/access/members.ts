@@ -43,8 +43,8 @@ export async function findMember(db: Executor, { organization_id }: MemberScope,
 }
 
 /**
- * The users of organisations. A user may be in several; the row of the user belongs to none of them,
- * and an organisation adds and removes only memberships.
+ * The users of organisations. A user may be in several; the row of the user belongs to none of
+ * them, and an organisation adds and removes only memberships.
  */
 export class Members {
   readonly #db: Database;
@@ -127,7 +127,7 @@ export class Members {
 const lockOrganization = (tx: Executor, id: string) =>
   tx.select({ id: organizations.id }).from(organizations).where(eq(organizations.id, id)).for("update");
 
-/** An organisation keeps an admin; the owner's token always acts as an admin of their organisation. */
+/** An organisation keeps an admin, and the owner's token always acts as an admin of theirs. */
 async function requireOtherAdmin(tx: Executor, organizationId: string, userId: string): Promise<void> {
   const { rows } = await tx.execute<{ is_last: boolean; is_owner: boolean }>(sql`
     select not exists (

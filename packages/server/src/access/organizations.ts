@@ -17,22 +17,23 @@ export class Organizations {
 
   /** Creates an organisation with a first board, which both belong to their creator. */
   async create({ user_id }: Caller, input: { name: string; slug: string }): Promise<OrganizationRow> {
-    const [organization_id, board_id] = [randomUUID(), randomUUID()];
+    const organization = { organization_id: randomUUID() };
+    const board = { board_id: randomUUID() };
     return this.#db.transaction(async (tx) => {
       const [row] = await tx
         .insert(organizations)
-        .values({ id: organization_id, ...input })
+        .values({ id: organization.organization_id, ...input })
         .onConflictDoNothing()
         .returning();
       if (!row) throw new WharfError("organization_exists", { slug: input.slug });
-      await tx.insert(memberships).values({ organization_id, user_id, role: "admin" });
-      await tx.insert(boards).values({ id: board_id, organization_id, owner_id: user_id, name: "Board" });
-      await tx.insert(board_members).values({ board_id, user_id, role: "owner" });
+      await tx.insert(memberships).values({ ...organization, user_id, role: "admin" });
+      await tx.insert(boards).values({ id: board.board_id, ...organization, owner_id: user_id, name: "Board" });
+      await tx.insert(board_members).values({ ...board, user_id, role: "owner" });
       return row;
     });
   }
 
-  /** Describes a caller: the user, the organisation, what the request may do, and other organisations. */
+  /** Describes a caller: the user, the organisations, and what the request may do. */
   async describeCaller(caller: Caller) {
     const [user] = await this.#db.select().from(users).where(eq(users.id, caller.user_id));
     const rows = await this.#db

@@ -31,34 +31,34 @@ export class BoardMembers {
 
   /** Shares a board with a user of its organisation, or changes the user's role on it. */
   async share(scope: Scope, boardId: string, { user, role }: { user: string; role: BoardRole }): Promise<BoardMember> {
-    const { id: board_id } = await this.#boards.get(scope, boardId);
-    const { id, username } = await findMember(this.#db, scope, user);
+    const { id } = await this.#boards.get(scope, boardId);
+    const member = await findMember(this.#db, scope, user);
     await this.#db.transaction(async (tx) => {
-      await lockBoard(tx, board_id);
+      await lockBoard(tx, id);
       await tx
         .insert(board_members)
-        .values({ board_id, user_id: id, role })
+        .values({ board_id: id, user_id: member.id, role })
         .onConflictDoUpdate({
           target: [board_members.board_id, board_members.user_id],
           set: { role, updated_at: sql`now()` },
         });
-      await requireOwner(tx, board_id);
+      await requireOwner(tx, id);
     });
     this.#onChange();
-    return { id, username, role };
+    return { id: member.id, username: member.username, role };
   }
 
   async unshare(scope: Scope, boardId: string, user: string): Promise<void> {
-    const { id: board_id } = await this.#boards.get(scope, boardId);
-    const { id } = await findMember(this.#db, scope, user);
+    const { id } = await this.#boards.get(scope, boardId);
+    const member = await findMember(this.#db, scope, user);
     await this.#db.transaction(async (tx) => {
-      await lockBoard(tx, board_id);
+      await lockBoard(tx, id);
       const removed = await tx
         .delete(board_members)
-        .where(and(eq(board_members.board_id, board_id), eq(board_members.user_id, id)))
+        .where(and(eq(board_members.board_id, id), eq(board_members.user_id, member.id)))
         .returning({ role: board_members.role });
       if (removed.length === 0) throw new WharfError("user_not_found", { name: user });
-      if (removed[0]?.role === "owner") await requireOwner(tx, board_id);
+      if (removed[0]?.role === "owner") await requireOwner(tx, id);
     });
     this.#onChange();
   }

@@ -2,8 +2,8 @@ import { createHash, randomInt } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
- * The form of a personal access token: `wharf_pat_`, 36 random letters and digits, and a checksum of
- * six. People and scanners recognise it, and a mistyped one is refused without a query.
+ * The form of a personal access token: `wharf_pat_`, 36 random letters and digits, and a checksum
+ * of six. People and scanners recognise it, and a mistyped one is refused without a query.
  */
 const prefix = "wharf_pat_";
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

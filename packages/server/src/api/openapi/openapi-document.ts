@@ -72,7 +72,7 @@ function describeOperation(schemas: ComponentSchemas, operationId: string, route
     tags: [path.split("/")[3] ?? "health"],
     summary: firstSentence,
     ...(rest.length > 0 && { description: `${summary}.` }),
-    ...(needs === "nothing" && { security: [] }),
+    ...(needs === "nothing" ? { security: [] } : needs !== "token" && { "x-permission": needs }),
     ...(parameters.length > 0 && { parameters }),
     ...describeBody(schemas, route),
     responses: describeResponses(schemas, route),
