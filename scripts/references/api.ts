@@ -1,4 +1,4 @@
-import { api, permissions, runnerApi, type ServerEndpoint, sockets } from "@wharf/contract";
+import { api, permissions, runnerApi, type ServerEndpoint, sockets, workspaceApi } from "@wharf/contract";
 import { z } from "zod";
 import { toJsonSchema } from "../../packages/server/src/api/openapi/json-schema.ts";
 import { toTemplate } from "../../packages/server/src/api/openapi/path-template.ts";
@@ -21,7 +21,7 @@ const Schema = z.looseObject({
 
 /** Writes every route of the server from the contract, with its fields. */
 export function formatApi(): string {
-  const routes = Object.values<ServerEndpoint>({ ...api, ...runnerApi }).toSorted((a, b) =>
+  const routes = Object.values<ServerEndpoint>({ ...api, ...runnerApi, ...workspaceApi }).toSorted((a, b) =>
     a.path.localeCompare(b.path),
   );
   const sections = Map.groupBy(routes, ({ path }) => path.split("/")[3] ?? path);

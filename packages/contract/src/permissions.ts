@@ -54,6 +54,13 @@ const entries = {
     boardRole: "editor",
   },
   "runner:write": { summary: "Start, stop and destroy runners", role: "member", boardRole: "editor" },
+  "workspace:read": {
+    summary: "Read and search the files of workspaces, and see their changes",
+    role: "viewer",
+    boardRole: "viewer",
+  },
+  "workspace:write": { summary: "Change files of workspaces, and commit", role: "member", boardRole: "editor" },
+  "workspace:exec": { summary: "Use commands and terminals in workspaces", role: "member", boardRole: "editor" },
   "usage:read": { summary: "See what tasks and runners used, and its cost", role: "viewer" },
   "budget:read": { summary: "See budgets", role: "viewer", boardRole: "viewer" },
   "budget:write": { summary: "Set and remove budgets", role: "admin" },

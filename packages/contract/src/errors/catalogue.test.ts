@@ -68,6 +68,9 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     { state: "closed" },
   ],
   no_changes: [{ task_id: uuid }],
+  workspace_missing: [{ task_id: uuid }],
+  workspace_closed: [{ task_id: uuid }],
+  workspace_removed: [{ task_id: uuid }],
   no_commit: [{ task_id: uuid }],
   nothing_to_push: [
     { task_id: uuid, isPushed: true },

@@ -20,6 +20,9 @@ export interface TaskErrors {
   permission_request_not_found: { id: string };
   permission_request_closed: { state: "answered" | "timed_out" | "cancelled" | "closed" };
   no_changes: { task_id: string };
+  workspace_missing: { task_id: string };
+  workspace_closed: { task_id: string };
+  workspace_removed: { task_id: string };
   no_commit: { task_id: string };
   nothing_to_push: { task_id: string; isPushed: boolean };
   log_full: { what: "task" | "run"; limit_mb: number };
@@ -145,6 +148,27 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "NOT_FOUND",
     message: ({ task_id }) => `Task ${toShortId(task_id)} has no changes yet: its repository was not cloned.`,
     next: ({ task_id }) => `Start an agent with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  workspace_missing: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ task_id }) => `Task ${toShortId(task_id)} has no workspace yet: it has no runner.`,
+    next: ({ task_id }) =>
+      `Start an agent with \`wharf task prompt ${toShortId(task_id)} "…"\`. If the task waits for a slot, try again when it has started.`,
+  },
+  workspace_closed: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ task_id }) => `The last run of task ${toShortId(task_id)} has ended, and its runner is stopped.`,
+    next: ({ task_id }) =>
+      `Prompt the task again with \`wharf task prompt ${toShortId(task_id)} "…"\`: it continues in its workspace. \`wharf task diff ${toShortId(task_id)}\` shows the changes.`,
+  },
+  workspace_removed: {
+    http: 410,
+    grpc: "NOT_FOUND",
+    message: ({ task_id }) => `The workspace of task ${toShortId(task_id)} was removed with its runner.`,
+    next: ({ task_id }) =>
+      `Prompt the task again with \`wharf task prompt ${toShortId(task_id)} "…"\`: it gets a new runner with its branch.`,
   },
   no_commit: {
     http: 404,

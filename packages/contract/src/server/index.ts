@@ -37,6 +37,7 @@ export * from "./tasks.ts";
 export * from "./turns.ts";
 export * from "./usage-csv.ts";
 export * from "./usage.ts";
+export * from "./workspace.ts";
 
 /** The server's REST routes for tasks, runs and the server itself. */
 export const api = {

@@ -12,13 +12,15 @@ import { type ApiModules, serveRoutes } from "./routes/routes.ts";
 import { serveRunnerRoutes } from "./routes/runner-routes.ts";
 import { Streams } from "./streams/stream.ts";
 import { openTerminalStream } from "./terminals/runner-stream.ts";
+import type { WorkspaceModules } from "./workspace/find-runner.ts";
+import { serveWorkspaces } from "./workspace/workspace-routes.ts";
 
 const maxBodyBytes = 1 << 20;
 
 export interface ApiOptions {
   readonly guard: GuardOptions;
   readonly authenticator: Authenticator;
-  readonly modules: ApiModules;
+  readonly modules: ApiModules & WorkspaceModules;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -72,6 +74,7 @@ export async function createApi({
   });
   serveRoutes(app, modules);
   await serveRunnerRoutes(app, modules);
+  await serveWorkspaces(app, modules);
   app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
   const streams = new Streams(app.server, {
     guard,

@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import { AccessTokens, Authenticator, Members, Organizations } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
 import type { Config } from "../config/index.ts";
-import { RunQueries, TaskDiffs } from "../runs/index.ts";
+import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { BoardMembers, Boards, Tasks } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
@@ -23,7 +23,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const { options, logger, secrets, parts, stop } = setup;
   const { config, version } = options;
   const { db, keys, owner, token, wakeup } = storage;
-  const { backend, log, mirrors, agentTypes, allowLists } = host;
+  const { backend, log, mirrors, agentTypes, allowLists, getServerAuthor } = host;
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
     new HealthMonitor({
@@ -66,6 +66,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       orphans,
       peers: new Peers({ findHolder: (runnerId) => servers.findHolder(runnerId) }),
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
+      getAuthor: (userId) => getAuthor({ db, getServerAuthor }, userId),
       log,
       health: () => health.report,
       server: {

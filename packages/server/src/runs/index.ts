@@ -4,6 +4,7 @@ export { failRunnerWork, getRunnerWork } from "./work/find-work.ts";
 export { Scheduler } from "./scheduler/scheduler.ts";
 export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
 export { RunQueries } from "./commands/run-queries.ts";
+export { getAuthor } from "./work/start/authorship.ts";
 export { TaskDiffs } from "./commands/task-diffs.ts";
 export { findAllowedSecrets } from "./state/allowed-secrets.ts";
 export { BudgetGuard } from "./gateway-events/budget-guard.ts";

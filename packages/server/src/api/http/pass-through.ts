@@ -28,10 +28,18 @@ export function getCallerSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
+/** What an answer may be. None of these runs in a browser. */
+export type PassedType =
+  | "application/octet-stream"
+  | "application/x-ndjson"
+  | "application/x-tar"
+  | "application/json"
+  | "text/event-stream";
+
 interface PassThroughRequest extends RawRequest {
   readonly use: RunnerUse;
   /** Content type of the answer. @default bytes of any kind */
-  readonly type?: "application/octet-stream" | "application/x-ndjson" | "application/x-tar" | "application/json";
+  readonly type?: PassedType;
 }
 
 /**

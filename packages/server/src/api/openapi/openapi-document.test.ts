@@ -1,5 +1,5 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { api, runnerApi } from "@wharf/contract";
+import { api, runnerApi, workspaceApi } from "@wharf/contract";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { createOpenApiDocument } from "./openapi-document.ts";
@@ -22,7 +22,7 @@ test("the OpenAPI document is valid", async () => {
 
 test("the OpenAPI document has an operation for each route of the server", () => {
   const operations = Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId));
-  expect(operations.toSorted()).toEqual(Object.keys({ ...api, ...runnerApi }).toSorted());
+  expect(operations.toSorted()).toEqual(Object.keys({ ...api, ...runnerApi, ...workspaceApi }).toSorted());
 });
 
 test("each reference in the OpenAPI document leads to a component", () => {

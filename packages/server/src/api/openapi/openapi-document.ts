@@ -11,6 +11,7 @@ import {
   TerminalControl,
   TerminalRequest,
   terminalStreamPath,
+  workspaceApi,
 } from "@wharf/contract";
 import type { z } from "zod";
 import { ComponentSchemas, type JsonSchema } from "./component-schemas.ts";
@@ -35,7 +36,7 @@ WebSockets, which need the same token:
 /** Creates the OpenAPI document of the server's routes from the contract. */
 export function createOpenApiDocument(): JsonSchema {
   using schemas = new ComponentSchemas();
-  const routes = Object.entries<ServerEndpoint>({ ...api, ...runnerApi });
+  const routes = Object.entries<ServerEndpoint>({ ...api, ...runnerApi, ...workspaceApi });
   const sorted = routes.toSorted(([, a], [, b]) => a.path.localeCompare(b.path));
   const operations = [...Map.groupBy(sorted, ([, { path }]) => toTemplate(path))].map(([path, group]) => [
     path,

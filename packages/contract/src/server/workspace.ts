@@ -1,0 +1,121 @@
+import { z } from "zod";
+import { execApi } from "../daemon/exec.ts";
+import { filesApi, rawFilesApi } from "../daemon/files.ts";
+import { gitApi, GitCommitRequest } from "../daemon/git.ts";
+import { healthApi } from "../daemon/health.ts";
+import { searchApi } from "../daemon/search.ts";
+import { terminalsApi, terminalStreams } from "../daemon/terminals.ts";
+import { watchApi } from "../daemon/watch.ts";
+import { aliasEndpoint, type Endpoint, type ServerEndpoint } from "../endpoint.ts";
+import type { Permission } from "../permissions.ts";
+import { runnerParams, taskParams } from "./ids.ts";
+
+/**
+ * The workspace of a task or a runner: its files, git, commands and terminals. The server serves
+ * these routes of the daemon below the path of the task and of the runner, and sends each request
+ * to the runner's daemon, wherever the runner is. Cloning and the choice of the shadow branch belong
+ * to the run, so their routes are not listed.
+ */
+const readRoutes = {
+  workspaceHealth: healthApi.health,
+  readFile: filesApi.readFile,
+  fileStats: filesApi.fileStats,
+  listFolder: filesApi.listFolder,
+  listTree: filesApi.listTree,
+  download: rawFilesApi.download,
+  packFolder: rawFilesApi.packFolder,
+  ...searchApi,
+  watcherStatus: watchApi.watcherStatus,
+  gitStatus: gitApi.gitStatus,
+  gitDiff: gitApi.gitDiff,
+  gitDiffAgainstBase: gitApi.gitDiffAgainstBase,
+  gitFileChanges: gitApi.gitFileChanges,
+  gitLog: gitApi.gitLog,
+  gitCommitMessages: gitApi.gitCommitMessages,
+  gitCurrentBranch: gitApi.gitCurrentBranch,
+  gitCurrentCommit: gitApi.gitCurrentCommit,
+} as const satisfies Record<string, Endpoint>;
+
+const writeRoutes = {
+  writeFile: filesApi.writeFile,
+  deletePath: filesApi.deletePath,
+  replaceText: filesApi.replaceText,
+  upload: rawFilesApi.upload,
+  unpackFolder: rawFilesApi.unpackFolder,
+  watcherPause: watchApi.watcherPause,
+  watcherResume: watchApi.watcherResume,
+  gitConfig: gitApi.gitConfig,
+  gitCheckout: gitApi.gitCheckout,
+  gitCommit: {
+    ...gitApi.gitCommit,
+    summary: "Commit all changes to the shadow branch and deliver it. The answer has no commit if nothing changed",
+    /** The author defaults to the account of the person who sends the request. */
+    body: GitCommitRequest.partial({ author_name: true, author_email: true }).default({}),
+  },
+} as const satisfies Record<string, Endpoint>;
+
+const execRoutes = {
+  ...execApi,
+  ...terminalsApi,
+  streamTerminal: terminalStreams.watch,
+  streamConsole: terminalStreams.stream,
+} as const satisfies Record<string, Endpoint>;
+
+/** The routes of the daemon that are reachable in a workspace. */
+export const workspaceRoutes = { ...readRoutes, ...writeRoutes, ...execRoutes } as const;
+
+const getNeed = (name: string): Permission => {
+  if (name in execRoutes) return "workspace:exec";
+  return name in writeRoutes ? "workspace:write" : "workspace:read";
+};
+
+type WorkspaceRoutes = typeof workspaceRoutes;
+export type WorkspaceRouteName = keyof WorkspaceRoutes;
+
+type ShapeOf<E> = E extends { readonly params: z.ZodObject<infer Shape> } ? Shape : object;
+type OwnedEndpoint<E extends Endpoint, S extends z.ZodRawShape> = [keyof S] extends [never]
+  ? Omit<E, "path"> & Pick<ServerEndpoint, "path" | "needs">
+  : Omit<E, "path" | "params"> &
+      Pick<ServerEndpoint, "path" | "needs"> & { readonly params: z.ZodObject<S & ShapeOf<E>> };
+export type WorkspaceApi<S extends z.ZodRawShape> = {
+  readonly [K in WorkspaceRouteName]: OwnedEndpoint<WorkspaceRoutes[K], S>;
+};
+
+/** A path without parameters. */
+export type NoParams = Record<never, z.ZodType>;
+
+/**
+ * Creates the routes of a workspace below a path, such as `/api/v1/tasks/:task_id/workspace`;
+ * `owner` has the parameters of that path.
+ */
+export function createWorkspaceApi<S extends z.ZodRawShape>(base: string, owner: S): WorkspaceApi<S> {
+  const routes = Object.entries<Endpoint>(workspaceRoutes).map(([name, route]) => {
+    const shape = { ...owner, ...route.params?.shape };
+    const params = Object.keys(shape).length > 0 ? { params: z.object(shape) } : {};
+    return [
+      name,
+      aliasEndpoint(route, { needs: getNeed(name), path: base + route.path.replace(/^\/api\//, "/"), ...params }),
+    ];
+  });
+  // The type of an object that is built from entries cannot show their names.
+  return Object.fromEntries(routes) as WorkspaceApi<S>;
+}
+
+/** The workspace of a task: of the runner of its current run. */
+export const taskWorkspaceApi = createWorkspaceApi("/api/v1/tasks/:task_id/workspace", taskParams.shape);
+/** The workspace of a runner. */
+export const runnerWorkspaceApi = createWorkspaceApi("/api/v1/runners/:runner_id/workspace", runnerParams.shape);
+
+/** All routes of workspaces, by the name of their operation. */
+export const workspaceApi: Readonly<Record<string, ServerEndpoint>> = {
+  ...nameOperations("task", taskWorkspaceApi),
+  ...nameOperations("runner", runnerWorkspaceApi),
+};
+
+function nameOperations(
+  owner: string,
+  routes: Readonly<Record<string, ServerEndpoint>>,
+): Record<string, ServerEndpoint> {
+  const toName = (name: string) => `${owner}${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return Object.fromEntries(Object.entries(routes).map(([name, route]) => [toName(name), route]));
+}

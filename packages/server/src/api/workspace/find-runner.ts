@@ -1,0 +1,33 @@
+import { WharfError } from "@wharf/contract";
+import { createScope, type Scope } from "../../access/index.ts";
+import type { RunnerWithRun } from "../../runners/index.ts";
+import type { RunQueries } from "../../runs/index.ts";
+import type { Tasks } from "../../tasks/index.ts";
+import { getReadyRunner, type RunnerModules } from "../routes/runner-routes.ts";
+
+export interface WorkspaceModules extends RunnerModules {
+  readonly tasks: Pick<Tasks, "find">;
+  readonly queries: Pick<RunQueries, "getLatestRun">;
+  /** Returns the author of a person's commits. */
+  readonly getAuthor: (userId: string) => Promise<{ readonly author_name: string; readonly author_email: string }>;
+}
+
+/** Finds the runner of a workspace, and waits until it is ready. */
+export type FindRunner = (scope: Scope, params: unknown) => Promise<RunnerWithRun>;
+
+/** Statuses of a run whose runner is running, or starts for a request. */
+const reachableStatuses: ReadonlySet<string> = new Set(["STARTING", "RUNNING", "PAUSED"]);
+
+/** Finds the runner of a task's current run; a runner that is stopped between turns starts. */
+export async function findTaskRunner(modules: WorkspaceModules, scope: Scope, id: string): Promise<RunnerWithRun> {
+  const { tasks, queries, standaloneRunners } = modules;
+  const { id: taskId } = await tasks.find(scope, id);
+  const run = await queries.getLatestRun(taskId);
+  if (!run?.runner_id) throw new WharfError("workspace_missing", { task_id: taskId });
+  const { desired } = await standaloneRunners.get(scope, run.runner_id);
+  if (desired === "DESTROYED") throw new WharfError("workspace_removed", { task_id: taskId });
+  if (!reachableStatuses.has(run.status)) throw new WharfError("workspace_closed", { task_id: taskId });
+  // Who may only read does not start a runner.
+  if (desired === "STOPPED") await standaloneRunners.get(createScope(scope, "workspace:exec"), run.runner_id);
+  return getReadyRunner(modules, scope, run.runner_id);
+}

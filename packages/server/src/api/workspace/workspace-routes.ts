@@ -1,0 +1,162 @@
+import {
+  type Endpoint,
+  type ServerEndpoint,
+  getEndpointUrl,
+  runnerWorkspaceApi,
+  taskWorkspaceApi,
+  type WorkspaceRouteName,
+  workspaceRoutes,
+} from "@wharf/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { discardBody } from "../http/discard-body.ts";
+import { createRequestBody, getCallerSignal, type PassedType, passThrough } from "../http/pass-through.ts";
+import { getReadyRunner } from "../routes/runner-routes.ts";
+import { completeBody } from "./complete-body.ts";
+import { findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
+import { getCallTimeout, maxContentBodyBytes, uploadTimeoutMs } from "./limits.ts";
+
+/** A route of the server, and the daemon's route of the same name that answers it. */
+interface WorkspaceRoute {
+  readonly name: WorkspaceRouteName;
+  readonly route: ServerEndpoint;
+  readonly daemonRoute: Endpoint;
+  readonly findRunner: FindRunner;
+}
+
+const TaskParams = z.object({ task_id: z.string() });
+const RunnerParams = z.object({ runner_id: z.string() });
+
+/**
+ * Serves the workspaces of tasks and runners. Each request goes to the runner's daemon, to the route
+ * of the same name. The contract's schemas check it here; the daemon checks what only it can, such
+ * as where a path leads.
+ */
+export async function serveWorkspaces(app: FastifyInstance, modules: WorkspaceModules): Promise<void> {
+  const findByTask: FindRunner = (scope, params) => findTaskRunner(modules, scope, TaskParams.parse(params).task_id);
+  const findByRunner: FindRunner = (scope, params) =>
+    getReadyRunner(modules, scope, RunnerParams.parse(params).runner_id);
+  const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];
+  const [uploads, others] = [routes.filter(isUpload), routes.filter((one) => !isUpload(one))];
+  for (const one of others) {
+    if (one.route.response === "stream") serveStream(app, modules, one);
+    else serveCall(app, modules, one);
+  }
+  await app.register(async (raw) => {
+    // These bodies are passed to the runner unchanged, regardless of their content type.
+    raw.removeAllContentTypeParsers();
+    raw.addContentTypeParser("*", (_request, _payload, callback) => callback(null, undefined));
+    for (const one of uploads) serveUpload(raw, modules, one);
+  });
+}
+
+const isUpload = ({ route }: WorkspaceRoute): boolean => route.bodyType !== undefined;
+
+const listRoutes = (
+  routes: Readonly<Record<WorkspaceRouteName, ServerEndpoint>>,
+  findRunner: FindRunner,
+): WorkspaceRoute[] =>
+  Object.entries<Endpoint>(workspaceRoutes).map(([key, daemonRoute]) => {
+    // The keys of an object are texts to the type of its entries.
+    const name = key as WorkspaceRouteName;
+    return { name, route: routes[name], daemonRoute, findRunner };
+  });
+
+/** Serves a route whose answer is one JSON value. */
+function serveCall(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+  app.route({
+    ...toRouteOptions(one.route),
+    handler: async (request, reply) => {
+      const runner = await one.findRunner(request.scope, request.params);
+      const body = await completeBody(modules, { name: one.name, runner, request });
+      const options = { timeoutMs: getCallTimeout(one.name, body), signal: getCallerSignal(reply) };
+      const answer = await modules.runnerLinks.use(runner, (client) =>
+        client.call(one.daemonRoute, { ...getRequestParts(request), ...(body !== undefined && { body }) }, options),
+      );
+      return reply.status(one.route.status ?? 200).send(answer);
+    },
+  });
+}
+
+/** Serves a route whose answer is a stream of lines or bytes. */
+function serveStream(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+  app.route({
+    ...toRouteOptions(one.route),
+    handler: async (request, reply) => {
+      const runner = await one.findRunner(request.scope, request.params);
+      const body = await completeBody(modules, { name: one.name, runner, request });
+      const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+      return passThrough(reply, {
+        use: modules.runnerLinks.acquire(runner),
+        type: getAnswerType(one.route, request.query),
+        method: one.daemonRoute.method,
+        path: getEndpointUrl(one.daemonRoute, getRequestParts(request)),
+        headers: {
+          ...pickHeaders(request, ["range", "if-range"]),
+          ...(bytes && { "content-type": "application/json", "content-length": bytes.length }),
+        },
+        ...(bytes && { body: bytes }),
+      });
+    },
+  });
+}
+
+/** Serves a route whose body is a stream of bytes. */
+function serveUpload(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+  app.route({
+    ...toRouteOptions(one.route),
+    handler: async (request, reply) => {
+      try {
+        const runner = await one.findRunner(request.scope, request.params);
+        return await passThrough(reply, {
+          use: modules.runnerLinks.acquire(runner),
+          type: "application/json",
+          method: one.daemonRoute.method,
+          path: getEndpointUrl(one.daemonRoute, getRequestParts(request)),
+          headers: pickHeaders(request, ["content-length", "if-match"]),
+          body: createRequestBody(request),
+          timeoutMs: uploadTimeoutMs,
+        });
+      } catch (error) {
+        await discardBody(request.raw);
+        throw error;
+      }
+    },
+  });
+}
+
+const toRouteOptions = ({ method, path, params, query, body, needs }: ServerEndpoint) => ({
+  method,
+  url: path,
+  config: { needs },
+  bodyLimit: maxContentBodyBytes,
+  schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) },
+  // Fastify uses null for a missing body; the contract's defaults apply to undefined.
+  preValidation: async (request: FastifyRequest) => {
+    if (request.body === null) request.body = undefined;
+  },
+});
+
+const Parts = z.record(z.string(), z.unknown());
+
+/** Returns the parts of a request's address, which the contract's schemas have parsed. */
+const getRequestParts = ({ params, query }: FastifyRequest) => ({
+  params: Parts.parse(params),
+  query: Parts.parse(query),
+});
+
+function pickHeaders({ headers }: FastifyRequest, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => (typeof headers[name] === "string" ? [[name, headers[name]] as const] : [])),
+  );
+}
+
+const StreamQuery = z.object({ format: z.enum(["ndjson", "sse", "frames"]).optional() });
+
+function getAnswerType({ responseType }: Endpoint, query: unknown): PassedType {
+  if (responseType === "application/x-tar" || responseType === "application/octet-stream") return responseType;
+  const { format = "ndjson" } = StreamQuery.parse(query);
+  return ({ ndjson: "application/x-ndjson", sse: "text/event-stream", frames: "application/octet-stream" } as const)[
+    format
+  ];
+}
