@@ -78,4 +78,65 @@ describe.each([
     const lines = await getWorkspace().readLines(routes.searchContents, { body: { pattern: "find me" } });
     expect(lines).toMatchObject([{ type: "match", path: "search/deep/needle.txt", line: 2 }, { type: "end" }]);
   });
+
+  test("folders are created, and files and folders are moved and copied, without replacing anything unasked", async () => {
+    const { client, routes } = getWorkspace();
+    const write = (path: string, content: string) => client.call(routes.writeFile, { body: { path, content } });
+    const read = async (path: string) => (await client.call(routes.readFile, { body: { path } })).content;
+    const created = { body: { path: "move/empty/deep" } };
+    expect(await client.call(routes.createFolder, created)).toEqual({ path: "move/empty/deep", created: true });
+    expect(await client.call(routes.createFolder, created)).toMatchObject({ created: false });
+    await write("move/a", "a");
+    await write("move/b", "b");
+    const toB = { path: "move/a", to: "move/b" };
+    await expect(client.call(routes.movePath, { body: toB })).rejects.toMatchObject({ code: "file_already_exists" });
+    await expect(client.call(routes.copyPath, { body: toB })).rejects.toMatchObject({ code: "file_already_exists" });
+    expect(await client.call(routes.copyPath, { body: { ...toB, overwrite: true } })).toMatchObject({ files: 1 });
+    expect([await read("move/a"), await read("move/b")]).toEqual(["a", "a"]);
+    await client.call(routes.movePath, { body: { path: "move/b", to: "move/empty/c" } });
+    const copied = await client.call(routes.copyPath, { body: { path: "move", to: "copied" } });
+    expect(copied).toMatchObject({ to: "copied", files: 2, folders: 3 });
+    expect(await read("copied/empty/c")).toBe("a");
+    for (const call of [routes.movePath, routes.copyPath]) {
+      const inside = client.call(call, { body: { path: "move", to: "move/empty/itself" } });
+      await expect(inside).rejects.toMatchObject({ code: "bad_request" });
+      const outside = client.call(call, { body: { path: "move", to: "../outside" } });
+      await expect(outside).rejects.toMatchObject({ code: "path_outside" });
+    }
+    await client.call(routes.movePath, { body: { path: "copied", to: "moved/again" } });
+    expect(await read("moved/again/a")).toBe("a");
+    await expect(read("copied/a")).rejects.toMatchObject({ code: "file_not_found" });
+  });
+
+  test("of several people who change one version of a file, only one does, and the others get a conflict", async () => {
+    const { client, routes } = getWorkspace();
+    const { etag } = await client.call(routes.writeFile, { body: { path: "shared", content: "0", overwrite: true } });
+    expect(etag).toMatch(/^"[\w-]+"$/);
+    const write = (content: string, if_match?: string) =>
+      client.call(routes.writeFile, { body: { path: "shared", content, ...(if_match && { if_match }) } });
+    const ends = await Promise.allSettled(["1", "2", "3", "4"].map((content) => write(content, etag)));
+    expect(ends.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    const refused = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+    expect(refused.map(({ code }) => code)).toEqual(["file_changed", "file_changed", "file_changed"]);
+
+    const { content, etag: second } = await client.call(routes.readFile, { body: { path: "shared" } });
+    expect(["1", "2", "3", "4"]).toContain(content);
+    const stale = { path: "shared", if_match: etag };
+    for (const call of [
+      () => client.call(routes.deletePath, { body: stale }),
+      () => client.call(routes.replaceText, { body: { ...stale, search: content, replace: "x" } }),
+      () => getWorkspace().upload("shared", "x", { "if-match": etag ?? "" }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: "file_changed" });
+    const download = await getWorkspace().request(routes.download, { query: { path: "shared" } });
+    expect(download.message.headers.etag).toBe(second);
+    expect(await getWorkspace().upload("shared", "third", { "if-match": second ?? "" })).toMatchObject({
+      size_bytes: 5,
+    });
+    // A change in place, as a program in the runner makes it, is another version too.
+    const { etag: third } = await client.call(routes.fileStats, { body: { path: "shared" } });
+    await client.call(routes.execOnce, { body: { command: "printf other > shared" } });
+    await expect(write("late", third)).rejects.toMatchObject({ code: "file_changed" });
+    expect(await client.call(routes.readFile, { body: { path: "shared" } })).toMatchObject({ content: "other" });
+  });
 });

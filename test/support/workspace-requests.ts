@@ -1,13 +1,18 @@
+import { json } from "node:stream/consumers";
 import {
   createWorkspaceApi,
   type Endpoint,
   type EndpointInput,
+  getEndpointUrl,
   type NoParams,
+  Problem,
+  RemoteError,
   type WorkspaceApi,
 } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
 import { readPieces, requestStream, type StreamedAnswer } from "../../packages/cli/src/runner/request.ts";
 import type { Client } from "../../packages/cli/src/server/client.ts";
+import { sendRequest } from "../../packages/cli/src/server/transport.ts";
 import type { ServerHarness } from "./server-harness.ts";
 
 const maxLineBytes = 16 << 20;
@@ -34,5 +39,20 @@ export class WorkspaceRequests {
   async *follow<E extends Endpoint>(route: E, input: EndpointInput<E>, signal = this.#signal): AsyncGenerator<unknown> {
     const answer = await this.request(route, input, signal);
     for await (const line of readNdjsonLines(readPieces(answer, signal), maxLineBytes)) yield JSON.parse(line);
+  }
+
+  /** Uploads a file with further headers; throws the server's error. */
+  async upload(path: string, content: string, headers: Record<string, string> = {}): Promise<unknown> {
+    const route = this.routes.upload;
+    const answer = await sendRequest(await this.client.locate(), {
+      method: route.method,
+      path: getEndpointUrl(route, { query: { path } }),
+      headers,
+      body: content,
+      signal: this.#signal,
+    });
+    const body: unknown = await json(answer);
+    if (answer.statusCode !== 200) throw new RemoteError(Problem.parse(body));
+    return body;
   }
 }

@@ -22,6 +22,8 @@ export const FileStats = z.object({
   modified_at: z.iso.datetime(),
   /** The target of a symbolic link, exactly as the link stores it. */
   link_target: z.string().optional(),
+  /** Names this version of a file, for `if_match`. Only regular files have one. */
+  etag: z.string().optional(),
 });
 export type FileStats = z.infer<typeof FileStats>;
 
@@ -60,6 +62,8 @@ export const FileContent = z.object({
   /** Size of the whole file. */
   size_bytes: z.number(),
   modified_at: z.iso.datetime(),
+  /** Names this version of the file, for `if_match`. */
+  etag: z.string().optional(),
   /** Offset of the content in the file, in bytes. */
   offset: z.number(),
   /**
@@ -74,6 +78,14 @@ export const FileContent = z.object({
   end_of_file: z.boolean(),
 });
 export type FileContent = z.infer<typeof FileContent>;
+
+/** Entity tags of a file, separated by commas, or `*` for any existing file. */
+const Etags = z.string().min(1).max(1_000);
+/**
+ * Changes the file only if it still is the version that its reader got; otherwise `file_changed`. A
+ * request may send the tag as `If-Match` instead.
+ */
+const ifMatch = { if_match: Etags.optional() };
 
 const writeOptions = {
   path: Path,
@@ -90,6 +102,7 @@ export const FileWrite = z.object({
   encoding: ContentEncoding.default("utf8"),
   /** Permission bits. Defaults to those of the file that is replaced. */
   mode: Mode.optional(),
+  ...ifMatch,
 });
 export type FileWrite = z.output<typeof FileWrite>;
 
@@ -107,7 +120,7 @@ export type FolderList = z.output<typeof FolderList>;
 export const FolderPage = z.object({
   path: z.string(),
   /** Entries are sorted by name. */
-  entries: z.array(FileStats.omit({ path: true }).extend({ name: z.string() })),
+  entries: z.array(FileStats.omit({ path: true, etag: true }).extend({ name: z.string() })),
   /** More entries follow; request them with this value as `after`. */
   next: z.string().optional(),
 });
@@ -136,8 +149,26 @@ export const TextReplace = z.object({
   replace: z.string(),
   /** Refuses a text that occurs more than once; otherwise every occurrence is replaced. */
   must_match_once: z.boolean().default(true),
+  ...ifMatch,
 });
 export type TextReplace = z.output<typeof TextReplace>;
+
+export const FolderCreate = z.object({ path: Path, create_parents: writeOptions.create_parents });
+export type FolderCreate = z.output<typeof FolderCreate>;
+export const FolderCreated = z.object({ path: z.string(), created: z.boolean() });
+export type FolderCreated = z.infer<typeof FolderCreated>;
+
+export const PathTransfer = z.object({
+  path: Path,
+  /** The new path itself, not the folder for it. */
+  to: Path,
+  create_parents: writeOptions.create_parents,
+  /** Without `overwrite`, an existing file at the new path is `file_already_exists`. */
+  overwrite: z.boolean().default(false),
+});
+export type PathTransfer = z.output<typeof PathTransfer>;
+export const PathMoved = z.object({ path: z.string(), to: z.string() });
+export type PathMoved = z.infer<typeof PathMoved>;
 
 export const ArchiveUnpacked = z.object({
   files: z.number(),
@@ -148,6 +179,8 @@ export const ArchiveUnpacked = z.object({
   skipped: z.number(),
 });
 export type ArchiveUnpacked = z.infer<typeof ArchiveUnpacked>;
+export const PathCopied = PathMoved.extend(ArchiveUnpacked.shape);
+export type PathCopied = z.infer<typeof PathCopied>;
 
 export const filesApi = {
   readFile: createDaemonEndpoint({
@@ -185,6 +218,7 @@ export const filesApi = {
       recursive: z.boolean().default(false),
       /** A missing path is not an error. */
       missing_ok: z.boolean().default(false),
+      ...ifMatch,
     }),
     response: z.object({ path: z.string(), deleted: z.number() }),
   }),
@@ -210,6 +244,27 @@ export const filesApi = {
     summary: "Replace a text in a file",
     body: TextReplace,
     response: FileStats.extend({ replaced: z.number() }),
+  }),
+  createFolder: createDaemonEndpoint({
+    method: "POST",
+    path: "/files/mkdir",
+    summary: "Create a folder. An existing folder is not an error",
+    body: FolderCreate,
+    response: FolderCreated,
+  }),
+  movePath: createDaemonEndpoint({
+    method: "POST",
+    path: "/files/move",
+    summary: "Move or rename a file, a link or a folder",
+    body: PathTransfer,
+    response: PathMoved,
+  }),
+  copyPath: createDaemonEndpoint({
+    method: "POST",
+    path: "/files/copy",
+    summary: "Copy a file, or a folder with its content. Links are copied as links",
+    body: PathTransfer,
+    response: PathCopied,
   }),
 } as const;
 

@@ -3,10 +3,13 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type filesApi, rawFilesApi, WharfError } from "@wharf/contract";
 import {
+  copyPath,
+  createFolder,
   deletePath,
   getFileStats,
   listFolder,
   listTree,
+  movePath,
   openDownload,
   packFolder,
   readFile,
@@ -28,6 +31,9 @@ export const createFileHandlers = (settings: FileSettings): RouteHandlers<typeof
   listFolder: ({ body }, signal) => listFolder(settings.workspace, body, signal),
   listTree: ({ body }, signal) => listTree(settings.workspace, body, signal),
   replaceText: ({ body }) => replaceText(settings, body),
+  createFolder: ({ body }) => createFolder(settings.workspace, body),
+  movePath: ({ body }) => movePath(settings.workspace, body),
+  copyPath: ({ body }, signal) => copyPath(settings, body, signal),
 });
 
 /** Creates the file routes with raw bytes. */
@@ -46,7 +52,8 @@ const createRawHandlers = (settings: FileSettings): RawRouteHandlers<typeof rawF
     const { path } = query;
     if (announced > settings.maxFileBytes)
       throw new WharfError("file_too_large", { path, limit_bytes: settings.maxFileBytes });
-    return await writeStream(settings, query, readBody(request));
+    const { "if-match": ifMatch } = request.headers;
+    return await writeStream(settings, { ...query, if_match: ifMatch }, readBody(request));
   },
   async packFolder({ query, response, signal }) {
     const bytes = await packFolder(settings, query, signal);

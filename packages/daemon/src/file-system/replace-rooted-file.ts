@@ -27,6 +27,8 @@ export interface ReplaceOptions {
   links?: WalkOptions["links"];
   /** Expects this file, as it was read. A different or changed file is `file_changed`. */
   unchanged?: Stats | undefined;
+  /** Refuses, by an error, to replace the current file; called immediately before the replacement. */
+  check?: ((current: Stats | undefined) => void) | undefined;
 }
 
 export interface ReplaceResult {
@@ -59,10 +61,11 @@ async function replaceEntry(
   path: string,
   { fill, options }: { fill: (file: FileHandle) => Promise<void>; options: ReplaceOptions },
 ): Promise<ReplaceResult> {
-  const { overwrite = true, durable = true, unchanged, mode } = options;
+  const { overwrite = true, durable = true, unchanged, check, mode } = options;
   const { folder, name } = entry;
   const previousStats = await entry.stat();
   if (previousStats && !overwrite) throw createAlreadyExistsError(path);
+  check?.(previousStats);
   const replacedLink = options.links !== undefined && options.links !== "follow" && previousStats?.isSymbolicLink();
   if (previousStats && !previousStats.isFile() && !replacedLink) throw createNotAFileError(path);
   const fileMode = mode ?? (previousStats?.isFile() ? previousStats.mode & 0o777 : undefined);
@@ -77,8 +80,13 @@ async function replaceEntry(
     const { dev, ino } = await folder.handle.stat();
     await replaceQueue.run(`${dev}:${ino}/${name}`, async () => {
       if (unchanged && !isSame(unchanged, await entry.stat())) throw createChangedError(path);
+      if (check) check(await entry.stat());
       if (overwrite) await rename(temporary, folder.getEntryPath(name));
-      else await link(temporary, folder.getEntryPath(name));
+      else {
+        await link(temporary, folder.getEntryPath(name));
+        // Removing a name changes the file's stats, which the caller gets.
+        await unlink(temporary);
+      }
     });
     if (durable) await folder.handle.sync();
     return { stats: await file.stat(), created: previousStats === undefined };

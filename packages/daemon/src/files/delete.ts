@@ -4,6 +4,8 @@ import { WharfError } from "@wharf/contract";
 import { toFileError } from "../file-system/file-errors.ts";
 import { ignoreSystemErrors } from "../file-system/files.ts";
 import { openEntry, toShownPath, type FolderHandle } from "../file-system/rooted-path.ts";
+import { requireVersion } from "./etag.ts";
+import { createPathError } from "./move.ts";
 
 const maxDepth = 256; // folders; each stays open while its content is removed
 const entriesPerBatch = 32;
@@ -13,6 +15,7 @@ interface DeleteInput {
   path: string;
   recursive: boolean;
   missing_ok: boolean;
+  if_match?: string | undefined;
 }
 
 /**
@@ -21,7 +24,7 @@ interface DeleteInput {
  */
 export async function deletePath(
   workspace: string,
-  { path, recursive, missing_ok }: DeleteInput,
+  { path, recursive, missing_ok, if_match }: DeleteInput,
   signal: AbortSignal,
 ): Promise<{ path: string; deleted: number }> {
   const createResult = (deleted: number) => ({ path: toShownPath(workspace, path), deleted });
@@ -30,6 +33,7 @@ export async function deletePath(
     if (entry.name === "") throw createPathError(path, "is the workspace itself");
     const stats = await entry.stat();
     if (!stats) throw new WharfError("file_not_found", { path });
+    requireVersion(path, if_match, stats);
     const { folder, name } = entry;
     if (!stats.isDirectory()) {
       await unlink(folder.getEntryPath(name));
@@ -86,6 +90,3 @@ async function* readEntryBatches(folder: FolderHandle): AsyncGenerator<Dirent[]>
   }
   if (entries.length > 0) yield entries;
 }
-
-const createPathError = (path: string, message: string): WharfError =>
-  new WharfError("bad_request", { issues: [{ path, message }] });

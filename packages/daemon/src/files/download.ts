@@ -2,6 +2,7 @@ import type { FileHandle } from "node:fs/promises";
 import { WharfError } from "@wharf/contract";
 import { readChunks } from "../file-system/read-bounded.ts";
 import { openFile } from "../file-system/rooted-path.ts";
+import { getEtag } from "./etag.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 
@@ -26,8 +27,8 @@ export interface Download extends AsyncDisposable {
 export async function openDownload(settings: FileSettings, { path, range, ifRange }: DownloadInput): Promise<Download> {
   const { file, stats } = await openFile(settings.workspace, path);
   try {
-    const { size, mtimeMs, ino } = stats;
-    const etag = `"${ino.toString(36)}-${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}"`;
+    const { size } = stats;
+    const etag = getEtag(stats);
     const requestedRange = ifRange === undefined || ifRange === etag ? parseRange(range, size) : undefined;
     const headers = { "content-type": "application/octet-stream", "accept-ranges": "bytes", etag };
     if (requestedRange === "unsatisfiable")

@@ -3,9 +3,12 @@
  * text, send and receive as streams, pack and unpack. Every path is resolved inside the workspace.
  */
 export { removeLeftovers } from "./remove-leftovers.ts";
+export { copyPath } from "./copy.ts";
+export { createFolder } from "./create-folder.ts";
 export { deletePath } from "./delete.ts";
 export { openDownload } from "./download.ts";
 export { listFolder } from "./list.ts";
+export { movePath } from "./move.ts";
 export { packFolder } from "./pack.ts";
 export { readFile } from "./read.ts";
 export { replaceText } from "./replace-text.ts";

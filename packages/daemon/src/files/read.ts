@@ -4,6 +4,7 @@ import type { FileHandle } from "node:fs/promises";
 import { type FileContent, type FileRead, WharfError } from "@wharf/contract";
 import { readBytes } from "../file-system/read-bounded.ts";
 import { openFile, toShownPath } from "../file-system/rooted-path.ts";
+import { getEtag } from "./etag.ts";
 import { findLines } from "./line-range.ts";
 import { maxContentBytes, type FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
@@ -23,6 +24,7 @@ export async function readFile(settings: FileSettings, input: FileRead, signal: 
     ...encodeContent(bytes, input),
     size_bytes,
     modified_at,
+    etag: getEtag(stats),
     offset: range.offset,
     ...range.lines,
     end_of_file: range.offset + bytes.length >= size_bytes,

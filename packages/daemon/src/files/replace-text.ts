@@ -3,6 +3,7 @@ import { readWholeFile } from "../file-system/read-bounded.ts";
 import { replaceRootedFile } from "../file-system/replace-rooted-file.ts";
 import { openFile, toShownPath } from "../file-system/rooted-path.ts";
 import { KeyedQueue } from "../std/keyed-queue.ts";
+import { getEtag, requireVersion } from "./etag.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
@@ -27,6 +28,7 @@ async function replaceOnce(
 ): Promise<FileStats & { replaced: number }> {
   const { path } = input;
   const { bytes, unchanged } = await readOriginal(workspace, path, maxFileBytes);
+  requireVersion(path, input.if_match, unchanged);
   const search = Buffer.from(input.search);
   const replace = Buffer.from(input.replace);
   const offsets = findOccurrences(bytes, search);
@@ -50,7 +52,7 @@ async function replaceOnce(
     },
     { unchanged },
   );
-  return { path: toShownPath(workspace, path), ...toFileStats(stats), replaced: offsets.length };
+  return { path: toShownPath(workspace, path), ...toFileStats(stats), etag: getEtag(stats), replaced: offsets.length };
 }
 
 async function readOriginal(workspace: string, path: string, limit: number) {

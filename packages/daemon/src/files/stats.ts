@@ -3,6 +3,7 @@ import { readlink } from "node:fs/promises";
 import { type FileStats, type FileType, WharfError } from "@wharf/contract";
 import { toFileError } from "../file-system/file-errors.ts";
 import { openEntry, toShownPath } from "../file-system/rooted-path.ts";
+import { getEtag } from "./etag.ts";
 
 /** Returns what is at a path; for a link, the target, unless the link itself is requested. */
 export async function getFileStats(workspace: string, input: { path: string; follow: boolean }): Promise<FileStats> {
@@ -12,6 +13,7 @@ export async function getFileStats(workspace: string, input: { path: string; fol
     const stats = await entry.stat();
     if (!stats) throw new WharfError("file_not_found", { path });
     const entryStats = { path: toShownPath(workspace, path), ...toFileStats(stats) };
+    if (entryStats.type === "file") return { ...entryStats, etag: getEtag(stats) };
     if (entryStats.type !== "symlink") return entryStats;
     return { ...entryStats, link_target: await readlink(entry.folder.getEntryPath(entry.name)) };
   } catch (error) {

@@ -1,6 +1,8 @@
+import type { Stats } from "node:fs";
 import { type FileWrite, type FileWritten, WharfError } from "@wharf/contract";
 import { replaceRootedFile, type ReplaceResult } from "../file-system/replace-rooted-file.ts";
 import { toShownPath } from "../file-system/rooted-path.ts";
+import { getEtag, requireVersion } from "./etag.ts";
 import { createTooLargeError } from "./read.ts";
 import type { FileSettings } from "./settings.ts";
 import { toFileStats } from "./stats.ts";
@@ -10,6 +12,7 @@ interface WriteTarget {
   create_parents: boolean;
   overwrite: boolean;
   mode?: number | undefined;
+  if_match?: string | undefined;
 }
 
 /** Writes a whole file from a request's text. */
@@ -46,15 +49,17 @@ export async function writeStream(
   return toFileWritten(workspace, input.path, replaced);
 }
 
-const toReplaceOptions = ({ create_parents, overwrite, mode }: WriteTarget) => ({
+const toReplaceOptions = ({ path, create_parents, overwrite, mode, if_match }: WriteTarget) => ({
   createParents: create_parents,
   overwrite,
   mode,
+  ...(if_match !== undefined && { check: (current?: Stats) => requireVersion(path, if_match, current) }),
 });
 
 const toFileWritten = (workspace: string, path: string, { stats, created }: ReplaceResult): FileWritten => ({
   path: toShownPath(workspace, path),
   ...toFileStats(stats),
+  etag: getEtag(stats),
   created,
 });
 

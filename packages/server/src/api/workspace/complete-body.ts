@@ -25,7 +25,14 @@ export async function completeBody(
       return addEnvironment(modules, runner, ProgramBody.parse(body));
     case "gitCommit":
       return { ...(await modules.getAuthor(scope.user_id)), ...AnyBody.parse(body) };
+    case "writeFile":
+    case "replaceText":
+    case "deletePath":
+      return { ...getExpectedVersion(request), ...AnyBody.parse(body) };
     default:
       return body ?? undefined;
   }
 }
+
+/** Returns the version of the file that the caller expects, from the header for it. */
+const getExpectedVersion = ({ headers: { "if-match": tag } }: FastifyRequest) => (tag ? { if_match: tag } : {});

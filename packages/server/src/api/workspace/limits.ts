@@ -12,6 +12,7 @@ const largeWorkMs = 600_000;
 
 const largeWork: ReadonlySet<WorkspaceRouteName> = new Set<WorkspaceRouteName>([
   "deletePath",
+  "copyPath",
   "gitStatus",
   "gitDiff",
   "gitDiffAgainstBase",

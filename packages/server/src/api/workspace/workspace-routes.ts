@@ -28,7 +28,7 @@ const TaskParams = z.object({ task_id: z.string() });
 const RunnerParams = z.object({ runner_id: z.string() });
 
 /**
- * Serves the workspaces of tasks and runners. Each request goes to the runner's daemon, to the route
+ * Serves the workspaces of tasks and runners. Each request goes to the runner's daemon: the route
  * of the same name. The contract's schemas check it here; the daemon checks what only it can, such
  * as where a path leads.
  */

@@ -31,6 +31,7 @@ const always: ReadonlySet<Endpoint> = new Set<Endpoint>([
   filesApi.fileStats,
   filesApi.listFolder,
   filesApi.listTree,
+  filesApi.createFolder,
   searchApi.searchNames,
   searchApi.searchContents,
 ]);
