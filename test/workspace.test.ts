@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { type RunnerView, runnerApi, type Task } from "@wharf/contract";
+import { api, type RunnerView, runnerApi, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 import { WorkspaceRequests } from "./support/workspace-requests.ts";
@@ -79,6 +80,83 @@ describe.each([
     expect(lines).toMatchObject([{ type: "match", path: "search/deep/needle.txt", line: 2 }, { type: "end" }]);
   });
 
+  // S-017 S-021
+  test("commands run in the foreground with the runner's environment, and in the background by offset", async () => {
+    const { client, routes } = getWorkspace();
+    const ran = await client.call(routes.execOnce, { body: { command: "echo $GREETING; exit 3" } });
+    expect(ran).toMatchObject({ exit_code: 3, stdout: getWorkspace() === ofRunner ? "hello\n" : "\n" });
+    const streamed = await getWorkspace().readLines(routes.exec, { body: { command: "echo out" } });
+    expect(streamed).toMatchObject([
+      { type: "stdout", data: "out\n" },
+      { type: "exit", exit_code: 0 },
+    ]);
+
+    const body = { command: "echo ready; cat; sleep 60", stdin_open: true };
+    const { command_id } = await client.call(routes.startCommand, { body });
+    const params = { command_id };
+    const follow = getWorkspace().follow(routes.followCommand, { params, query: {} });
+    expect((await follow.next()).value).toMatchObject({ type: "stdout", data: "ready\n", offset: 0 });
+    await client.call(routes.writeCommand, { params, body: { data: "typed\n", end: true } });
+    expect((await follow.next()).value).toMatchObject({ data: "typed\n", offset: 6 });
+    const again = { params, query: { after: 6, follow: "false" } };
+    expect(await getWorkspace().readLines(routes.followCommand, again)).toMatchObject([{ data: "typed\n" }]);
+    const { commands } = await client.call(routes.commands, {});
+    expect(commands.find((one) => one.command_id === command_id)).toMatchObject({ state: "running", background: true });
+    await client.call(routes.killCommand, { params, body: { signal: "SIGKILL" } });
+    expect((await Array.fromAsync(follow)).at(-1)).toMatchObject({ type: "exit", signal: "SIGKILL" });
+    expect(await client.call(routes.command, { params })).toMatchObject({ state: "exited" });
+    await client.call(routes.removeCommand, { params });
+    await expect(client.call(routes.command, { params })).rejects.toMatchObject({ code: "command_not_found" });
+  });
+
+  test("changes of files are streamed to everybody who watches", async () => {
+    const { client, routes } = getWorkspace();
+    const departure = new AbortController();
+    const watchers = [1, 2].map(() => getWorkspace().follow(routes.watchChanges, {}, departure.signal));
+    const seen = watchers.map(async (changes) => {
+      for await (const change of changes) if (JSON.stringify(change).includes("watched-")) return change;
+      return undefined;
+    });
+    const writing = setInterval(
+      () => void client.call(routes.writeFile, { body: { path: `watched-${Date.now()}`, content: "x" } }),
+      300,
+    );
+    for (const change of await Promise.all(seen))
+      expect(change).toMatchObject({ kind: "fs_change", changes: [{ type: "file-created" }] });
+    clearInterval(writing);
+    departure.abort();
+    expect(await client.call(routes.watcherStatus, {})).toMatchObject({ status: "watching" });
+    expect(await client.call(routes.watcherPause, {})).toMatchObject({ status: "paused" });
+    expect(await client.call(routes.watcherResume, {})).toMatchObject({ status: "watching" });
+  });
+
+  // S-075 S-076 S-077
+  test("terminals are started, typed into, read, measured, cleared and removed", async () => {
+    const { client, routes } = getWorkspace();
+    const { terminal_id } = await client.call(routes.createTerminal, { body: { command: "cat" } });
+    const params = { terminal_id };
+    await client.call(routes.typeTerminal, { params, body: { viewer_id: "one", data: "hello\r" } });
+    const stream = getWorkspace().follow(routes.streamTerminal, { params, query: {} });
+    let shown = "";
+    for await (const event of stream) {
+      shown += JSON.stringify(event);
+      if (shown.split("hello").length > 2) break;
+    }
+    const query = { terminal_id };
+    expect(await client.call(routes.terminalStats, { query })).toMatchObject({ state: "running" });
+    const sse = await getWorkspace().request(routes.streamTerminal, { params, query: { format: "sse" } });
+    expect(sse.message.headers["content-type"]).toContain("text/event-stream");
+    sse.message.destroy();
+    await client.call(routes.resizeTerminal, { params, body: { cols: 100, rows: 30 } });
+    expect(await client.call(routes.clearTerminal, { body: query })).toMatchObject({ terminal_id });
+    const { entries } = await client.call(routes.terminalHistory, { query });
+    expect(JSON.stringify(entries)).not.toContain("hello");
+    expect(await client.call(routes.killTerminal, { params })).toMatchObject({ terminal_id });
+    expect((await client.call(routes.terminals, {})).terminals.map((one) => one.terminal_id)).toContain(terminal_id);
+    await client.call(routes.removeTerminal, { params });
+    await expect(client.call(routes.terminal, { params })).rejects.toMatchObject({ code: "terminal_not_found" });
+  });
+
   test("folders are created, and files and folders are moved and copied, without replacing anything unasked", async () => {
     const { client, routes } = getWorkspace();
     const write = (path: string, content: string) => client.call(routes.writeFile, { body: { path, content } });
@@ -138,5 +216,95 @@ describe.each([
     await client.call(routes.execOnce, { body: { command: "printf other > shared" } });
     await expect(write("late", third)).rejects.toMatchObject({ code: "file_changed" });
     expect(await client.call(routes.readFile, { body: { path: "shared" } })).toMatchObject({ content: "other" });
+  });
+});
+
+describe("git in the workspace of a task", () => {
+  const status = async () => {
+    const { files } = await ofTask.client.call(ofTask.routes.gitStatus, {});
+    return files.map(({ path }) => path).filter((path) => path.startsWith("git/"));
+  };
+  const write = (path: string, content: string) =>
+    ofTask.client.call(ofTask.routes.writeFile, { body: { path, content } });
+
+  // S-025 S-027 S-029
+  test("changes are listed, compared, committed, delivered and shown", async () => {
+    const { client, routes } = ofTask;
+    await write("git/a.txt", "one\n");
+    expect(await status()).toEqual(["git/a.txt"]);
+    const { patch } = await client.call(routes.gitDiff, { query: { path: "git" } });
+    expect(patch).toContain("+one");
+    const { commit } = await client.call(routes.gitCommit, { body: { message: "Add a by hand" } });
+    expect(commit).toMatchObject({ message: "Add a by hand", branch: task.shadow_branch });
+    expect(await client.call(routes.gitCommit, { body: {} })).toEqual({});
+    const events = await wharf.until(task.id, ({ data }) => data.kind === "push" && data.sha === commit?.sha);
+    expect(events.at(-1)?.data).toMatchObject({ kind: "push", status: "pushed" });
+
+    const { commits } = await client.call(routes.gitLog, { query: { limit: 2 } });
+    expect(commits.map(({ subject }) => subject)[0]).toBe("Add a by hand");
+    const shown = await client.call(routes.gitShow, { query: { revision: commit?.sha ?? "" } });
+    expect(shown).toMatchObject({ commit: { sha: commit?.sha } });
+    expect(shown.files.find(({ path }) => path === "git/a.txt")).toMatchObject({ change: "added", additions: 1 });
+    await write("git/a.txt", "two\n");
+    const old = { query: { revision: task.shadow_branch, path: "git/a.txt" } };
+    expect(await client.call(routes.gitFile, old)).toMatchObject({ content: "one\n", encoding: "utf8" });
+    await expect(client.call(routes.gitFile, { query: { ...old.query, path: "git/none" } })).rejects.toMatchObject({
+      code: "file_not_found",
+    });
+    const { branches } = await client.call(routes.gitBranches, { query: {} });
+    expect(branches.find(({ current }) => current)).toMatchObject({ name: task.shadow_branch, sha: commit?.sha });
+    expect(branches.map(({ kind, name }) => `${kind} ${name}`)).toContain("remote main");
+    const between = { query: { base: commits[1]?.sha, head: commit?.sha, path: "git/a.txt" } };
+    expect((await client.call(routes.gitDiff, between)).patch).toContain("+one");
+  });
+
+  test("changes of some files, or of all, are discarded", async () => {
+    const { client, routes } = ofTask;
+    await client.call(routes.gitCommit, { body: { message: "Everything so far" } });
+    await write("git/a.txt", "changed\n");
+    await write("git/new.txt", "new\n");
+    await client.call(routes.deletePath, { body: { path: "made.txt" } });
+    const one = await client.call(routes.gitRestore, { body: { paths: ["made.txt"] } });
+    expect(one).toEqual({ restored: ["made.txt"], deleted: [], truncated: false });
+    expect(await status()).toEqual(["git/a.txt", "git/new.txt"]);
+    expect(await client.call(routes.gitRestore, { body: {} })).toMatchObject({ restored: ["git/a.txt"] });
+    const all = await client.call(routes.gitRestore, { body: { untracked: true } });
+    expect(all).toMatchObject({ restored: [], deleted: ["git/new.txt"] });
+    expect(await status()).toEqual([]);
+    const [last] = (await client.call(routes.gitLog, { query: { path: "git/a.txt", limit: 10 } })).commits.slice(-1);
+    const base = `${last?.parents[0]}`;
+    const undone = await client.call(routes.gitRestore, { body: { paths: ["git/a.txt"], from: base } });
+    expect(undone.restored).toEqual(["git/a.txt"]);
+    await expect(client.call(routes.readFile, { body: { path: "git/a.txt" } })).rejects.toMatchObject({
+      code: "file_not_found",
+    });
+    await client.call(routes.gitRestore, { body: {} });
+  });
+});
+
+describe("a standalone runner", () => {
+  test("has no git of Wharf, and says so", async () => {
+    const refused = ofRunner.client.call(ofRunner.routes.gitStatus, {});
+    await expect(refused).rejects.toMatchObject({ code: "workspace_not_cloned" });
+  });
+});
+
+describe("a task without a workspace", () => {
+  test("is refused with the next step", async () => {
+    const fresh = await wharf.createTask({ repository_url: join(folder, "remote") });
+    const requests = new WorkspaceRequests(wharf, `/api/v1/tasks/${fresh.id}/workspace`);
+    const list = () => requests.client.call(requests.routes.listFolder, { body: {} });
+    await expect(list()).rejects.toMatchObject({ code: "workspace_missing" });
+    await wharf.turn(fresh, "demo: say hello");
+    expect((await list()).entries.map(({ name }) => name)).toContain(".git");
+    await wharf.client.call(api.setTaskState, { params: { task_id: fresh.id }, body: { state: "COMPLETED" } });
+    const getRefusal = () =>
+      list().then(
+        () => undefined,
+        ({ code }) => code,
+      );
+    await eventually(getRefusal, "workspace_closed");
+    await wharf.turn(fresh, "demo: say again");
+    expect((await list()).entries.map(({ name }) => name)).toContain(".git");
   });
 });

@@ -151,6 +151,49 @@ export const GitDiff = z.object({
 });
 export type GitDiff = z.infer<typeof GitDiff>;
 
+/** A commit with its difference from its first parent. */
+export const GitShown = GitDiff.pick({ files: true, patch: true, truncated: true }).extend({ commit: GitLogEntry });
+export type GitShown = z.infer<typeof GitShown>;
+
+export const GitFileAt = z.object({
+  path: z.string(),
+  /** The commit that the file was read from. */
+  sha: z.string(),
+  /** Base64 if the bytes are not UTF-8. */
+  encoding: z.enum(["utf8", "base64"]),
+  content: z.string(),
+  size_bytes: z.number(),
+});
+export type GitFileAt = z.infer<typeof GitFileAt>;
+
+export const GitBranch = z.object({
+  name: z.string(),
+  kind: z.enum(["local", "remote"]),
+  sha: z.string(),
+  /** Time of the newest commit. */
+  at: z.string(),
+  subject: z.string(),
+  /** The branch is checked out. */
+  current: z.boolean(),
+});
+export type GitBranch = z.infer<typeof GitBranch>;
+
+export const GitRestore = z.object({
+  /** Files and folders to restore. Defaults to the whole workspace. */
+  paths: z.array(GitPath).min(1).max(1_000).optional(),
+  /** The state to restore. Defaults to the newest commit. */
+  from: GitRevision.optional(),
+  /** Also deletes files that git does not track; ignored files stay. */
+  untracked: z.boolean().default(false),
+});
+export type GitRestore = z.output<typeof GitRestore>;
+export const GitRestored = z.object({
+  restored: z.array(z.string()),
+  deleted: z.array(z.string()),
+  truncated: z.boolean(),
+});
+export type GitRestored = z.infer<typeof GitRestored>;
+
 const Person = z.object({ name: GitUserName, email: GitUserEmail });
 const stat = z.stringbool().default(false);
 const limit = z.coerce.number().int().min(1).max(1_000).default(100);
@@ -231,8 +274,8 @@ export const gitApi = {
     method: "GET",
     path: "/api/git/diff",
     summary:
-      "Get the difference between a commit, by default the newest, and the working tree, including untracked files",
-    query: z.object({ base: GitRevision.optional(), path: GitPath.optional(), stat }),
+      "Get the difference between a commit, by default the newest, and another one, by default the working tree with untracked files",
+    query: z.object({ base: GitRevision.optional(), head: GitRevision.optional(), path: GitPath.optional(), stat }),
     response: GitDiff,
     carriesContent: true,
   }),
@@ -272,6 +315,38 @@ export const gitApi = {
     summary: "List commits backwards from a revision, by default the newest commit",
     query: z.object({ revision: GitRevision.optional(), path: GitPath.optional(), limit, skip }),
     response: z.object({ commits: z.array(GitLogEntry), more: z.boolean() }),
+    carriesContent: true,
+  }),
+  gitShow: createDaemonEndpoint({
+    method: "GET",
+    path: "/api/git/show",
+    summary: "Get a commit with its changes",
+    query: z.object({ revision: GitRevision, path: GitPath.optional(), stat }),
+    response: GitShown,
+    carriesContent: true,
+  }),
+  gitFile: createDaemonEndpoint({
+    method: "GET",
+    path: "/api/git/file",
+    summary: "Get a file as it is in a commit, up to 10 MiB",
+    query: z.object({ revision: GitRevision, path: GitPath }),
+    response: GitFileAt,
+    carriesContent: true,
+  }),
+  gitBranches: createDaemonEndpoint({
+    method: "GET",
+    path: "/api/git/branches",
+    summary: "List the branches of the workspace and of its remote, the newest commit first",
+    query: z.object({ limit }),
+    response: z.object({ branches: z.array(GitBranch), more: z.boolean() }),
+    carriesContent: true,
+  }),
+  gitRestore: createDaemonEndpoint({
+    method: "POST",
+    path: "/api/git/restore",
+    summary: "Discard changes: return files to their state in a commit",
+    body: GitRestore.default({ untracked: false }),
+    response: GitRestored,
     carriesContent: true,
   }),
   gitCommitMessages: createDaemonEndpoint({

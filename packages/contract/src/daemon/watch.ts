@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createDaemonEndpoint } from "../endpoint.ts";
+import { FsChanges } from "../events/index.ts";
 
 /** The watcher, which reports changes of the workspace in the journal. */
 
@@ -38,5 +39,12 @@ export const watchApi = {
     path: "/watcher/status",
     summary: "Get the watcher's status",
     response: WatcherStatus,
+  }),
+  watchChanges: createDaemonEndpoint({
+    method: "GET",
+    path: "/watcher/stream",
+    summary: "Stream changes of the workspace's files from now on, as NDJSON of FsChanges",
+    response: "stream",
+    line: FsChanges,
   }),
 } as const;

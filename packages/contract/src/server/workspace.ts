@@ -34,6 +34,10 @@ const readRoutes = {
   gitCommitMessages: gitApi.gitCommitMessages,
   gitCurrentBranch: gitApi.gitCurrentBranch,
   gitCurrentCommit: gitApi.gitCurrentCommit,
+  gitShow: gitApi.gitShow,
+  gitFile: gitApi.gitFile,
+  gitBranches: gitApi.gitBranches,
+  watchChanges: watchApi.watchChanges,
 } as const satisfies Record<string, Endpoint>;
 
 const writeRoutes = {
@@ -49,6 +53,7 @@ const writeRoutes = {
   watcherResume: watchApi.watcherResume,
   gitConfig: gitApi.gitConfig,
   gitCheckout: gitApi.gitCheckout,
+  gitRestore: gitApi.gitRestore,
   gitCommit: {
     ...gitApi.gitCommit,
     summary: "Commit all changes to the shadow branch and deliver it. The answer has no commit if nothing changed",

@@ -46,6 +46,10 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
       const branch = body.branch ?? (await git.getShadowBranch());
       return { branch, ...(await git.push({ shadow_branch: branch })) };
     },
+    gitShow: ({ query }) => git.showCommit(query),
+    gitFile: ({ query }) => git.readFileAt(query),
+    gitBranches: ({ query }) => git.listBranches(query),
+    gitRestore: ({ body }) => git.restore(body),
     gitLog: ({ query }) => git.readLog(query),
     gitCommitMessages: async ({ query }) => {
       const { commits, more: hasMore } = await git.readOwnLog(query);

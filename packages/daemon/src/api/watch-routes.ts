@@ -6,4 +6,5 @@ export const createWatchHandlers = (watcher: Watcher): RouteHandlers<typeof watc
   watcherPause: () => watcher.pause(),
   watcherResume: () => watcher.resume(),
   watcherStatus: () => watcher.getStatus(),
+  watchChanges: (_input, signal) => watcher.follow(signal),
 });

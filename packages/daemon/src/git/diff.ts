@@ -2,7 +2,7 @@ import { copyFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
 import { isSystemError } from "../file-system/files.ts";
-import { git } from "./command.ts";
+import { git, type GitOptions } from "./command.ts";
 import { getHeadCommit } from "./revisions.ts";
 import { stageAll } from "./stage.ts";
 import { getFileState } from "./status.ts";
@@ -11,7 +11,6 @@ import type { Workspace } from "./workspace.ts";
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxFiles = 10_000;
 const diffFormat = [
-  "--cached",
   "--no-ext-diff",
   "--no-textconv",
   "--no-renames",
@@ -46,25 +45,37 @@ export async function compareWithCommit(
     const environment = { GIT_INDEX_FILE: index };
     await stageAll(workspace, environment);
     const options = workspace.options({ environment });
-    const listing = await git(["diff", "--raw", "--numstat", "-z", ...diffFormat, base, "--", ...paths], options);
-    const files = parseChanges(listing.stdout);
-    const patch = stat
-      ? { stdout: "", truncated: false }
-      : await git(["diff", "--patch", ...diffFormat, base, "--", ...paths], {
-          ...options,
-          maxOutputBytes: maxPatchBytes,
-        });
-    return {
-      base,
-      head,
-      files: files.slice(0, maxFiles),
-      patch: patch.stdout,
-      truncated: listing.truncated || patch.truncated || files.length > maxFiles,
-    };
+    return { base, head, ...(await readDiff(["--cached", base, "--", ...paths], { options, stat })) };
   } finally {
     await rm(index, { force: true });
     await rm(`${index}.lock`, { force: true });
   }
+}
+
+/** Compares two commits; `base` may also be a tree. */
+export async function compareCommits(
+  workspace: Workspace,
+  { base, head, path, stat = false }: CompareInput & { readonly head: string },
+): Promise<GitDiff> {
+  const paths = path === undefined ? [] : [path];
+  const options = workspace.options();
+  return { base, head, ...(await readDiff([base, head, "--", ...paths], { options, stat })) };
+}
+
+async function readDiff(
+  sides: readonly string[],
+  { options, stat }: { options: GitOptions; stat: boolean },
+): Promise<Pick<GitDiff, "files" | "patch" | "truncated">> {
+  const listing = await git(["diff", "--raw", "--numstat", "-z", ...diffFormat, ...sides], options);
+  const files = parseChanges(listing.stdout);
+  const patch = stat
+    ? { stdout: "", truncated: false }
+    : await git(["diff", "--patch", ...diffFormat, ...sides], { ...options, maxOutputBytes: maxPatchBytes });
+  return {
+    files: files.slice(0, maxFiles),
+    patch: patch.stdout,
+    truncated: listing.truncated || patch.truncated || files.length > maxFiles,
+  };
 }
 
 export const toDiff = ({ files, ...diff }: GitDiff): Diff => ({

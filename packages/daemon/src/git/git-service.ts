@@ -3,27 +3,35 @@ import {
   defaultGitTimeoutMs,
   type Diff,
   type EventDataByKind,
+  type GitBranch,
   type GitCloned,
   type GitDiff,
+  type GitFileAt,
   type GitLogEntry,
+  type GitRestore,
+  type GitRestored,
+  type GitShown,
   type GitStatus,
   type Health,
   WharfError,
 } from "@wharf/contract";
 import type { z } from "zod";
 import { checkoutRevision, switchBranch } from "./branch.ts";
+import { listBranches } from "./branches.ts";
 import { readCheckout, writeCheckout, type Checkout } from "./checkout-state.ts";
 import { cloneRepository, type CloneInput, type CloneOptions } from "./clone.ts";
 import { git, GitFailure } from "./command.ts";
 import { formatOmissions, formatManyFilesWarning } from "./commit-notices.ts";
 import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
-import { compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
+import { compareCommits, compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
 import { IsolatedConfig } from "./isolated-config.ts";
 import { getCurrentCommit, readLog, type LogInput } from "./log.ts";
 import { pushBranch } from "./push.ts";
 import { readHead } from "./read-head.ts";
 import { isDamaged, repairRepository } from "./repair.ts";
+import { restoreFiles } from "./restore.ts";
 import { getCurrentBranch, resolveCommit, resolveRevision } from "./revisions.ts";
+import { readFileAt, showCommit } from "./show.ts";
 import { retryWhileLocked } from "./stale-locks.ts";
 import { readStatus } from "./status.ts";
 import { writeUser } from "./user-config.ts";
@@ -51,6 +59,12 @@ interface GitServiceOptions {
   progressDelayMs?: number;
   /** Called with notices for a person about the committed work. */
   notice?: (message: string) => Promise<void>;
+}
+
+/** `base` is the newest commit by default; without `head` the working tree is compared. */
+interface RevisionsToCompare extends Omit<CompareInput, "base"> {
+  readonly base?: string | undefined;
+  readonly head?: string | undefined;
 }
 
 const defaultMaxFileBytes = 100e6;
@@ -208,12 +222,15 @@ export class GitService {
   }
 
   /**
-   * Returns the difference between a revision (the newest commit by default) and the working tree.
+   * Returns the difference between a revision (the newest commit by default) and another one, or the
+   * working tree.
    */
-  compare({ base, ...options }: Omit<CompareInput, "base"> & { base?: string | undefined }): Promise<GitDiff> {
+  compare({ base, head, ...options }: RevisionsToCompare): Promise<GitDiff> {
     return this.#withClone(async (workspace) => {
       const revision = base === undefined ? await getCurrentCommit(workspace) : await resolveRevision(workspace, base);
-      return compareWithCommit(workspace, { base: revision.sha, ...options });
+      if (head === undefined) return compareWithCommit(workspace, { base: revision.sha, ...options });
+      const { sha } = await resolveRevision(workspace, head);
+      return compareCommits(workspace, { base: revision.sha, head: sha, ...options });
     });
   }
 
@@ -249,6 +266,25 @@ export class GitService {
       using _ = this.#quiet();
       return await checkoutRevision(workspace, input);
     });
+  }
+
+  restore(input: GitRestore): Promise<GitRestored> {
+    return this.#withClone(async (workspace) => {
+      using _ = this.#quiet();
+      return await retryWhileLocked(workspace, () => restoreFiles(workspace, input));
+    });
+  }
+
+  showCommit(input: Parameters<typeof showCommit>[1]): Promise<GitShown> {
+    return this.#withClone((workspace) => showCommit(workspace, input));
+  }
+
+  readFileAt(input: Parameters<typeof readFileAt>[1]): Promise<GitFileAt> {
+    return this.#withClone((workspace) => readFileAt(workspace, input));
+  }
+
+  listBranches(input: { limit: number }): Promise<{ branches: GitBranch[]; more: boolean }> {
+    return this.#withClone((workspace) => listBranches(workspace, input));
   }
 
   getTreeStatus(): Promise<GitStatus> {

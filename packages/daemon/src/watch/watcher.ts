@@ -2,6 +2,7 @@ import { lstatSync } from "node:fs";
 import { basename } from "node:path";
 import { maxFsChanges, type FsChange, type FsChanges, type WatcherStatus } from "@wharf/contract";
 import { GitIgnoredPaths } from "../ignore/index.ts";
+import { ChangeFollowers } from "./change-followers.ts";
 import { collectChanges } from "./changes.ts";
 import { OverflowDetector } from "./overflow-detector.ts";
 import { TokenBucket } from "./token-bucket.ts";
@@ -56,6 +57,7 @@ export class Watcher {
   readonly #rules: GitIgnoredPaths;
   readonly #budget: TokenBucket;
   readonly #ticks: OverflowDetector;
+  readonly #followers = new ChangeFollowers();
   #tree: WatchedTree | undefined;
   #state: "stopped" | "starting" | "watching" = "stopped";
   #touched = new Map<string, boolean>();
@@ -146,6 +148,11 @@ export class Watcher {
       unwatched,
       ...(reason !== undefined && { problem: reason }),
     };
+  }
+
+  /** Yields all events from now on, also those that no run records. */
+  follow(signal: AbortSignal): AsyncGenerator<FsChanges, void, undefined> {
+    return this.#followers.follow(signal);
   }
 
   #handleTouch(path: string, isRename: boolean): void {
@@ -268,6 +275,7 @@ export class Watcher {
   }
 
   async #sendEvent(event: Omit<FsChanges, "kind">): Promise<void> {
+    this.#followers.publish({ kind: "fs_change", ...event });
     await this.#options.onEvent({ kind: "fs_change", ...event });
   }
 

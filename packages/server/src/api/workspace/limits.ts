@@ -19,6 +19,8 @@ const largeWork: ReadonlySet<WorkspaceRouteName> = new Set<WorkspaceRouteName>([
   "gitFileChanges",
   "gitLog",
   "gitCommit",
+  "gitShow",
+  "gitRestore",
   "gitCheckout",
   "searchNames",
 ]);
