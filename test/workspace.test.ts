@@ -38,7 +38,7 @@ describe.each([
   ["a task", () => ofTask],
   ["a standalone runner", () => ofRunner],
 ] as const)("in the workspace of %s", (_, getWorkspace) => {
-  // S-005 S-015 S-016 S-019
+  // S-015 S-016
   test("files are written, described, read by lines, listed, replaced in and deleted", async () => {
     const { client, routes } = getWorkspace();
     const content = "one\ntwo\nthree\n";
@@ -80,7 +80,7 @@ describe.each([
     expect(lines).toMatchObject([{ type: "match", path: "search/deep/needle.txt", line: 2 }, { type: "end" }]);
   });
 
-  // S-017 S-021
+  // S-021
   test("commands run in the foreground with the runner's environment, and in the background by offset", async () => {
     const { client, routes } = getWorkspace();
     const ran = await client.call(routes.execOnce, { body: { command: "echo $GREETING; exit 3" } });
@@ -144,7 +144,7 @@ describe.each([
     }
     const query = { terminal_id };
     expect(await client.call(routes.terminalStats, { query })).toMatchObject({ state: "running" });
-    const sse = await getWorkspace().request(routes.streamTerminal, { params, query: { format: "sse" } });
+    const sse = await getWorkspace().request(routes.streamConsole, { query: { ...query, format: "sse" } });
     expect(sse.message.headers["content-type"]).toContain("text/event-stream");
     sse.message.destroy();
     await client.call(routes.resizeTerminal, { params, body: { cols: 100, rows: 30 } });
@@ -227,7 +227,7 @@ describe("git in the workspace of a task", () => {
   const write = (path: string, content: string) =>
     ofTask.client.call(ofTask.routes.writeFile, { body: { path, content } });
 
-  // S-025 S-027 S-029
+  // S-025
   test("changes are listed, compared, committed, delivered and shown", async () => {
     const { client, routes } = ofTask;
     await write("git/a.txt", "one\n");
@@ -256,6 +256,27 @@ describe("git in the workspace of a task", () => {
     expect(branches.map(({ kind, name }) => `${kind} ${name}`)).toContain("remote main");
     const between = { query: { base: commits[1]?.sha, head: commit?.sha, path: "git/a.txt" } };
     expect((await client.call(routes.gitDiff, between)).patch).toContain("+one");
+  });
+
+  // S-028 S-029
+  test("the work since the task's start is described, another commit is checked out, and the author is set", async () => {
+    const { client, routes } = ofTask;
+    await client.call(routes.gitCommit, { body: { message: "All of it" } });
+    const head = await client.call(routes.gitCurrentCommit, {});
+    expect(await client.call(routes.gitCurrentBranch, {})).toEqual({ branch: task.shadow_branch });
+    const { messages } = await client.call(routes.gitCommitMessages, { query: {} });
+    expect(messages[0]).toMatchObject({ sha: head.sha });
+    const changes = await client.call(routes.gitFileChanges, { query: {} });
+    expect(changes.files.map(({ path }) => path)).toContain("made.txt");
+    const diff = await client.call(routes.gitDiffAgainstBase, { query: { path: "made.txt" } });
+    expect(diff).toMatchObject({ base: changes.base, patch: expect.stringContaining("+by the agent") });
+    const revision = `${head.parents[0]}`;
+    expect(await client.call(routes.gitCheckout, { body: { revision } })).toEqual({ head: revision });
+    const back = await client.call(routes.gitCheckout, { body: { revision: task.shadow_branch } });
+    expect(back).toEqual({ branch: task.shadow_branch, head: head.sha });
+    await client.call(routes.gitConfig, { body: { user_name: "Ada", user_email: "ada@example.org" } });
+    const author = await client.call(routes.execOnce, { body: { command: "git config user.email" } });
+    expect(author.stdout).toBe("ada@example.org\n");
   });
 
   test("changes of some files, or of all, are discarded", async () => {

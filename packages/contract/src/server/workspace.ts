@@ -13,8 +13,8 @@ import { runnerParams, taskParams } from "./ids.ts";
 /**
  * The workspace of a task or a runner: its files, git, commands and terminals. The server serves
  * these routes of the daemon below the path of the task and of the runner, and sends each request
- * to the runner's daemon, wherever the runner is. Cloning and the choice of the shadow branch belong
- * to the run, so their routes are not listed.
+ * to the runner's daemon, wherever the runner is. Cloning and the choice of the shadow branch are
+ * the run's, so their routes are not listed.
  */
 const readRoutes = {
   workspaceHealth: healthApi.health,

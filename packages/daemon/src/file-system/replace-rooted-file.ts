@@ -27,7 +27,7 @@ export interface ReplaceOptions {
   links?: WalkOptions["links"];
   /** Expects this file, as it was read. A different or changed file is `file_changed`. */
   unchanged?: Stats | undefined;
-  /** Refuses, by an error, to replace the current file; called immediately before the replacement. */
+  /** Throws to refuse the replacement of the current file; called immediately before it. */
   check?: ((current: Stats | undefined) => void) | undefined;
 }
 

@@ -10,8 +10,8 @@ import type { FileSettings } from "./settings.ts";
 import { walkTree } from "./walk.ts";
 
 /**
- * Copies a file, or a folder with its content. Links are copied as links; devices and pipes are left
- * out. A folder is never copied into an existing one.
+ * Copies a file, or a folder with its content. Links are copied as links; devices and pipes are
+ * left out. A folder is never copied into an existing one.
  */
 export async function copyPath(settings: FileSettings, input: PathTransfer, signal: AbortSignal): Promise<PathCopied> {
   const { workspace } = settings;

@@ -222,8 +222,8 @@ export class GitService {
   }
 
   /**
-   * Returns the difference between a revision (the newest commit by default) and another one, or the
-   * working tree.
+   * Returns the difference between a revision (the newest commit by default) and another one, or
+   * the working tree.
    */
   compare({ base, head, ...options }: RevisionsToCompare): Promise<GitDiff> {
     return this.#withClone(async (workspace) => {

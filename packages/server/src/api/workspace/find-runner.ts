@@ -27,7 +27,13 @@ export async function findTaskRunner(modules: WorkspaceModules, scope: Scope, id
   const { desired } = await standaloneRunners.get(scope, run.runner_id);
   if (desired === "DESTROYED") throw new WharfError("workspace_removed", { task_id: taskId });
   if (!reachableStatuses.has(run.status)) throw new WharfError("workspace_closed", { task_id: taskId });
-  // Who may only read does not start a runner.
-  if (desired === "STOPPED") await standaloneRunners.get(createScope(scope, "workspace:exec"), run.runner_id);
-  return getReadyRunner(modules, scope, run.runner_id);
+  return findRunner(modules, scope, run.runner_id);
+}
+
+/** Finds a runner. If it is stopped between the turns of a task, it starts for those who may use it. */
+export async function findRunner(modules: WorkspaceModules, scope: Scope, id: string): Promise<RunnerWithRun> {
+  const { standaloneRunners } = modules;
+  const { desired } = await standaloneRunners.get(scope, id);
+  if (desired === "STOPPED") await standaloneRunners.get(createScope(scope, "workspace:exec"), id);
+  return getReadyRunner(modules, scope, id);
 }

@@ -11,9 +11,8 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { discardBody } from "../http/discard-body.ts";
 import { createRequestBody, getCallerSignal, type PassedType, passThrough } from "../http/pass-through.ts";
-import { getReadyRunner } from "../routes/runner-routes.ts";
 import { completeBody } from "./complete-body.ts";
-import { findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
+import { findRunner, findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
 import { getCallTimeout, maxContentBodyBytes, uploadTimeoutMs } from "./limits.ts";
 
 /** A route of the server, and the daemon's route of the same name that answers it. */
@@ -34,8 +33,7 @@ const RunnerParams = z.object({ runner_id: z.string() });
  */
 export async function serveWorkspaces(app: FastifyInstance, modules: WorkspaceModules): Promise<void> {
   const findByTask: FindRunner = (scope, params) => findTaskRunner(modules, scope, TaskParams.parse(params).task_id);
-  const findByRunner: FindRunner = (scope, params) =>
-    getReadyRunner(modules, scope, RunnerParams.parse(params).runner_id);
+  const findByRunner: FindRunner = (scope, params) => findRunner(modules, scope, RunnerParams.parse(params).runner_id);
   const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];
   const [uploads, others] = [routes.filter(isUpload), routes.filter((one) => !isUpload(one))];
   for (const one of others) {
