@@ -30,7 +30,7 @@ export async function findTaskRunner(modules: WorkspaceModules, scope: Scope, id
   return findRunner(modules, scope, run.runner_id);
 }
 
-/** Finds a runner. If it is stopped between the turns of a task, it starts for those who may use it. */
+/** Finds a runner. One that is stopped between turns starts for those who may use it. */
 export async function findRunner(modules: WorkspaceModules, scope: Scope, id: string): Promise<RunnerWithRun> {
   const { standaloneRunners } = modules;
   const { desired } = await standaloneRunners.get(scope, id);
