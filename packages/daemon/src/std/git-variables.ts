@@ -1,5 +1,5 @@
 /**
- * Lets the agent's and people's git use the workspace whoever owns it: a pod's volume belongs to
+ * Lets the git of agents and people use a workspace of any owner: a pod's volume belongs to
  * root and is shared with the runner's group, and git refuses a repository of another user.
  */
 export const gitVariables: Readonly<Record<string, string>> = {
