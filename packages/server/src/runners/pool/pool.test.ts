@@ -48,9 +48,12 @@ test("a warm runner has no user's data, and the gateway denies its requests unti
   const run = { run_id: crypto.randomUUID(), task_id: crypto.randomUUID(), runner_id: id, model_route: "gemini" };
   const token = keys.getRunToken(run.run_id);
   for (const path of [model, "/git/any.git/info/refs", "/"]) expect(await ask(path, token)).toBe("403 egress_denied\n");
-  expect(await runCommand(warm.link, "ls -A /workspace /home/wharf; env | grep -ci 'token\\|key'")).toBe(
-    "/home/wharf:\n\n/workspace:\n0\n",
-  );
+  expect(
+    await runCommand(
+      warm.link,
+      "ls -A /workspace /home/wharf; env | grep -v ^GIT_CONFIG_KEY_ | grep -ci 'token\\|key'",
+    ),
+  ).toBe("/home/wharf:\n\n/workspace:\n0\n");
   warm.handTo(async () => ({ ...run, token }));
   expect(await ask(model, "another")).toMatch(/^40[13] /);
   // No server has the model's address, so an error of 50x shows that the gateway forwarded the
