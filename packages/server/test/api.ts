@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { AccessTokens, Authenticator, Members, Organizations } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
 import { createApi } from "../src/api/index.ts";
-import { RunQueries } from "../src/runs/index.ts";
+import { Queue, RunQueries } from "../src/runs/index.ts";
 import { BoardMembers, Boards } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
 
@@ -31,6 +31,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     tasks: f.tasks,
     commands: f.commands,
     queries: new RunQueries(f.db),
+    queue: new Queue(f.db),
     agentTypes: new AgentTypes(f.db, {
       routes: {},
       images: { prefix: "", tag: "latest" },

@@ -87,6 +87,12 @@ export const orchestratorApi = {
           task_id: z.uuid(),
           priority: z.number(),
           queued_at: z.string(),
+          position: z
+            .number()
+            .optional()
+            .describe(
+              "1 for the run that gets the next slot, among those of all users; absent while it waits for something else",
+            ),
           estimated_start: z.string().optional(),
         }),
       ),

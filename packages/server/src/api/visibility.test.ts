@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import type { Scope } from "../access/index.ts";
 import { listVisibleRunners, getVisibleRunner } from "../runners/standalone/standalone-rows.ts";
-import { RunQueries } from "../runs/index.ts";
+import { Queue, RunQueries } from "../runs/index.ts";
 import { schema } from "../store/index.ts";
 import { Boards } from "../tasks/index.ts";
 
@@ -42,7 +42,7 @@ async function readAll(f: Fixture, scope: Scope, ids: { task: string; run: strin
     f.tasks.list(scope, page).then(({ tasks }) => tasks),
     queries.list(scope, page).then(({ agents }) => agents),
     listVisibleRunners(f.db, scope, page).then((listed) => listed.runners),
-    queries.getQueue(scope, page).then(({ tasks }) => tasks),
+    new Queue(f.db).list(scope, page).then(({ tasks }) => tasks),
     f.tasks.findMany(scope, [ids.task]).then(({ found }) => [...found]),
   ]);
   return { ...Object.fromEntries(await Promise.all(outcomes)), listed: lists.map((rows) => rows.length) };

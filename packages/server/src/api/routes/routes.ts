@@ -14,7 +14,15 @@ import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
-import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, Scheduler, TaskDiffs } from "../../runs/index.ts";
+import type {
+  AgentChoice,
+  BudgetWaits,
+  Queue,
+  RunCommands,
+  RunQueries,
+  Scheduler,
+  TaskDiffs,
+} from "../../runs/index.ts";
 import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
@@ -30,6 +38,7 @@ export interface ApiModules extends RunnerModules, PeopleModules {
   readonly tasks: Tasks;
   readonly commands: RunCommands;
   readonly queries: RunQueries;
+  readonly queue: Queue;
   readonly agentTypes: AgentTypes;
   readonly allowLists: AllowLists;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
@@ -295,7 +304,7 @@ function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, task
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
-  const { tasks, queries, commands, scheduler } = modules;
+  const { tasks, queries, queue, commands, scheduler } = modules;
   registerRoute(app, api.startTask, async ({ scope, params, body }) => {
     const task = await tasks.find(scope, params.task_id);
     const turn = await promptTask(modules, { task, scope, ...body });
@@ -330,11 +339,11 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
   registerRoute(app, api.orchestratorStatus, async ({ scope }) => ({
     status: "running" as const,
     active_agents: scheduler.active,
-    queued_tasks: (await queries.getQueue(scope, { limit: 1 })).total,
+    queued_tasks: (await queue.list(scope, { limit: 1 })).total,
     uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),
     last_heartbeat: scheduler.heartbeat,
   }));
-  registerRoute(app, api.orchestratorQueue, ({ scope, query }) => queries.getQueue(scope, query));
+  registerRoute(app, api.orchestratorQueue, ({ scope, query }) => queue.list(scope, query));
 }
 
 function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: ApiModules): void {

@@ -37,15 +37,9 @@ interface TotalCount {
   readonly total: number;
   readonly total_capped?: true;
 }
-interface QueuedRun {
-  readonly task_id: string;
-  readonly priority: number;
-  readonly queued_at: Date;
-}
 
-/** Counting stops at the first limit for a list of runs and at the second for the queue. */
+/** Counting stops at this limit for a list of runs. */
 const maxCounted = 1_000;
-const maxQueueCounted = 10_000;
 
 /** Reads runs and turns for the people who may see their board. */
 export class RunQueries {
@@ -134,47 +128,6 @@ export class RunQueries {
       .where(sql`${turns.id} = any(${sql.param(ids)}::uuid[])`);
     const hasMore = last !== undefined && pageKeys.length < keys.length;
     return { turns: sortByKeys(rows, pageKeys), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
-  }
-
-  /** Returns runs that wait for a slot, in the order of the queue. */
-  async getQueue(
-    scope: VisibilityScope,
-    page: PageQuery,
-  ): Promise<{ tasks: QueuedRun[]; next_cursor?: string } & TotalCount> {
-    const { limit, offset = 0 } = page;
-    const cursor = parseCursor(page.cursor, ["number", "time", "uuid"]);
-    const afterCursor = cursor
-      ? sql`(-priority, queued_at, id) > (${cursor[0]}::int, ${cursor[1]}::timestamptz, ${cursor[2]}::uuid)`
-      : sql`true`;
-    const createQueueQuery = (condition: SQL, maxRows: number) => sql`
-      select page.id, page.rank, page.queued_at from boards cross join lateral (
-        select id, -priority as rank, queued_at from runs
-        where board_id = boards.id and queued_at is not null and ${condition}
-        order by -priority, queued_at, id limit ${maxRows}) page
-      where ${isVisibleBoard(scope)}`;
-    const [{ rows: keys }, { rows: counted }] = await Promise.all([
-      this.#db.execute<{ id: string; rank: number; at: string }>(sql`
-        select id, rank, queued_at::text as at from (${createQueueQuery(afterCursor, limit + offset + 1)}) listed
-        order by rank, queued_at, id limit ${limit + 1} offset ${offset}`),
-      this.#db.execute<{ n: number }>(sql`
-        select count(*)::int as n from (select 1 from (${createQueueQuery(sql`true`, maxQueueCounted + 1)}) listed
-        limit ${maxQueueCounted + 1}) counted`),
-    ]);
-    const pageKeys = keys.slice(0, limit);
-    const last = pageKeys.at(-1);
-    const rows = await this.#db
-      .select({ id: runs.id, task_id: runs.task_id, priority: runs.priority, queued_at: runs.queued_at })
-      .from(runs)
-      .where(sql`${runs.id} = any(${sql.param(pageKeys.map(({ id }) => id))}::uuid[])`);
-    const n = counted[0]?.n ?? 0;
-    return {
-      tasks: sortByKeys(rows, pageKeys).flatMap(({ task_id, priority, queued_at }) =>
-        queued_at ? [{ task_id, priority, queued_at }] : [],
-      ),
-      total: Math.min(n, maxQueueCounted),
-      ...(n > maxQueueCounted && { total_capped: true as const }),
-      ...(last && pageKeys.length < keys.length && { next_cursor: formatCursor([`${last.rank}`, last.at, last.id]) }),
-    };
   }
 
   #selectRuns(where: SQL | undefined, role: SQL<BoardRole> = sql`null`) {

@@ -1,8 +1,9 @@
-import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { RunnerKind, WarmPool } from "../../runners/index.ts";
 import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../../runners/index.ts";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 import { recordDisks, type RunnerDisk } from "../../usage/index.ts";
+import { queueOrder } from "../queue/queue-order.ts";
 
 const { runner_leases, runners, runs } = schema;
 
@@ -56,9 +57,9 @@ export interface ClaimResult {
 }
 
 /**
- * Assigns free slots to waiting runs by priority, then by waiting time, and leases each a runner:
- * the one its task left, a warm one, or a new one. A run whose runner another server holds is left
- * to that server.
+ * Assigns free slots to waiting runs in the order of the queue, and leases each a runner: the one
+ * its task left, a warm one, or a new one. A run whose runner another server holds is left to that
+ * server.
  */
 export async function claimQueuedRuns(db: Database, options: ClaimOptions): Promise<ClaimResult> {
   const candidates = await getCandidates(db, options);
@@ -71,13 +72,16 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
     // Claims run one at a time: two servers counting slots together would assign the last one
     // twice.
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLockKey})` }).from(sql`(values (1)) as one`);
-    let remainingSlots = options.maxRuns - (await countUsedSlots(tx, options));
+    // Another server's claim may have changed the order. A run that was no candidate before waits
+    // for the next claim.
+    const current = (await getCandidates(tx, options)).flatMap(({ run_id }) => (needs.has(run_id) ? [run_id] : []));
+    let remainingSlots = current.length > 0 ? options.maxRuns - (await countUsedSlots(tx, options)) : 0;
     let remainingRunners =
       (options.maxRunners ?? Infinity) - (options.maxRunners ? await countActiveRunners(tx, options) : 0);
     const claimed: ClaimedRun[] = [];
     const disks: RunnerDisk[] = [];
     let needsRunner = false;
-    for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, [...needs.keys()]) : []) {
+    for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, current) : []) {
       if (remainingSlots <= 0) break;
       const isActive = runner?.desired === "READY" && runner.state !== "STOPPED";
       if (!isActive && remainingRunners <= 0) {
@@ -103,30 +107,18 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
 }
 
 /**
- * Maximum number of runs per claim. Runs held by other servers are skipped and must not hide the
- * rest.
+ * Returns the next runs in the order of the queue, or none if no slot is free. It reads without
+ * locks, so a tick with nothing to assign costs one statement. There are more runs than free slots:
+ * some may need a runner when none may start.
  */
-const maxCandidates = 1_000;
-
-/**
- * Reads without locks, so a tick with nothing to assign costs one statement. Each lookup is by key:
- * the queue is short however large the tables are, and the planner cannot know that.
- */
-async function getCandidates(db: Database, { server_id, place, maxRuns }: ClaimOptions): Promise<RunCandidate[]> {
+async function getCandidates(db: Executor, options: ClaimOptions): Promise<RunCandidate[]> {
+  const { server_id, place, maxRuns } = options;
   const { rows } = await db.execute<RunCandidate & Record<string, unknown>>(sql`
-    with due as materialized (
-      select id, task_id, agent_type, runner_id, priority, queued_at from runs
-      where queued_at is not null and (next_attempt_at is null or next_attempt_at <= now())
-      order by priority desc, queued_at, id limit ${maxCandidates}
-    )
-    select due.id as run_id, due.task_id, due.agent_type, task.board_id, task.organization_id
-    from due
-    cross join lateral (
-      select tasks.board_id, boards.organization_id from tasks join boards on boards.id = tasks.board_id
-      where tasks.id = due.task_id limit 1
-    ) task
+    with ${queueOrder}
+    select queue.id as run_id, queue.task_id, queue.agent_type, queue.board_id, queue.organization_id
+    from queue
     left join lateral (
-      select server_id, place, expires_at from runner_leases where runner_id = due.runner_id limit 1
+      select server_id, place, expires_at from runner_leases where runner_id = queue.runner_id limit 1
     ) lease on true
     where lease.place is null
       or (lease.place = ${place} and (
@@ -136,20 +128,21 @@ async function getCandidates(db: Database, { server_id, place, maxRuns }: ClaimO
         select 1 from servers
         where servers.place = lease.place and servers.seen_at > now() - make_interval(secs => ${serverGoneSeconds})
       )
-    order by due.priority desc, due.queued_at, due.id limit ${maxRuns}`);
+    order by queue.position
+    limit (select case when ${maxRuns} > count(*) then ${maxRuns}::int else 0 end from runs ${getCountedRuns(options)})`);
   return rows;
 }
 
 /**
- * Locks the runs that still wait, in order, with their runners. Skips runs that another server is
- * claiming.
+ * Locks the runs that still wait, in the order of their ids, with their runners. Skips runs that
+ * another server is claiming.
  */
 async function lockQueuedRuns(tx: Executor, ids: readonly string[]) {
   const rows = await tx
     .select()
     .from(runs)
     .where(and(sql`${runs.id} = any(${toArray(ids)}::uuid[])`, isNotNull(runs.queued_at)))
-    .orderBy(sql`${runs.priority} desc`, asc(runs.queued_at))
+    .orderBy(sql`array_position(${toArray(ids)}::uuid[], ${runs.id})`)
     .for("update", { skipLocked: true });
   const runnerIds = rows.flatMap(({ runner_id }) => runner_id ?? []);
   const runnerRows = await tx
@@ -187,15 +180,17 @@ async function getRunnerPlace(tx: Executor, runnerId: string): Promise<string | 
   return row?.place;
 }
 
-async function countUsedSlots(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {
-  const ownLeases = scope === "all" ? undefined : eq(runner_leases.server_id, server_id);
-  const [row] = await tx
-    .select({ n: sql<number>`count(*)::int` })
-    .from(runs)
-    .leftJoin(runner_leases, eq(runner_leases.runner_id, runs.runner_id))
-    .where(and(eq(runs.slot, true), ownLeases));
-  return row?.n ?? 0;
+async function countUsedSlots(tx: Executor, options: ClaimOptions): Promise<number> {
+  const { rows } = await tx.execute<{ n: number }>(sql`select count(*)::int as n from runs ${getCountedRuns(options)}`);
+  return rows[0]?.n ?? 0;
 }
+
+/** Selects the runs whose slots count: those of this server, or of all. */
+const getCountedRuns = ({ scope, server_id }: ClaimOptions) =>
+  scope === "all"
+    ? sql`where runs.slot`
+    : sql`join runner_leases on runner_leases.runner_id = runs.runner_id
+        where runs.slot and runner_leases.server_id = ${server_id}`;
 
 /** Counts runners that use a machine, except those in the pool, which has its own limit. */
 async function countActiveRunners(tx: Executor, { scope, server_id }: ClaimOptions): Promise<number> {

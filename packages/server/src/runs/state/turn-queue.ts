@@ -66,7 +66,7 @@ export async function queueTurn(
   const places = queuedTurns.map(({ place }) => place);
   const id = prompt.turn_id ?? randomUUID();
   const runId = live?.id ?? (await createRun(writer, task, prompt));
-  if (isIdle) await queueForSlot(tx, live.id);
+  if (isIdle) await queueForSlot(tx, { run_id: live.id, user_id: prompt.by });
   const origin = { run_id: runId, created_by: prompt.by };
   const [, message] = await writer.append(task.id, [
     { ...origin, data: { kind: "turn", turn_id: id, status: "queued" }, type: "status" },
@@ -96,13 +96,16 @@ export async function queueTurn(
 export async function queueNextTurn(tx: Executor, ended: TurnRow): Promise<boolean> {
   const next = await getOpenTurn(tx, ended.task_id);
   if (next?.state !== "QUEUED") return false;
-  await queueForSlot(tx, ended.run_id);
+  await queueForSlot(tx, { run_id: ended.run_id, user_id: next.created_by });
   return true;
 }
 
-async function queueForSlot(tx: Executor, runId: string): Promise<void> {
+async function queueForSlot(
+  tx: Executor,
+  { run_id, user_id }: { run_id: string; user_id: string | null },
+): Promise<void> {
   const timestamp = new Date();
-  await tx.update(runs).set({ queued_at: timestamp, updated_at: timestamp }).where(eq(runs.id, runId));
+  await tx.update(runs).set({ user_id, queued_at: timestamp, updated_at: timestamp }).where(eq(runs.id, run_id));
 }
 
 const toAttachmentNotice = (files: Attachments) => ({
@@ -118,6 +121,7 @@ async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: Tu
     id,
     task_id: task.id,
     board_id: task.board_id,
+    user_id: prompt.by,
     agent_type: prompt.agent_type,
     priority,
     log_start: task.log_bytes,

@@ -30,6 +30,8 @@ export const runs = pgTable(
       .references(() => tasks.id, { onDelete: "cascade" }),
     /** The task's board, by which lists of runs are read; null once the task is deleted. */
     board_id: uuid().references(() => boards.id, { onDelete: "set null" }),
+    /** Who prompted the turn that the run waits for or works on: the queue shares slots by user. */
+    user_id: uuid().references(() => users.id, { onDelete: "set null" }),
     agent_type: text().notNull(),
     runner_id: uuid().references(() => runners.id, { onDelete: "set null" }),
     status: text().$type<RunStatus>().notNull().default("PENDING"),
@@ -74,15 +76,12 @@ export const runs = pgTable(
     index("runs_board").on(t.board_id, ...getNewestFirstColumns(t)),
     index("runs_board_status").on(t.board_id, t.status, ...getNewestFirstColumns(t)),
     index("runs_runner").on(t.runner_id, ...getNewestFirstColumns(t)),
+    index("runs_user").on(t.user_id),
     index("runs_slot")
       .on(t.slot)
       .where(sql`slot`),
     index("runs_queue")
       .on(t.priority.desc().nullsFirst(), t.queued_at, t.id)
-      .where(sql`queued_at is not null`),
-    /** The same order in a single direction, so that a page of it begins at a row comparison. */
-    index("runs_queue_board")
-      .on(t.board_id, sql`(-priority)`, t.queued_at, t.id)
       .where(sql`queued_at is not null`),
     /** At most one run works on a task at a time. */
     uniqueIndex("runs_one_at_work")
