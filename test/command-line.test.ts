@@ -175,6 +175,20 @@ describe("exit codes", () => {
     expect(await run("usage", ["--hosts", "--resources"])).toMatchObject({ code: 2, out: "" });
   });
 
+  test("of the queue and of limits", async () => {
+    expect(await run("queue")).toMatchObject({ code: 0, err: expect.stringMatching(/slots\.\nNo tasks wait/) });
+    expect(parse(await run("queue pause", ["--reason", "maintenance", "--json"]))).toMatchObject({ status: "paused" });
+    expect((await run("queue")).err).toContain("The queue is paused: maintenance");
+    expect(await getExitCode("queue resume")).toBe(0);
+    expect(await run("limit")).toMatchObject({ code: 0, out: expect.stringMatching(/^No limits/) });
+    expect(await run("limit set", ["5"])).toMatchObject({ code: 2, out: "" });
+    expect(await run("limit set", ["--organization", "-1"])).toMatchObject({ code: 2, out: "" });
+    const { id } = parse(await run("limit set", ["--organization", "1000", "--json"]));
+    expect((await run("limit")).out).toMatch(/organization +Home +0 +1000/);
+    expect(await getExitCode("limit rm", [id])).toBe(0);
+    expect(await getExitCode("limit rm", [id])).toEqual(failed);
+  });
+
   test("of budgets", async () => {
     expect(await run("budget")).toMatchObject({ code: 0, out: expect.stringMatching(/^No budgets/) });
     expect(await run("budget set", ["5"])).toMatchObject({ code: 2, out: "" });
@@ -294,7 +308,7 @@ describe("exit codes", () => {
   });
 
   test("are tested for every command except the demonstration, which has its own test", () => {
-    const listing = ["agent-types", "budget"];
+    const listing = ["agent-types", "budget", "queue", "limit"];
     const commands = listCommands().filter(([path, { commands }]) => commands.length === 0 || listing.includes(path));
     expect([...covered, "demo"].toSorted()).toEqual(commands.map(([path]) => path).toSorted());
   });

@@ -59,13 +59,14 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "runner logs": [[id], [id, "--follow"]],
   "agent-types add": [[evil, "--", evil]],
   "budget set": [["5", "--organization"]],
+  "limit set": [["5", "--organization"]],
 };
 
 function lines(command: Command, path: readonly string[] = []): (readonly string[])[] {
   const name = path.join(" ");
   if (exempt.has(name)) return [];
   const own = command.registeredArguments.filter(({ required }) => required).map(() => id);
-  const isGroup = command.commands.length > 0 && name !== "agent-types" && name !== "budget";
+  const isGroup = command.commands.length > 0 && !["agent-types", "budget", "queue", "limit"].includes(name);
   const here = path.length === 0 || isGroup ? [] : (calls[name] ?? [own]).map((more) => [...path, ...more]);
   return [...here, ...command.commands.flatMap((one) => lines(one, [...path, one.name()]))];
 }

@@ -9,6 +9,8 @@ import { addConfig } from "./commands/config.ts";
 import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
+import { addLimit } from "./commands/limit.ts";
+import { addQueue } from "./commands/queue.ts";
 import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
@@ -77,6 +79,8 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addAllow(program, register);
   addUsage(program, register);
   addBudget(program, register);
+  addQueue(program, register);
+  addLimit(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

@@ -30,7 +30,7 @@ export interface PermissionEntry {
 
 const entries = {
   "server:read": { summary: "See the server's version, backend and limits", role: "viewer" },
-  "server:admin": { summary: "Stop the server, and manage its orphaned runners", role: "operator" },
+  "server:admin": { summary: "Stop the server, pause its queue, and manage its orphaned runners", role: "operator" },
   "organization:read": { summary: "See the organization and its members", role: "viewer" },
   "organization:create": { summary: "Create organizations", role: "operator" },
   "organization:admin": { summary: "Change the organization, its members and their roles", role: "admin" },
@@ -64,6 +64,8 @@ const entries = {
   "usage:read": { summary: "See what tasks and runners used, and its cost", role: "viewer" },
   "budget:read": { summary: "See budgets", role: "viewer", boardRole: "viewer" },
   "budget:write": { summary: "Set and remove budgets", role: "admin" },
+  "limit:read": { summary: "See the limits of running turns", role: "viewer" },
+  "limit:write": { summary: "Set and remove limits of running turns", role: "admin" },
   "host:read": {
     summary: "See the hosts that runners may reach, and those that they asked for in vain",
     role: "viewer",

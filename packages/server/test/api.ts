@@ -31,7 +31,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     tasks: f.tasks,
     commands: f.commands,
     queries: new RunQueries(f.db),
-    queue: new Queue(f.db),
+    queue: new Queue(f.db, { maxRuns: 8, scope: "server" }),
     agentTypes: new AgentTypes(f.db, {
       routes: {},
       images: { prefix: "", tag: "latest" },

@@ -1,12 +1,14 @@
-import type { ClaimResult } from "../src/runs/scheduler/claim.ts";
+import type { ClaimOptions, ClaimResult } from "../src/runs/scheduler/claim.ts";
 import { claimQueuedRuns } from "../src/runs/scheduler/claim.ts";
 import type { Database } from "../src/store/index.ts";
+
+type ClaimedServer = Partial<Pick<ClaimOptions, "maxRuns" | "maxRunners" | "place" | "scope" | "shares">>;
 
 /** Claims slots as a server without warm runners does. */
 export async function claim(
   db: Database,
   server_id: string,
-  options: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
+  options: ClaimedServer = {},
 ): Promise<ClaimResult["claimed"]> {
   const { claimed } = await claimAll(db, server_id, options);
   return claimed;
@@ -15,12 +17,7 @@ export async function claim(
 export function claimAll(
   db: Database,
   server_id: string,
-  {
-    maxRuns = 100,
-    maxRunners,
-    place = "here",
-    scope = "server",
-  }: { maxRuns?: number; maxRunners?: number; place?: string; scope?: "server" | "all" } = {},
+  { maxRuns = 100, maxRunners, place = "here", scope = "server", shares }: ClaimedServer = {},
 ): Promise<ClaimResult> {
   const limits = { cpu: 1, memoryBytes: 1, diskBytes: 1, processes: 1 };
   return claimQueuedRuns(db, {
@@ -29,6 +26,7 @@ export function claimAll(
     maxRuns,
     maxRunners,
     scope,
+    shares,
     fresh: { backend: "local", tier: "small", isolation: "sandbox" },
     pool: { claim: async () => undefined },
     findKind: async () => ({ limits, programs: [] }),

@@ -13,6 +13,9 @@ const smallTables: ReadonlySet<string> = new Set([
   "orphans",
   "servers",
   "agent_types",
+  // One row for each limit that a person sets, and one while the queue is paused.
+  "run_limits",
+  "queue_pauses",
   // Requests to models that have not ended.
   "model_reservations",
   "__drizzle_migrations",

@@ -24,11 +24,13 @@ const goodArguments: Readonly<Record<string, string>> = {
   prompt: "x",
   kind: "task",
   amount: "5",
+  turns: "5",
 };
 const neededOptions: Readonly<Record<string, readonly string[]>> = {
   run: ["--repo", "/"],
   "agent-types set": ["--enable"],
   "budget set": ["--organization"],
+  "limit set": ["--organization"],
 };
 /** These commands need no server. */
 const local: ReadonlySet<string> = new Set([
@@ -42,6 +44,8 @@ const local: ReadonlySet<string> = new Set([
   "completion fish",
   "agent-types",
   "budget",
+  "queue",
+  "limit",
 ]);
 const needServer = listCommands().filter(([path, { commands }]) => commands.length === 0 && !local.has(path));
 

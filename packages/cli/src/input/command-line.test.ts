@@ -118,6 +118,9 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--action": ["explode", "one of warn, pause, stop"],
     "--warn": ["80", "a number from 0.01 to 1"],
   },
+  queue: { "--limit": ["0", "a whole number from 1 to 1000"] },
+  "queue pause": { "--reason": ["x".repeat(2001), "at most 2000 characters"] },
+  "limit set": { "--board": ["first", "a full id (a UUID)"], "--user": ["", "at least 1 character"] },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
   "agent-types add": agentTypeOptions,
   "agent-types set": agentTypeOptions,
@@ -213,7 +216,8 @@ describe("a command line that commander refuses", () => {
     expect(JSON.parse(told.err)).toMatchObject({ code: "usage_invalid", detail: expect.stringContaining(words) });
   });
 
-  test.each(groups.filter(([path]) => path !== "agent-types" && path !== "budget"))(
+  const lists = ["agent-types", "budget", "queue", "limit"];
+  test.each(groups.filter(([path]) => !lists.includes(path)))(
     "shows the help of `%s`, or lists its commands to programs",
     async (path, group) => {
       const names = group.commands.map((command) => command.name());

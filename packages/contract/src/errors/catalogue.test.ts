@@ -137,6 +137,8 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     { ...budget, period: "month", route: "openai", model: "own-model" },
     { ...budget, period: "total", route: "openai" },
   ],
+  run_limit_not_found: [{ id: uuid }],
+  run_limit_user_not_found: [{ user: "ada" }],
   budget_not_found: [{ id: uuid }],
   budget_user_not_found: [{ user: "ada" }],
   run_rate_limited: [

@@ -16,6 +16,8 @@ export interface TaskErrors {
   turn_ended: { turn_id: string; state: TurnState };
   turn_id_taken: { turn_id: string };
   no_turn: { task_id: string };
+  run_limit_not_found: { id: string };
+  run_limit_user_not_found: { user: string };
   queue_full: { task_id: string; limit: number };
   permission_request_not_found: { id: string };
   permission_request_closed: { state: "answered" | "timed_out" | "cancelled" | "closed" };
@@ -122,6 +124,18 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "FAILED_PRECONDITION",
     message: () => "The agent is not working on a turn, so there is nothing to pause or resume.",
     next: ({ task_id }) => `Give it work with \`wharf task prompt ${toShortId(task_id)} "…"\`.`,
+  },
+  run_limit_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no limit of running turns '${id}'.`,
+    next: () => "List the limits with `wharf limit`.",
+  },
+  run_limit_user_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ user }) => `There is no user '${user}' in your organization.`,
+    next: () => "Give the name or the id of an existing user.",
   },
   queue_full: {
     http: 409,

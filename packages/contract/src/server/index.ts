@@ -5,7 +5,9 @@ import { budgetsApi } from "./budgets.ts";
 import { hostUsageApi } from "./host-usage.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { peopleApi } from "./people.ts";
+import { queueApi } from "./queue.ts";
 import { resourceUsageApi } from "./resource-usage.ts";
+import { runLimitsApi } from "./run-limits.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
 import { runnerFilesApi } from "./runner-files.ts";
 import { runnerTerminalsApi } from "./runner-terminals.ts";
@@ -25,7 +27,9 @@ export * from "./ids.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
 export * from "./people.ts";
+export * from "./queue.ts";
 export * from "./resource-usage.ts";
+export * from "./run-limits.ts";
 export * from "./runner-commands.ts";
 export * from "./runner-files.ts";
 export * from "./runner-terminals.ts";
@@ -48,6 +52,8 @@ export const api = {
   ...agentTypesApi,
   ...allowedHostsApi,
   ...orchestratorApi,
+  ...queueApi,
+  ...runLimitsApi,
   ...systemApi,
   ...peopleApi,
   ...usageApi,

@@ -2,10 +2,10 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { TaskState } from "../states.ts";
 import { taskParams } from "./ids.ts";
-import { listEnd, listQuery } from "./paging.ts";
+import { QueueWait } from "./queue.ts";
 import { Task } from "./tasks.ts";
 
-/** Starting, stopping and pausing the work on tasks, and the scheduler that does it. */
+/** Starting, stopping and pausing the work on tasks. */
 export const orchestratorApi = {
   startTask: createEndpoint({
     needs: "task:prompt",
@@ -60,43 +60,7 @@ export const orchestratorApi = {
       agent_type: z.string().optional(),
       started_at: z.string().optional(),
       current_operation: z.string().optional(),
-    }),
-  }),
-  orchestratorStatus: createEndpoint({
-    needs: "task:read",
-    method: "GET",
-    path: "/api/v1/orchestrator/status",
-    summary: "Get the scheduler's status",
-    response: z.object({
-      status: z.enum(["running", "stopping"]),
-      active_agents: z.number(),
-      queued_tasks: z.number(),
-      uptime_seconds: z.number(),
-      last_heartbeat: z.string(),
-    }),
-  }),
-  orchestratorQueue: createEndpoint({
-    needs: "task:read",
-    method: "GET",
-    path: "/api/v1/orchestrator/queue",
-    summary: "List the runs that wait for a slot, in the order in which they get one",
-    query: z.object(listQuery),
-    response: z.object({
-      tasks: z.array(
-        z.object({
-          task_id: z.uuid(),
-          priority: z.number(),
-          queued_at: z.string(),
-          position: z
-            .number()
-            .optional()
-            .describe(
-              "1 for the run that gets the next slot, among those of all users; absent while it waits for something else",
-            ),
-          estimated_start: z.string().optional(),
-        }),
-      ),
-      ...listEnd,
+      queue: QueueWait.optional().describe("why the run waits, while it does"),
     }),
   }),
 } as const;

@@ -42,7 +42,7 @@ async function readAll(f: Fixture, scope: Scope, ids: { task: string; run: strin
     f.tasks.list(scope, page).then(({ tasks }) => tasks),
     queries.list(scope, page).then(({ agents }) => agents),
     listVisibleRunners(f.db, scope, page).then((listed) => listed.runners),
-    new Queue(f.db).list(scope, page).then(({ tasks }) => tasks),
+    new Queue(f.db, { maxRuns: 8, scope: "all" }).list(scope, page).then(({ tasks }) => tasks),
     f.tasks.findMany(scope, [ids.task]).then(({ found }) => [...found]),
   ]);
   return { ...Object.fromEntries(await Promise.all(outcomes)), listed: lists.map((rows) => rows.length) };

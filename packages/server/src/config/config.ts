@@ -39,6 +39,8 @@ const gitTimeout = z.number().min(10_000, "at least 10s").max(86_400_000, "at mo
 
 const backends = z.enum(["local", "docker", "kubernetes", "mock"]);
 
+const shareLimit = z.coerce.number().int().min(1).max(10_000).optional();
+
 /** All settings, by the name of their environment variable. */
 const Environment = z.object({
   /**
@@ -68,7 +70,14 @@ const Environment = z.object({
    * without a turn for the longest releases its runner.
    */
   WHARF_MAX_RUNNERS: z.coerce.number().int().min(1).max(100_000).optional(),
-  /** `server` applies both limits to each server, `all` to all servers together. */
+  /** Maximum number of concurrent turns of each user, unless `wharf limit` sets another. */
+  WHARF_MAX_RUNS_PER_USER: shareLimit,
+  /** Maximum number of concurrent turns of each board, unless `wharf limit` sets another. */
+  WHARF_MAX_RUNS_PER_BOARD: shareLimit,
+  /** Maximum number of concurrent turns of each organization; `wharf limit` can only lower it. */
+  WHARF_MAX_RUNS_PER_ORGANIZATION: shareLimit,
+  /** `server` applies WHARF_MAX_RUNS and WHARF_MAX_RUNNERS to each server, `all` to all servers
+   * together. */
   WHARF_LIMITS: z.enum(["server", "all"]).default("server"),
   /** How long a run between turns keeps its runner; by tier as `small=15m,large=2h`. */
   WHARF_IDLE: z.string().default("15m").transform(parseIdle),
@@ -189,6 +198,9 @@ export interface Config extends ModelConfig {
   readonly maxRuns: number;
   readonly maxRunners: number | undefined;
   readonly limitScope: "server" | "all";
+  readonly maxRunsPerUser: number | undefined;
+  readonly maxRunsPerBoard: number | undefined;
+  readonly maxRunsPerOrganization: number | undefined;
   /** Keyed by the name of the tier. */
   readonly idleMs: ReadonlyMap<string, number>;
   readonly defaultIdleMs: number;
@@ -249,6 +261,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRuns: e.WHARF_MAX_RUNS,
     maxRunners: e.WHARF_MAX_RUNNERS,
     limitScope: e.WHARF_LIMITS,
+    maxRunsPerUser: e.WHARF_MAX_RUNS_PER_USER,
+    maxRunsPerBoard: e.WHARF_MAX_RUNS_PER_BOARD,
+    maxRunsPerOrganization: e.WHARF_MAX_RUNS_PER_ORGANIZATION,
     idleMs: e.WHARF_IDLE,
     defaultIdleMs: e.WHARF_IDLE.get("") ?? defaultIdleMs,
     keepRunnersMs: e.WHARF_KEEP_RUNNERS,

@@ -1,5 +1,14 @@
 import { RunnerWorkers, StandaloneRunners } from "../runners/index.ts";
-import { defaultRunTimes, failRunnerWork, getRunnerWork, RunCommands, type RunDeps, Scheduler } from "../runs/index.ts";
+import {
+  defaultRunTimes,
+  failRunnerWork,
+  getRunnerWork,
+  Queue,
+  RunCommands,
+  type RunDeps,
+  RunLimits,
+  Scheduler,
+} from "../runs/index.ts";
 import { createJobs } from "./create-jobs.ts";
 import { createRunners } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -45,10 +54,19 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   });
   const release = (runnerId: string) => runnerLinks.release(runnerId);
   const standaloneRunners = new StandaloneRunners({ ...shared, db, routes, workers, release });
-  const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope };
+  const shares = {
+    perUser: config.maxRunsPerUser,
+    perBoard: config.maxRunsPerBoard,
+    perOrganization: config.maxRunsPerOrganization,
+  };
+  const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope, shares };
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
   const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
   const isAway = (runnerId: string) => leases.find(runnerId) !== undefined && !runLinks.has(runnerId);
   const commands = new RunCommands(log, (id) => (id === undefined ? wakeup.poke() : pokeTask(wakeup, id)), isAway);
-  return { ...held, ...createJobs(setup, { storage, host, held }), workers, standaloneRunners, scheduler, commands };
+  const onChange = () => wakeup.poke("queue");
+  const queue = new Queue(db, { ...limits, onChange });
+  const runLimits = new RunLimits(db, { defaults: shares, onChange });
+  const jobs = createJobs(setup, { storage, host, held });
+  return { ...held, ...jobs, workers, standaloneRunners, scheduler, commands, queue, runLimits };
 }

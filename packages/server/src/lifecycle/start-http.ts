@@ -2,7 +2,7 @@ import { WharfError } from "@wharf/contract";
 import { AccessTokens, Authenticator, Members, Organizations } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
 import type { Config } from "../config/index.ts";
-import { getAuthor, Queue, RunQueries, TaskDiffs } from "../runs/index.ts";
+import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { BoardMembers, Boards, Tasks } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
@@ -49,7 +49,8 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       tasks: new Tasks(db, log),
       commands,
       queries: new RunQueries(db),
-      queue: new Queue(db),
+      queue: services.queue,
+      runLimits: services.runLimits,
       agentTypes,
       allowLists,
       mirrors,

@@ -14,31 +14,22 @@ import type { AllowLists } from "../../allow-lists/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
-import type {
-  AgentChoice,
-  BudgetWaits,
-  Queue,
-  RunCommands,
-  RunQueries,
-  Scheduler,
-  TaskDiffs,
-} from "../../runs/index.ts";
-import type { Boards, TaskRow, Tasks } from "../../tasks/index.ts";
+import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, TaskDiffs } from "../../runs/index.ts";
+import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
+import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
-export interface ApiModules extends RunnerModules, PeopleModules {
-  readonly boards: Boards;
+export interface ApiModules extends RunnerModules, PeopleModules, QueueModules {
   readonly tasks: Tasks;
   readonly commands: RunCommands;
   readonly queries: RunQueries;
-  readonly queue: Queue;
   readonly agentTypes: AgentTypes;
   readonly allowLists: AllowLists;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
@@ -47,7 +38,6 @@ export interface ApiModules extends RunnerModules, PeopleModules {
   readonly budgetWaits: Pick<BudgetWaits, "step">;
   readonly resources: ResourceReports;
   readonly hostTraffic: HostReports;
-  readonly scheduler: Scheduler;
   readonly diffs: TaskDiffs;
   readonly log: Log;
   readonly pool: Pick<WarmPool, "getLevels">;
@@ -78,6 +68,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveUsage(app, modules);
   serveBudgets(app, modules);
   serveOrchestrator(app, modules);
+  serveQueue(app, modules);
   serveSystem(app, modules);
 }
 
@@ -304,7 +295,7 @@ function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, task
 }
 
 function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
-  const { tasks, queries, queue, commands, scheduler } = modules;
+  const { tasks, queries, queue, commands } = modules;
   registerRoute(app, api.startTask, async ({ scope, params, body }) => {
     const task = await tasks.find(scope, params.task_id);
     const turn = await promptTask(modules, { task, scope, ...body });
@@ -326,7 +317,7 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
     });
   registerRoute(app, api.taskStatus, async ({ scope, params }) => {
     const task = await tasks.find(scope, params.task_id);
-    const run = await queries.getLatestRun(task.id);
+    const [run, wait] = await Promise.all([queries.getLatestRun(task.id), queue.find(task.id)]);
     return {
       task_id: task.id,
       state: task.state,
@@ -334,16 +325,9 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
       agent_type: run?.agent_type ?? null,
       started_at: run?.started_at ?? null,
       current_operation: run?.phase ?? run?.status.toLowerCase() ?? null,
+      queue: wait,
     };
   });
-  registerRoute(app, api.orchestratorStatus, async ({ scope }) => ({
-    status: "running" as const,
-    active_agents: scheduler.active,
-    queued_tasks: (await queue.list(scope, { limit: 1 })).total,
-    uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),
-    last_heartbeat: scheduler.heartbeat,
-  }));
-  registerRoute(app, api.orchestratorQueue, ({ scope, query }) => queue.list(scope, query));
 }
 
 function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: ApiModules): void {

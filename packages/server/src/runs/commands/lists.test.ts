@@ -140,7 +140,9 @@ describe("a list in pages", () => {
       await using f = await fixture();
       const refused = { code: "bad_request" };
       await expect(f.tasks.list(f.owner, { limit: 1, cursor })).rejects.toMatchObject(refused);
-      await expect(new Queue(f.db).list(f.owner, { limit: 1, cursor })).rejects.toMatchObject(refused);
+      await expect(
+        new Queue(f.db, { maxRuns: 8, scope: "all" }).list(f.owner, { limit: 1, cursor }),
+      ).rejects.toMatchObject(refused);
     },
   );
 

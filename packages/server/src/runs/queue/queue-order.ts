@@ -1,4 +1,11 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
+
+/** The limits of users, boards and organizations for which no person set one. */
+export interface DefaultRunLimits {
+  readonly perUser?: number | undefined;
+  readonly perBoard?: number | undefined;
+  readonly perOrganization?: number | undefined;
+}
 
 /**
  * The order in which waiting runs get slots, as common table expressions that end with `queue`. The
@@ -10,29 +17,50 @@ import { sql } from "drizzle-orm";
  * that the user will use with this run, and `organization_turn` that of the organization. So a user
  * with many waiting runs delays another user's first one by no more than one slot.
  *
- * `hold` names what a run waits for besides a slot. Such a run has no position, and does not count
- * for others.
+ * `hold` names what a run waits for besides a slot, such as a limit that is reached. Such a run has
+ * no position, and does not count for others.
+ * An organization cannot raise its limit above the server's.
  */
-export const queueOrder = sql`
+export const createQueueOrder = ({ perUser, perBoard, perOrganization }: DefaultRunLimits): SQL => sql`
   slots as materialized (
-    select runs.user_id, boards.organization_id
+    select runs.user_id, runs.board_id, boards.organization_id
     from runs join boards on boards.id = runs.board_id
     where runs.slot
   ),
   user_slots as (select organization_id, user_id, count(*)::int as n from slots group by organization_id, user_id),
+  board_slots as (select board_id, count(*)::int as n from slots group by board_id),
   organization_slots as (select organization_id, count(*)::int as n from slots group by organization_id),
-  waiting as materialized (
+  entries as materialized (
     select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.runner_id, runs.priority,
       runs.queued_at, runs.next_attempt_at, boards.organization_id,
       coalesce(user_slots.n, 0) as user_slots,
+      coalesce(board_slots.n, 0) as board_slots,
       coalesce(organization_slots.n, 0) as organization_slots,
-      case when runs.next_attempt_at > now() then 'retry' end as hold
+      coalesce(user_limits.max_runs, ${perUser ?? null}::int) as user_limit,
+      coalesce(board_limits.max_runs, ${perBoard ?? null}::int) as board_limit,
+      least(organization_limits.max_runs, ${perOrganization ?? null}::int) as organization_limit
     from runs
     join boards on boards.id = runs.board_id
     left join user_slots on user_slots.organization_id = boards.organization_id
       and user_slots.user_id is not distinct from runs.user_id
+    left join board_slots on board_slots.board_id = runs.board_id
     left join organization_slots on organization_slots.organization_id = boards.organization_id
+    left join run_limits user_limits on user_limits.target_id = runs.user_id
+      and user_limits.organization_id = boards.organization_id
+    left join run_limits board_limits on board_limits.target_id = runs.board_id
+      and board_limits.organization_id = boards.organization_id
+    left join run_limits organization_limits on organization_limits.target_id = boards.organization_id
+      and organization_limits.organization_id = boards.organization_id
     where runs.queued_at is not null
+  ),
+  waiting as materialized (
+    select *, case
+      when next_attempt_at > now() then 'retry'
+      when board_slots >= board_limit then 'board_limit'
+      when user_slots >= user_limit then 'user_limit'
+      when organization_slots >= organization_limit then 'organization_limit'
+    end as hold
+    from entries
   ),
   by_user as (
     select *, user_slots + row_number() over (

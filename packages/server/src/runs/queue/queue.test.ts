@@ -4,9 +4,10 @@ import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { claim } from "../../../test/leases.ts";
 import { addPerson, addWaitingRuns, type Person } from "../../../test/people.ts";
 import { schema } from "../../store/index.ts";
-import { Queue } from "./queue.ts";
+import { Queue, type QueuedTask } from "./queue.ts";
 
 const { runs } = schema;
+const limits = { maxRuns: 4, scope: "all" } as const;
 
 /** Ends the turns of runs, as their journals would. */
 const freeSlots = (f: Fixture, ids: readonly string[]) =>
@@ -78,7 +79,6 @@ describe("fair share", () => {
 });
 
 describe("the list of the queue", () => {
-  // K-054 K-003
   test("shows the order in which the next claims take the runs, and each visible run once", async () => {
     await using f = await fixture();
     const ada = await addPerson(f, "ada");
@@ -89,8 +89,8 @@ describe("the list of the queue", () => {
       .update(runs)
       .set({ next_attempt_at: new Date(Date.now() + 3_600_000) })
       .where(eq(runs.id, retried!));
-    const queue = new Queue(f.db);
-    const listed: { task_id: string; position: number | null }[] = [];
+    const queue = new Queue(f.db, limits);
+    const listed: QueuedTask[] = [];
     for (let cursor: string | undefined, isLast = false; !isLast;) {
       const page = await queue.list(ada, { limit: 8, cursor });
       expect(page.total).toBe(21);
@@ -107,6 +107,7 @@ describe("the list of the queue", () => {
     const claimed = await claim(f.db, "a", { maxRuns: 5 });
     const own = claimed.map(({ task_id }) => task_id).filter((id) => listed.some(({ task_id }) => task_id === id));
     expect(own).toEqual(listed.slice(0, 3).map(({ task_id }) => task_id));
+    expect(listed[20]).toMatchObject({ waits_for: "retry", reason: expect.stringContaining("The next one is at") });
     expect(await queue.list(ada, { limit: 1, offset: 500 })).toEqual({ tasks: [], total: 18 });
   });
 });

@@ -1,28 +1,45 @@
-import { sql } from "drizzle-orm";
+import type { WaitCause } from "@wharf/contract";
+import { type SQL, sql } from "drizzle-orm";
 import { isVisibleBoard, type VisibilityScope } from "../../access/index.ts";
-import { type Database, formatCursor, type PageQuery, parseCursor } from "../../store/index.ts";
-import { queueOrder } from "./queue-order.ts";
+import { type Database, formatCursor, type PageQuery, parseCursor, schema } from "../../store/index.ts";
+import { createQueueOrder, type DefaultRunLimits } from "./queue-order.ts";
+import { type QueueState, readQueueState, type SlotLimits } from "./queue-state.ts";
+import { getWaitReason, type WaitingRun } from "./wait-reason.ts";
 
-export interface QueuedRun {
+const { queue_pauses } = schema;
+
+export interface QueuedTask {
   readonly task_id: string;
+  readonly title: string;
   readonly priority: number;
   readonly queued_at: Date;
+  readonly waits_for: WaitCause;
+  readonly reason: string;
   /** 1 for the run that gets the next slot; null while the run waits for something else. */
   readonly position: number | null;
 }
 
 interface QueuePage {
-  readonly tasks: QueuedRun[];
+  readonly tasks: QueuedTask[];
   readonly total: number;
   readonly next_cursor?: string;
 }
 
-/** Reads the queue for the people who may see the boards of its tasks. */
+export interface QueueOptions extends SlotLimits {
+  /** The limits of users, boards and organizations. */
+  readonly shares?: DefaultRunLimits | undefined;
+  /** Called when the queue is resumed, because runs may start now. */
+  readonly onChange?: () => void;
+}
+
+/** Reads the queue for the people who may see the boards of its tasks, and pauses it. */
 export class Queue {
   readonly #db: Database;
+  readonly #options: QueueOptions;
 
-  constructor(db: Database) {
+  constructor(db: Database, options: QueueOptions) {
     this.#db = db;
+    this.#options = options;
   }
 
   /**
@@ -32,36 +49,85 @@ export class Queue {
    */
   async list(scope: VisibilityScope, { limit, offset = 0, cursor }: PageQuery): Promise<QueuePage> {
     const skipped = offset + Math.max(0, Number(parseCursor(cursor, ["number"])?.[0] ?? 0));
-    const { rows } = await this.#db.execute<QueuedRunRow>(sql`
-      with ${queueOrder},
-      visible as (
-        select waiting.task_id, waiting.priority, waiting.queued_at, waiting.id, queue.position
-        from waiting
-        join boards on boards.id = waiting.board_id
-        left join queue on queue.id = waiting.id
-        where ${isVisibleBoard(scope)}
-      )
-      select total.n as total, page.*
-      from (select count(*)::int as n from visible) total
-      left join (
-        select * from visible order by position, priority desc, queued_at, id limit ${limit} offset ${skipped}
-      ) page on true
-      order by page.position, page.priority desc, page.queued_at, page.id`);
-    const total = rows[0]?.total ?? 0;
-    const tasks = rows.flatMap(toQueuedRun);
+    const { tasks, total } = await this.#read(isVisibleBoard(scope), { limit, offset: skipped });
     const end = skipped + tasks.length;
     return { tasks, total, ...(tasks.length > 0 && end < total && { next_cursor: formatCursor([`${end}`]) }) };
+  }
+
+  /** Returns why a task waits, or undefined if it does not. */
+  async find(taskId: string): Promise<QueuedTask | undefined> {
+    const { tasks } = await this.#read(sql`waiting.task_id = ${taskId}`, { limit: 1, offset: 0 });
+    return tasks[0];
+  }
+
+  readState(): Promise<QueueState> {
+    return readQueueState(this.#db, this.#options);
+  }
+
+  /** Counts the waiting runs on visible boards. */
+  async count(scope: VisibilityScope): Promise<number> {
+    const { rows } = await this.#db.execute<{ n: number }>(sql`
+      select count(*)::int as n from runs join boards on boards.id = runs.board_id
+      where runs.queued_at is not null and ${isVisibleBoard(scope)}`);
+    return rows[0]?.n ?? 0;
+  }
+
+  /** Stops giving slots, on all servers. Running turns go on. */
+  async pause({ by: userId, reason }: { by: string; reason?: string | undefined }): Promise<void> {
+    const values = { reason: reason ?? null, paused_by: userId };
+    await this.#db.insert(queue_pauses).values(values).onConflictDoUpdate({ target: queue_pauses.only, set: values });
+  }
+
+  async resume(): Promise<void> {
+    await this.#db.delete(queue_pauses);
+    this.#options.onChange?.();
+  }
+
+  async #read(
+    condition: SQL,
+    { limit, offset }: { limit: number; offset: number },
+  ): Promise<{ tasks: QueuedTask[]; total: number }> {
+    const [state, { rows }] = await Promise.all([
+      this.readState(),
+      this.#db.execute<QueueRow>(sql`
+        with ${createQueueOrder(this.#options.shares ?? {})},
+        selected as (
+          select waiting.*, queue.position
+          from waiting
+          join boards on boards.id = waiting.board_id
+          left join queue on queue.id = waiting.id
+          where ${condition}
+        )
+        select total.n as total, page.*, task.title
+        from (select count(*)::int as n from selected) total
+        left join (
+          select * from selected order by position, priority desc, queued_at, id limit ${limit} offset ${offset}
+        ) page on true
+        left join lateral (select title from tasks where tasks.id = page.task_id limit 1) task on true
+        order by page.position, page.priority desc, page.queued_at, page.id`),
+    ]);
+    return {
+      total: rows[0]?.total ?? 0,
+      tasks: rows.flatMap((row) => (row.task_id === null ? [] : [toTask(row, state)])),
+    };
   }
 }
 
 /** A row without a run carries only the total. */
-interface QueuedRunRow extends Record<string, unknown> {
+interface QueueRow extends WaitingRun, Record<string, unknown> {
   readonly total: number;
   readonly task_id: string | null;
+  readonly title: string;
   readonly priority: number;
   readonly queued_at: string;
   readonly position: number | null;
 }
 
-const toQueuedRun = ({ task_id, priority, queued_at, position }: QueuedRunRow): QueuedRun[] =>
-  task_id === null ? [] : [{ task_id, priority, queued_at: new Date(queued_at), position }];
+const toTask = (row: QueueRow, state: QueueState): QueuedTask => ({
+  task_id: row.task_id ?? "",
+  title: row.title,
+  priority: row.priority,
+  queued_at: new Date(row.queued_at),
+  ...getWaitReason(row, state),
+  position: row.position,
+});

@@ -3,7 +3,8 @@ import type { RunnerKind, WarmPool } from "../../runners/index.ts";
 import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../../runners/index.ts";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 import { recordDisks, type RunnerDisk } from "../../usage/index.ts";
-import { queueOrder } from "../queue/queue-order.ts";
+import { createQueueOrder, type DefaultRunLimits } from "../queue/queue-order.ts";
+import { type LimitedRun, RunRooms } from "../queue/run-rooms.ts";
 
 const { runner_leases, runners, runs } = schema;
 
@@ -17,6 +18,8 @@ export interface ClaimLimits {
   readonly maxRunners: number | undefined;
   /** Whether the limits apply to this server or to all servers together. */
   readonly scope: "server" | "all";
+  /** The limits of users, boards and organizations; they apply to all servers together. */
+  readonly shares?: DefaultRunLimits | undefined;
 }
 
 export interface ClaimOptions extends ClaimLimits {
@@ -56,14 +59,28 @@ export interface ClaimResult {
   readonly needsRunner: boolean;
 }
 
+interface ClaimRound extends ClaimResult {
+  /** Whether a slot is left for a run further back, because those before it reached a limit. */
+  readonly isIncomplete: boolean;
+}
+
 /**
  * Assigns free slots to waiting runs in the order of the queue, and leases each a runner: the one
  * its task left, a warm one, or a new one. A run whose runner another server holds is left to that
  * server.
  */
 export async function claimQueuedRuns(db: Database, options: ClaimOptions): Promise<ClaimResult> {
+  const claimed: ClaimedRun[] = [];
+  for (;;) {
+    const round = await claimOnce(db, options);
+    claimed.push(...round.claimed);
+    if (!round.isIncomplete || round.claimed.length === 0) return { claimed, needsRunner: round.needsRunner };
+  }
+}
+
+async function claimOnce(db: Database, options: ClaimOptions): Promise<ClaimRound> {
   const candidates = await getCandidates(db, options);
-  if (candidates.length === 0) return { claimed: [], needsRunner: false };
+  if (candidates.length === 0) return { claimed: [], needsRunner: false, isIncomplete: false };
   // Agent types are read before the transaction: inside, nothing may wait for another connection.
   const needs = new Map<string, RunnerNeed>();
   for (const candidate of candidates)
@@ -74,15 +91,23 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
     await tx.select({ lock: sql`pg_advisory_xact_lock(${queueLockKey})` }).from(sql`(values (1)) as one`);
     // Another server's claim may have changed the order. A run that was no candidate before waits
     // for the next claim.
-    const current = (await getCandidates(tx, options)).flatMap(({ run_id }) => (needs.has(run_id) ? [run_id] : []));
-    let remainingSlots = current.length > 0 ? options.maxRuns - (await countUsedSlots(tx, options)) : 0;
+    const candidatesNow = (await getCandidates(tx, options)).filter(({ run_id }) => needs.has(run_id));
+    const current = new Map(candidatesNow.map((candidate) => [candidate.run_id, candidate]));
+    let remainingSlots = current.size > 0 ? options.maxRuns - (await countUsedSlots(tx, options)) : 0;
     let remainingRunners =
       (options.maxRunners ?? Infinity) - (options.maxRunners ? await countActiveRunners(tx, options) : 0);
     const claimed: ClaimedRun[] = [];
     const disks: RunnerDisk[] = [];
+    const rooms = new RunRooms();
     let needsRunner = false;
-    for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, current) : []) {
+    let isLimited = false;
+    for (const { run, runner } of remainingSlots > 0 ? await lockQueuedRuns(tx, [...current.keys()]) : []) {
       if (remainingSlots <= 0) break;
+      const limits = current.get(run.id)!;
+      if (!rooms.hasRoom(limits)) {
+        isLimited = true;
+        continue;
+      }
       const isActive = runner?.desired === "READY" && runner.state !== "STOPPED";
       if (!isActive && remainingRunners <= 0) {
         needsRunner = true;
@@ -98,11 +123,12 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
       claimed.push({ run_id: run.id, task_id: run.task_id, lease });
       const diskBytes = Math.min(need.kind.limits.diskBytes, options.maxDiskBytes ?? Infinity);
       disks.push({ runner_id: lease.runner_id, disk_bytes: diskBytes });
+      rooms.take(limits);
       remainingSlots--;
       if (!isActive) remainingRunners--;
     }
     await recordDisks(tx, disks);
-    return { claimed, needsRunner };
+    return { claimed, needsRunner, isIncomplete: isLimited && remainingSlots > 0 };
   });
 }
 
@@ -111,23 +137,25 @@ export async function claimQueuedRuns(db: Database, options: ClaimOptions): Prom
  * locks, so a tick with nothing to assign costs one statement. There are more runs than free slots:
  * some may need a runner when none may start.
  */
-async function getCandidates(db: Executor, options: ClaimOptions): Promise<RunCandidate[]> {
-  const { server_id, place, maxRuns } = options;
-  const { rows } = await db.execute<RunCandidate & Record<string, unknown>>(sql`
-    with ${queueOrder}
-    select queue.id as run_id, queue.task_id, queue.agent_type, queue.board_id, queue.organization_id
+async function getCandidates(db: Executor, options: ClaimOptions): Promise<(RunCandidate & LimitedRun)[]> {
+  const { server_id, place, maxRuns, shares = {} } = options;
+  const { rows } = await db.execute<RunCandidate & LimitedRun & Record<string, unknown>>(sql`
+    with ${createQueueOrder(shares)}
+    select queue.id as run_id, queue.task_id, queue.agent_type, queue.board_id, queue.organization_id, queue.user_id,
+      queue.user_slots, queue.board_slots, queue.organization_slots,
+      queue.user_limit, queue.board_limit, queue.organization_limit
     from queue
     left join lateral (
       select server_id, place, expires_at from runner_leases where runner_id = queue.runner_id limit 1
     ) lease on true
-    where lease.place is null
+    where not exists (select from queue_pauses) and (lease.place is null
       or (lease.place = ${place} and (
         lease.server_id = ${server_id} or lease.expires_at is null or lease.expires_at <= now()
       ))
       or not exists (
         select 1 from servers
         where servers.place = lease.place and servers.seen_at > now() - make_interval(secs => ${serverGoneSeconds})
-      )
+      ))
     order by queue.position
     limit (select case when ${maxRuns} > count(*) then ${maxRuns}::int else 0 end from runs ${getCountedRuns(options)})`);
   return rows;

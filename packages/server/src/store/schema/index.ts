@@ -8,6 +8,7 @@ export * from "./pushes.ts";
 export * from "./log.ts";
 export * from "./usage.ts";
 export * from "./budgets.ts";
+export * from "./queue.ts";
 export * from "./runner-usage.ts";
 export * from "./host-usage.ts";
 export * from "./servers.ts";

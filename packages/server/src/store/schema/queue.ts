@@ -1,0 +1,47 @@
+import { sql } from "drizzle-orm";
+import { boolean, check, index, integer, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
+import { createTimeColumn, stamps } from "./columns.ts";
+import { boards, organizations, users } from "./people.ts";
+
+/**
+ * How many turns may run at the same time: those of a board or a user, or of the whole organization
+ * if the row names neither.
+ */
+export const run_limits = pgTable(
+  "run_limits",
+  {
+    id: uuid().primaryKey(),
+    organization_id: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    board_id: uuid().references(() => boards.id, { onDelete: "cascade" }),
+    user_id: uuid().references(() => users.id, { onDelete: "cascade" }),
+    /** What the limit is for. A user may have one in each organization. */
+    target_id: uuid()
+      .notNull()
+      .generatedAlwaysAs(sql`coalesce(board_id, user_id, organization_id)`),
+    max_runs: integer().notNull(),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    ...stamps,
+  },
+  (t) => [
+    unique("run_limits_organization_target").on(t.organization_id, t.target_id),
+    check("run_limits_target", sql`num_nonnulls(board_id, user_id) <= 1`),
+    index("run_limits_board").on(t.board_id),
+    index("run_limits_user").on(t.user_id),
+    index("run_limits_created_by").on(t.created_by),
+  ],
+);
+
+/** Has a row while a person has paused the queue: no run gets a slot. */
+export const queue_pauses = pgTable(
+  "queue_pauses",
+  {
+    /** Limits the table to one row. */
+    only: boolean().primaryKey().default(true),
+    reason: text(),
+    paused_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    paused_at: createTimeColumn().notNull().defaultNow(),
+  },
+  (t) => [check("queue_pauses_only", sql`${t.only}`), index("queue_pauses_paused_by").on(t.paused_by)],
+);
