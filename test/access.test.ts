@@ -232,6 +232,7 @@ const bodies: Partial<Record<keyof typeof routes, unknown>> = {
   createAgentType: { name: "built-twice", command: ["demo"] },
   allowHost: { entry: "example.com" },
   setBudget: { amount_usd: 1000 },
+  setRunLimit: { max_runs: 1000 },
   createOrganization: { name: "Another", slug: "another" },
   addMember: { username: "another" },
   setMemberRole: { role: "member" },
