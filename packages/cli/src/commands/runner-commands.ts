@@ -6,55 +6,32 @@ import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples, createRunnerArgument } from "../help/examples.ts";
-import { createListOption, createDecimalSchema, variables, createIntegerSchema } from "../input/option-values.ts";
-import { readPromptText } from "../input/prompt-text.ts";
+import { createIntegerSchema } from "../input/option-values.ts";
 import { Interrupts } from "../interrupts.ts";
 import { formatSize } from "../render/numbers.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { attachToTerminal } from "../runner/attach.ts";
-import { CommandInterrupts } from "../runner/command-interrupts.ts";
-import { copyPath } from "../runner/copy.ts";
-import { runCommand, getExitCode, toShellLine } from "../runner/exec.ts";
-import { flushOutput, writeBytes } from "../runner/output.ts";
+import { copyPath, formatCopy } from "../runner/copy.ts";
+import { getExitCode, toShellLine } from "../runner/exec.ts";
+import { flushOutput } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
+import { createRunnerCommands } from "../runner/remote-commands.ts";
+import { createRunnerFiles } from "../runner/remote-files.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
+import { createExecCommand, ExecOptions, showExec } from "./exec-command.ts";
 
-const maxTimeoutSeconds = 86_400;
-const ExecOptions = z.object({
-  interactive: z.boolean().default(false),
-  workdir: z.string().max(4096),
-  timeout: createDecimalSchema({ min: 0.001, max: maxTimeoutSeconds }),
-  env: variables,
-  shell: z.string().min(1).max(4096),
-  file: z.string().optional(),
-});
 const AttachOptions = z.object({
   terminal: z.uuid().optional(),
   shell: z.string().min(1).max(4096),
   workdir: z.string().max(4096),
 });
 const LogsOptions = z.object({ follow: z.boolean().default(false), after: createIntegerSchema({ min: 0 }).optional() });
-const maxCommandLength = 1_000_000; // characters
 const maxLineBytes = 2 * 1024 * 1024;
 
 /** Adds the commands that people use inside a runner. */
 export function addRunnerCommands(group: Command, register: RegisterCommand): void {
-  const exec = group
-    .command("exec")
-    .alias("execute")
-    .alias("execute-command")
-    .summary("Run a command in a runner")
-    .description("Run a command in a runner and exit with its exit code, or with 124 if it takes too long")
-    .addArgument(createRunnerArgument())
-    .argument("[command...]", "program and its arguments, or one line for the shell")
-    .option("-w, --workdir <folder>", "folder to run in, relative to the workspace", ".")
-    .option("-i, --interactive", "pass stdin to the command (otherwise its stdin is empty)")
-    .option("-t, --timeout <seconds>", "time limit of the command; at most one day", String(maxTimeoutSeconds))
-    .addOption(createListOption("-e, --env <name=value>", "environment variable of the command"))
-    .option("--shell <program>", "shell that runs the command", "bash")
-    .option("-f, --file <path>", "read the command from a local file");
-  const execLines = ["wharf runner exec 1f2e3d4c npm test", "wharf runner exec 1f2e3d4c -t 60 'cd src && ls -l'"];
-  register(addExamples(exec, execLines), ExecOptions, execCommand);
+  const exec = createExecCommand(group, "runner", createRunnerArgument());
+  register(exec, ExecOptions, execCommand);
   const attach = group
     .command("attach")
     .summary("Open a terminal in a runner")
@@ -84,43 +61,9 @@ export function addRunnerCommands(group: Command, register: RegisterCommand): vo
   register(addExamples(logs, ["wharf runner logs 1f2e3d4c --follow"]), LogsOptions, showLogs);
 }
 
-async function execCommand(
-  cli: Cli,
-  { args, options }: CommandLineInput<z.infer<typeof ExecOptions>>,
-): Promise<number> {
-  const { client, settings, terminal } = cli;
+async function execCommand(cli: Cli, { args, options }: CommandLineInput<ExecOptions>): Promise<number> {
   const [runnerId = "", ...words] = args;
-  if ((options.file === undefined) === (words.length === 0))
-    throw createUsageError("give either a command or a file with --file <path>");
-  const script = await readPromptText(cli, { text: undefined, file: options.file, max: maxCommandLength });
-  const command = script ?? toShellLine(words);
-  using interrupts = new CommandInterrupts();
-  const input = {
-    runner_id: runnerId,
-    command,
-    shell: options.shell,
-    working_dir: options.workdir,
-    environment: options.env,
-    timeout_s: options.timeout,
-  };
-  const exit = await runCommand(client, input, {
-    interrupts,
-    stdin: options.interactive ? process.stdin : undefined,
-    encoding: settings.json ? "utf8" : "base64",
-    show: async (event) => {
-      if (settings.json) return terminal.out(toJsonLine(event));
-      if (event.type === "stdout") return writeBytes(process.stdout, Buffer.from(event.data, "base64"));
-      if (event.type === "stderr") return writeBytes(process.stderr, Buffer.from(event.data, "base64"));
-    },
-  });
-  if (settings.json) terminal.out(toJsonLine(exit));
-  else if (exit.timed_out)
-    terminal.err(
-      `The command took longer than ${options.timeout} s and was stopped. Allow more time with --timeout <seconds>.\n`,
-    );
-  else if (exit.out_of_memory) terminal.err("The command was killed because the runner ran out of memory.\n");
-  await flushOutput();
-  return getExitCode(exit);
+  return showExec(cli, { words, options, commands: createRunnerCommands(cli.client, runnerId) });
 }
 
 async function attachTerminal(
@@ -156,11 +99,11 @@ async function copyFiles(
     return place.runner === undefined ? { path: resolve(folder, place.path) } : place;
   });
   if (!source || !destination) throw createUsageError("name a source and a destination");
-  const copied = await copyPath(client, { from: source, to: destination, signal: interrupts.signal });
-  if (settings.json) return terminal.out(toJsonLine(copied));
-  terminal.err(`${formatSize(copied.bytes)} to ${copied.to}\n`);
-  for (const path of copied.skipped ?? [])
-    terminal.err(`skipped: ${path} (a device, a hard link, or a link that leads out of the folder)\n`);
+  const { signal } = interrupts;
+  const open = (id: string) => createRunnerFiles(client, id, signal);
+  const copied = await copyPath({ from: source, to: destination, signal, open });
+  if (settings.json) terminal.out(toJsonLine(copied));
+  else terminal.err(formatCopy(copied));
 }
 
 async function showLogs(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof LogsOptions>>): Promise<void> {

@@ -5,12 +5,13 @@ import { createReadStream } from "node:fs";
 import { chmod, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
-import { ArchiveUnpacked, FileWritten, RemoteError, runnerApi } from "@wharf/contract";
+import { ArchiveUnpacked, FileWritten, RemoteError } from "@wharf/contract";
 import { createUsageError } from "../failure.ts";
-import type { Client } from "../server/client.ts";
+import { formatSize } from "../render/numbers.ts";
 import { HeldFolder } from "./held-folder.ts";
 import { type Place, getTargetPath } from "./place.ts";
-import { readPieces, requestStream } from "./request.ts";
+import type { RemoteFiles } from "./remote-files.ts";
+import { readPieces } from "./request.ts";
 import { unpackArchive } from "./unpack.ts";
 
 export interface CopyResult {
@@ -22,36 +23,41 @@ export interface CopyResult {
   readonly skipped?: readonly string[];
 }
 
+/** Describes a finished copy for people. */
+export const formatCopy = ({ bytes, to, skipped = [] }: CopyResult): string =>
+  [
+    `${formatSize(bytes)} to ${to}\n`,
+    ...skipped.map((path) => `skipped: ${path} (a device, a hard link, or a link that leads out of the folder)\n`),
+  ].join("");
+
 interface CopyEnds {
   readonly from: Place;
   readonly to: Place;
   readonly signal: AbortSignal;
+  /** Returns the files of the named runner or workspace. */
+  readonly open: (id: string) => RemoteFiles | Promise<RemoteFiles>;
 }
 
 /**
  * Copies a file or a folder into a runner or out of it. A copy into an existing folder keeps its
  * name.
  */
-export async function copyPath(
-  client: Client,
-  { from: source, to: destination, signal }: CopyEnds,
-): Promise<CopyResult> {
+export async function copyPath({ from: source, to: destination, signal, open }: CopyEnds): Promise<CopyResult> {
   if (source.runner !== undefined && destination.runner === undefined)
-    return downloadPath(client, { runner_id: source.runner, path: source.path, to: destination.path, signal });
+    return downloadPath(await open(source.runner), { path: source.path, to: destination.path, signal });
   if (source.runner === undefined && destination.runner !== undefined)
-    return uploadPath(client, { runner_id: destination.runner, path: destination.path, from: source.path, signal });
+    return uploadPath(await open(destination.runner), { path: destination.path, from: source.path });
   throw createUsageError("one end of a copy must be RUNNER:PATH, and the other a local path");
 }
 
 async function downloadPath(
-  client: Client,
-  { runner_id, path, to: destination, signal }: { runner_id: string; path: string; to: string; signal: AbortSignal },
+  files: RemoteFiles,
+  { path, to: destination, signal }: { path: string; to: string; signal: AbortSignal },
 ): Promise<CopyResult> {
-  const params = { runner_id };
-  const remoteStats = await client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal });
+  const remoteStats = await files.getStats(path);
   const isFolder = (await stat(destination).catch(() => undefined))?.isDirectory() === true;
   const target = isFolder ? getTargetPath(destination, path) : destination;
-  const source = `${runner_id}:${path}`;
+  const source = `${files.id}:${path}`;
   if (remoteStats.type === "directory") {
     await mkdir(target, { recursive: true });
     // The caller may name a link to a folder; a folder named after the runner's must not be a link.
@@ -60,20 +66,10 @@ async function downloadPath(
         throw createUsageError(`'${target}' is not a writable folder (${getErrorCode(error)})`);
       },
     );
-    const answer = await requestStream(
-      client.locate,
-      runnerApi.packRunnerFolder,
-      { params, query: { path } },
-      { signal },
-    );
+    const answer = await files.packFolder(path);
     return { from: source, to: target, ...(await unpackArchive(folder, readPieces(answer, signal))) };
   }
-  const answer = await requestStream(
-    client.locate,
-    runnerApi.downloadRunnerFile,
-    { params, query: { path } },
-    { signal },
-  );
+  const answer = await files.download(path);
   const temporaryPath = join(dirname(target), `.${basename(target)}.${randomUUID().slice(0, 8)}`);
   try {
     const file = await open(temporaryPath, "wx", 0o600);
@@ -96,22 +92,19 @@ async function downloadPath(
 }
 
 async function uploadPath(
-  client: Client,
-  { runner_id, path, from: source, signal }: { runner_id: string; path: string; from: string; signal: AbortSignal },
+  files: RemoteFiles,
+  { path, from: source }: { path: string; from: string },
 ): Promise<CopyResult> {
-  const params = { runner_id };
   const localStats = await stat(source).catch((error: unknown) => {
     throw createUsageError(`'${source}' cannot be read: ${getErrorCode(error)}`);
   });
-  const target = (await isRemoteFolder(client, { runner_id, path, signal })) ? getTargetPath(path, source) : path;
-  const destination = `${runner_id}:${target}`;
+  const target = (await isRemoteFolder(files, path)) ? getTargetPath(path, source) : path;
+  const destination = `${files.id}:${target}`;
   if (!localStats.isDirectory()) {
     const mode = localStats.mode & 0o777;
-    const sending = { signal, upload: createReadStream(source), length: localStats.size };
-    const answer = await requestStream(
-      client.locate,
-      runnerApi.uploadRunnerFile,
-      { params, query: { path: target, mode } },
+    const sending = { upload: createReadStream(source), length: localStats.size };
+    const answer = await files.upload(
+      { path: target, mode },
       // A pipe has no length, and a file in /proc a wrong one.
       localStats.isFile() && localStats.size > 0 ? sending : { ...sending, length: undefined },
     );
@@ -122,16 +115,11 @@ async function uploadPath(
   tarExit.catch(() => undefined);
   try {
     // Start reading here: unread output of a child that has exited is discarded.
-    const archiveUpload = { signal, upload: tar.stdout.pipe(new PassThrough()) };
-    const answer = await requestStream(
-      client.locate,
-      runnerApi.unpackRunnerFolder,
-      { params, query: { path: target } },
-      archiveUpload,
-    );
+    const archiveUpload = { upload: tar.stdout.pipe(new PassThrough()) };
+    const answer = await files.unpackFolder(target, archiveUpload);
     await tarExit;
-    const { bytes, files } = ArchiveUnpacked.parse(await answer.json());
-    return { from: source, to: destination, bytes, files };
+    const unpacked = ArchiveUnpacked.parse(await answer.json());
+    return { from: source, to: destination, bytes: unpacked.bytes, files: unpacked.files };
   } finally {
     tar.kill();
   }
@@ -140,17 +128,9 @@ async function uploadPath(
 const getErrorCode = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error);
 
-async function isRemoteFolder(
-  client: Client,
-  { runner_id, path, signal }: { runner_id: string; path: string; signal: AbortSignal },
-): Promise<boolean> {
+async function isRemoteFolder(files: RemoteFiles, path: string): Promise<boolean> {
   try {
-    const { type } = await client.call(
-      runnerApi.statRunnerFile,
-      { params: { runner_id }, query: { path } },
-      { signal },
-    );
-    return type === "directory";
+    return (await files.getStats(path)).type === "directory";
   } catch (error) {
     if (error instanceof RemoteError && error.code === "file_not_found") return false;
     throw error;

@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
-import { ExecEvent, RemoteError, runnerApi, WharfError } from "@wharf/contract";
+import { ExecEvent, RemoteError, WharfError } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
-import type { Client } from "../server/client.ts";
 import type { CommandInterrupts } from "./command-interrupts.ts";
-import { readPieces, requestStream } from "./request.ts";
+import type { RemoteCommands } from "./remote-commands.ts";
+import { readPieces } from "./request.ts";
 
 export interface ExecInput {
-  readonly runner_id: string;
   readonly command: string;
   readonly shell: string;
   readonly working_dir: string;
@@ -33,28 +32,26 @@ const maxInputBytes = 256 * 1024;
 const timedOutExitCode = 124;
 
 /**
- * Runs a command in a runner and shows its output. Resolves to its exit; a cut response is an
+ * Runs a command in a runner or a workspace and shows its output. Resolves to its exit; a cut response is an
  * error.
  */
-export async function runCommand(client: Client, input: ExecInput, options: ExecOptions): Promise<ExecExit> {
-  const { runner_id, ...rest } = input;
+export async function runCommand(commands: RemoteCommands, input: ExecInput, options: ExecOptions): Promise<ExecExit> {
   const { interrupts, stdin, encoding, show } = options;
   const { signal } = interrupts;
   const commandId = randomUUID();
-  const body = { ...rest, command_id: commandId, encoding, stdin_open: stdin !== undefined };
+  const body = { ...input, command_id: commandId, encoding, stdin_open: stdin !== undefined };
   let hasBegun = false;
   interrupts.forwardTo(async () => {
-    const interrupt = { params: { runner_id, command_id: commandId }, body: { signal: "SIGINT" as const } };
-    await client.call(runnerApi.killRunnerCommand, interrupt, { signal }).catch((error: unknown) => {
+    await commands.interrupt(commandId, signal).catch((error: unknown) => {
       // The command has ended meanwhile, and its exit is in flight.
       if (hasBegun && isCommandGone(error)) return;
       throw error;
     });
   });
-  const answer = await requestStream(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal });
+  const answer = await commands.start(body, signal);
   hasBegun = true;
   const completion = new AbortController();
-  const feeding = stdin && sendInput(client, { runner_id, command_id: commandId }, { stdin, over: completion.signal });
+  const feeding = stdin && sendInput(commands, commandId, { stdin, over: completion.signal });
   // A failure is reported when the command has ended.
   feeding?.catch(() => undefined);
   try {
@@ -69,7 +66,7 @@ export async function runCommand(client: Client, input: ExecInput, options: Exec
     await feeding;
   }
   throw new WharfError("runner_unavailable", {
-    runner_id,
+    runner_id: commands.id,
     reason: "the connection broke, so the result of the command is unknown",
   });
 }
@@ -89,8 +86,8 @@ export function getExitCode({ exit_code, signal, timed_out }: ExecExit): number 
  * its end.
  */
 async function sendInput(
-  client: Client,
-  params: { runner_id: string; command_id: string },
+  commands: RemoteCommands,
+  commandId: string,
   { stdin, over: endSignal }: { stdin: NodeJS.ReadStream; over: AbortSignal },
 ): Promise<void> {
   let offset = 0;
@@ -99,8 +96,7 @@ async function sendInput(
       const piece = data.subarray(start, start + maxInputBytes);
       const last = start + maxInputBytes >= data.length;
       const body = { data: piece.toString("base64"), encoding: "base64" as const, offset, end: end && last };
-      // A command may take its time to read.
-      await client.call(runnerApi.writeRunnerCommand, { params, body }, { signal: endSignal, timeoutMs: 86_400_000 });
+      await commands.sendInput(commandId, body, endSignal);
       offset += piece.length;
       if (last) return;
     }

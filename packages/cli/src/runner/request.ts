@@ -13,6 +13,7 @@ export interface RequestOptions {
   readonly upload?: Readable | undefined;
   /** Holds the length of the upload in bytes, if it is known. */
   readonly length?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface RequestParts {
@@ -33,7 +34,7 @@ export async function requestStream<E extends Endpoint>(
   locate: LocateServer,
   route: E,
   input: EndpointInput<E>,
-  { signal, upload, length }: RequestOptions,
+  { signal, upload, length, headers: ownHeaders }: RequestOptions,
 ): Promise<StreamedAnswer> {
   const address = await locate();
   const serverName = getServerName(address);
@@ -41,6 +42,7 @@ export async function requestStream<E extends Endpoint>(
   const parts = input as RequestParts;
   const body = upload ?? (parts.body === undefined ? undefined : JSON.stringify(parts.body));
   const headers = {
+    ...ownHeaders,
     ...(upload && { "content-type": "application/octet-stream" }),
     ...(typeof body === "string" && { "content-type": "application/json" }),
     ...(length !== undefined && { "content-length": String(length) }),

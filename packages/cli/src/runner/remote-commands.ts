@@ -1,0 +1,53 @@
+import { runnerApi } from "@wharf/contract";
+import type { Client } from "../server/client.ts";
+import { requestStream, type StreamedAnswer } from "./request.ts";
+
+interface CommandStart {
+  readonly command: string;
+  readonly shell: string;
+  readonly working_dir: string;
+  readonly environment: Record<string, string>;
+  readonly timeout_s: number;
+  readonly command_id: string;
+  readonly encoding: "base64" | "utf8";
+  readonly stdin_open: boolean;
+}
+
+interface CommandInput {
+  readonly data: string;
+  readonly encoding: "base64";
+  readonly offset: number;
+  readonly end: boolean;
+}
+
+/** The commands of a runner or of a workspace. */
+export interface RemoteCommands {
+  /** Names the runner or the workspace in errors. */
+  readonly id: string;
+  start(command: CommandStart, signal: AbortSignal): Promise<StreamedAnswer>;
+  interrupt(commandId: string, signal: AbortSignal): Promise<unknown>;
+  sendInput(commandId: string, input: CommandInput, signal: AbortSignal): Promise<unknown>;
+}
+
+/** A command may take its time to read. */
+export const inputTimeoutMs = 86_400_000;
+
+export function createRunnerCommands(client: Client, runner_id: string): RemoteCommands {
+  return {
+    id: runner_id,
+    start: (body, signal) =>
+      requestStream(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal }),
+    interrupt: (command_id, signal) =>
+      client.call(
+        runnerApi.killRunnerCommand,
+        { params: { runner_id, command_id }, body: { signal: "SIGINT" } },
+        { signal },
+      ),
+    sendInput: (command_id, body, signal) =>
+      client.call(
+        runnerApi.writeRunnerCommand,
+        { params: { runner_id, command_id }, body },
+        { signal, timeoutMs: inputTimeoutMs },
+      ),
+  };
+}
