@@ -40,7 +40,16 @@ async function typed(line: readonly string[], isTTY: boolean) {
 /**
  * These commands pass bytes on unchanged, or work on this machine and print no text from a server.
  */
-const exempt = new Set(["up", "down", "demo", "runner exec", "runner attach", "runner cp"]);
+const exempt = new Set([
+  "up",
+  "down",
+  "demo",
+  "runner exec",
+  "runner attach",
+  "runner cp",
+  "workspace exec",
+  "workspace cp",
+]);
 
 /**
  * Lists what a command needs besides an id for each of its arguments, and further ways to call it.
@@ -58,9 +67,26 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "runner rm": [[id], ["--all"], ["--orphans"]],
   "runner logs": [[id], [id, "--follow"]],
   "agent-types add": [[evil, "--", evil]],
+  "workspace cat": [
+    [id, evil],
+    [id, evil, "--lines", "1-2"],
+  ],
+  "workspace write": [[id, evil, "--file", "/dev/null"]],
+  "workspace replace": [[id, evil, "--old", evil, "--new", evil]],
+  "workspace diff": [[id], [id, "--since-start", "--stat"]],
+  "workspace log": [[id]],
+  "workspace show": [
+    [id, evil],
+    [id, evil, "--stat"],
+  ],
+  "workspace restore": [[id, "--all"]],
+  "workspace jobs input": [[id, id, evil]],
   "budget set": [["5", "--organization"]],
   "limit set": [["5", "--organization"]],
 };
+
+/** These commands print patches and files unchanged if a program reads them. */
+const patches = new Set(["diff", "show", "cat"]);
 
 function lines(command: Command, path: readonly string[] = []): (readonly string[])[] {
   const name = path.join(" ");
@@ -84,7 +110,7 @@ describe("hostile text of agents, repositories and servers does not control the 
     const onTerminal = await typed(line, true);
     expect(onTerminal.text.replaceAll(styles, "")).not.toMatch(obeyed);
     expect(onTerminal.text).not.toContain("owned");
-    if (line[1] !== "diff") expect((await typed(line, false)).text).not.toMatch(obeyed);
+    if (!patches.has(line[1] ?? "")) expect((await typed(line, false)).text).not.toMatch(obeyed);
     const json = await typed([...line.slice(0, 2), "--json", ...line.slice(2)], false);
     expect(json.text).not.toMatch(obeyed);
   });

@@ -16,6 +16,7 @@ import { addRunner } from "./commands/runner.ts";
 import { addTask } from "./commands/task.ts";
 import { addUp } from "./commands/up.ts";
 import { addUsage } from "./commands/usage.ts";
+import { addWorkspace } from "./commands/workspace/workspace.ts";
 import { addExamples } from "./help/examples.ts";
 import { exitCodeHelp } from "./help/exit-codes.ts";
 
@@ -75,6 +76,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addRun(program, register);
   addTask(program, register);
   addRunner(program, register);
+  addWorkspace(program, register);
   addAgentTypes(program, register);
   addAllow(program, register);
   addUsage(program, register);

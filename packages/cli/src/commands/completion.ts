@@ -6,7 +6,7 @@ import { createScript, shells } from "../completion/scripts.ts";
 import { addExamples } from "../help/examples.ts";
 import { toShortId } from "../tasks/tasks.ts";
 
-const kinds = ["task", "runner", "agent"] as const;
+const kinds = ["task", "runner", "workspace", "agent"] as const;
 const maxIds = 100;
 /** The limit is short because the user is waiting at a half-typed line. */
 const timeoutMs = 3_000;
@@ -46,7 +46,9 @@ async function printIds(cli: Cli, { args }: CommandLineInput<unknown>): Promise<
   cli.terminal.out(ids.map((id) => `${id}\n`).join(""));
 }
 
-async function getIds({ client }: Cli, kind: (typeof kinds)[number]): Promise<string[]> {
+async function getIds(cli: Cli, kind: (typeof kinds)[number]): Promise<string[]> {
+  const { client } = cli;
+  if (kind === "workspace") return [...(await getIds(cli, "task")), ...(await getIds(cli, "runner"))];
   const query = { limit: maxIds };
   if (kind === "task")
     return (await client.call(api.listTasks, { query }, { timeoutMs })).tasks.map(({ id }) => toShortId(id));

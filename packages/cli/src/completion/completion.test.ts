@@ -67,7 +67,7 @@ describe("completion in bash", () => {
     [["--url", "task", "runner", "create", "--tier", "s"], ["small"]],
     [
       ["completion", "ids", ""],
-      ["task", "runner", "agent"],
+      ["task", "runner", "workspace", "agent"],
     ],
     [
       ["task", "show", ""],
@@ -89,6 +89,11 @@ describe("completion in bash", () => {
     ],
     [["run", "--file", "no"], ["notes.txt"]],
     [["runner", "cp", "no"], ["notes.txt"]],
+    [["workspace", "cp", "no"], ["notes.txt"]],
+    [
+      ["workspace", "cat", ""],
+      ["workspace-1111", "workspace-2222"],
+    ],
     [["runner", "exec", "R", "npm", "--js"], []],
     [["runner", "exec", "R", "--", ""], []],
     [["agent-types", "add", "mine", "agent", "--"], []],

@@ -2,7 +2,12 @@ import type { Argument, Command, Option } from "commander";
 
 /** The tables use this marker for a value that is not a word: see `scripts.ts`. */
 const anything = "@any";
-const idKinds: Readonly<Record<string, string>> = { task: "@task", runner: "@runner", runners: "@runner" };
+const idKinds: Readonly<Record<string, string>> = {
+  task: "@task",
+  runner: "@runner",
+  runners: "@runner",
+  workspace: "@workspace",
+};
 
 /**
  * Creates the tables of the completion scripts as functions of a POSIX shell: the possible words at
@@ -76,7 +81,7 @@ function getArgumentValue(argument: Argument, path: string): string {
   const name = argument.name();
   if (argument.argChoices) return argument.argChoices.join(" ");
   if (name === "command") return "@words";
-  if (path === "runner cp") return "@file";
+  if (path === "runner cp" || path === "workspace cp") return "@file";
   if (name === "name" && path !== "agent-types add") return "@agent";
   return idKinds[name] ?? anything;
 }

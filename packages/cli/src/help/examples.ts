@@ -9,3 +9,6 @@ export const createTaskArgument = (): Argument =>
 
 export const createRunnerArgument = (): Argument =>
   new Argument("<runner>", "id of the runner, or its first 8 or more characters");
+
+export const createWorkspaceArgument = (): Argument =>
+  new Argument("<workspace>", "id of a task or a runner, or its first 8 or more characters");

@@ -31,6 +31,8 @@ const neededOptions: Readonly<Record<string, readonly string[]>> = {
   "agent-types set": ["--enable"],
   "budget set": ["--organization"],
   "limit set": ["--organization"],
+  "workspace replace": ["--old", "a", "--new", "b"],
+  "workspace write": ["--file", "/dev/null"],
 };
 /** These commands need no server. */
 const local: ReadonlySet<string> = new Set([
