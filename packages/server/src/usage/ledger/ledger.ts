@@ -2,12 +2,13 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { toOneLine, WharfError } from "@wharf/contract";
 import type { Logger } from "pino";
+import { BatchWriter } from "../../std/batch-writer.ts";
+import { resolveWithin } from "../../std/resolve-within.ts";
 import { isDatabaseUnavailable } from "../../store/index.ts";
 import type { BudgetAnswer } from "../budgets/budget-decision.ts";
 import { createBudgetError } from "../budgets/budget-error.ts";
 import type { PriceTable } from "../prices/price-table.ts";
 import type { TokenUsage } from "../token-usage.ts";
-import { BatchWriter } from "./batch-writer.ts";
 import { estimateUsage } from "./estimate.ts";
 import { findPrice } from "./find-price.ts";
 import type { LedgerDatabase } from "./ledger-database.ts";
@@ -106,7 +107,7 @@ export class Ledger implements AsyncDisposable {
     const written = this.#reservations.add(this.#createRow(id, source, { request, estimate, price }));
     let answer: BudgetAnswer;
     try {
-      answer = await resolveWithin(written, maxReserveMs);
+      answer = await resolveWithin(written, maxReserveMs, createLateError);
     } catch (error) {
       // The row may be in the database all the same, but the request is not forwarded.
       const settleUnsent = () =>
@@ -186,6 +187,9 @@ export class Ledger implements AsyncDisposable {
   }
 }
 
+const createLateError = () =>
+  new WharfError("database_unavailable", { reason: `no answer within ${maxReserveMs / 1000} s` });
+
 /** A count comes from outside: the database must be able to store it. */
 const toCount = (value: number | undefined): number =>
   value !== undefined && value > 0 ? Math.min(Math.trunc(value), maxCount) : 0;
@@ -213,15 +217,4 @@ function createSettlement(
     estimated: usage?.exact === false,
     implausible: usage?.implausible === undefined ? undefined : toOneLine(usage.implausible, maxNameBytes),
   };
-}
-
-async function resolveWithin<T>(work: Promise<T>, limitMs: number): Promise<T> {
-  const expiry = Promise.withResolvers<never>();
-  const reason = `no answer within ${limitMs / 1000} s`;
-  const timer = setTimeout(() => expiry.reject(new WharfError("database_unavailable", { reason })), limitMs);
-  try {
-    return await Promise.race([work, expiry.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
