@@ -29,7 +29,19 @@ export interface Endpoint {
    * are made storable.
    */
   readonly carriesContent?: boolean;
+  /** When the server writes a request to its audit log. @default `getAuditPolicy` */
+  readonly audit?: AuditPolicy;
 }
+
+/**
+ * `always`: each request that was allowed, with its result, and those that were not; `begun`: also
+ * before it acts, because it acts outside the database; `denied`: only those that were not allowed.
+ */
+export type AuditPolicy = "always" | "begun" | "denied";
+
+/** Whatever can change something is audited; a new route cannot forget it. */
+export const getAuditPolicy = ({ audit, method }: Endpoint): AuditPolicy =>
+  audit ?? (method === "GET" ? "denied" : "always");
 
 /** The answer of a route that has nothing to report. */
 export const Ok = z.object({ ok: z.literal(true) });

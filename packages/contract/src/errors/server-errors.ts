@@ -7,6 +7,7 @@ export interface ServerErrors {
   config_invalid: { name: string; reason: string };
   port_taken: { address: string };
   database_unavailable: { reason: string };
+  audit_unavailable: Record<never, never>;
   data_folder_busy: { path: string; pid: string };
   data_folder_open: { path: string; command: string };
   data_folder_copied: { path: string; original: string; file: string };
@@ -54,6 +55,13 @@ export const serverErrors: Catalogue<ServerErrors> = {
     message: ({ reason }) => `The database does not answer: ${reason}`,
     next: () =>
       "If you set DATABASE_URL, check that it is correct and that the database is running. Wharf restarts its own database; if the problem remains, read the server's log.",
+  },
+  audit_unavailable: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: () => "Wharf cannot write its audit log at the moment, so it did not confirm this request.",
+    next: () =>
+      "Check whether the request had an effect, and try again. If the problem remains, check the database and the server's log.",
   },
   data_folder_busy: {
     http: 409,

@@ -1,5 +1,6 @@
 import { agentTypesApi } from "./agent-types.ts";
 import { allowedHostsApi } from "./allowed-hosts.ts";
+import { auditApi } from "./audit.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
 import { hostUsageApi } from "./host-usage.ts";
@@ -20,6 +21,7 @@ import { usageApi } from "./usage.ts";
 
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
+export * from "./audit.ts";
 export * from "./boards.ts";
 export * from "./budgets.ts";
 export * from "./host-usage.ts";
@@ -60,6 +62,7 @@ export const api = {
   ...budgetsApi,
   ...resourceUsageApi,
   ...hostUsageApi,
+  ...auditApi,
 } as const;
 
 /** The server's REST routes for runners and what is in them. */

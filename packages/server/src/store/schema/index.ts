@@ -11,4 +11,5 @@ export * from "./budgets.ts";
 export * from "./queue.ts";
 export * from "./runner-usage.ts";
 export * from "./host-usage.ts";
+export * from "./audit.ts";
 export * from "./servers.ts";
