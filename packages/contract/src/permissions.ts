@@ -74,6 +74,8 @@ const entries = {
   "host:write": { summary: "Change the hosts that runners may reach", role: "admin" },
   "agent-type:read": { summary: "See agent types", role: "viewer" },
   "agent-type:write": { summary: "Create, change and delete agent types", role: "admin" },
+  "audit:read": { summary: "See and verify the audit log", role: "admin" },
+  "audit:admin": { summary: "Remove old entries of the audit log", role: "operator" },
   "token:read": { summary: "See one's own tokens", role: "viewer" },
   "token:write": { summary: "Create and revoke one's own tokens", role: "viewer" },
 } as const satisfies Readonly<Record<string, PermissionEntry>>;

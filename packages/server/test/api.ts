@@ -2,6 +2,7 @@ import { pino } from "pino";
 import { AccessTokens, Authenticator, Members, Organizations } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
 import { createApi } from "../src/api/index.ts";
+import { AuditReader } from "../src/audit/index.ts";
 import { Queue, RunQueries } from "../src/runs/index.ts";
 import { BoardMembers, Boards } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
@@ -38,6 +39,8 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
       findMissingReason: async () => undefined,
     }),
     log: f.log,
+    audit: f.audit,
+    auditReader: new AuditReader(f.db),
     health: () => ({ status: "ok", problems: [] }),
     server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
     ...more,

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { PoolConfig } from "pg";
+import { pino } from "pino";
 import { ensureOwner, type Owner, type Scope } from "../src/access/index.ts";
+import { AuditLog } from "../src/audit/index.ts";
 import { Log } from "../src/events/index.ts";
 import { RunCommands } from "../src/runs/index.ts";
 import { type Database, type DatabaseConnections, openDatabase } from "../src/store/index.ts";
@@ -17,6 +19,7 @@ export interface Fixture extends AsyncDisposable {
   readonly commands: RunCommands;
   /** The owner, with the scope of a request that reads tasks. */
   readonly owner: Owner & Scope;
+  readonly audit: AuditLog;
   newTask(fields?: { title?: string; priority?: number }): Promise<TaskRow>;
   prompt(task: TaskRow, text?: string): ReturnType<RunCommands["prompt"]>;
 }
@@ -31,7 +34,9 @@ export async function fixture(): Promise<Fixture> {
   const tasks = new Tasks(db, log);
   const owner = { ...(await ensureOwner(db)), ...ownerRights };
   const commands = new RunCommands(log, () => undefined);
+  const audit = new AuditLog({ db, serverId: "one", logger: pino({ level: "silent" }), redact: (text) => text });
   return {
+    audit,
     db,
     pool,
     connection: database.connection,
@@ -49,6 +54,7 @@ export async function fixture(): Promise<Fixture> {
     prompt: (task, text = "go on") =>
       commands.prompt(task.id, { text, by: owner.user_id, agent_type: "demo", turn_id: randomUUID() }),
     async [Symbol.asyncDispose]() {
+      await audit[Symbol.asyncDispose]();
       await close();
       await database[Symbol.asyncDispose]();
     },

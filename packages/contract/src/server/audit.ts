@@ -17,7 +17,11 @@ export type AuditDetails = z.infer<typeof AuditDetails>;
 
 export const AuditContent = z.object({
   organization_id: z.uuid().optional(),
-  actor: z.object({ kind: AuditActorKind, ...reference }),
+  actor: z.object({
+    kind: AuditActorKind,
+    ...reference,
+    token_id: z.string().optional().describe("the access token that proved a user"),
+  }),
   action: z.string().describe("the name of the route (`operationId`), or of another act"),
   target: z.object({ kind: z.string(), ...reference }).optional(),
   result: AuditResult,
@@ -90,6 +94,7 @@ export type AuditVerificationLine = z.infer<typeof AuditVerificationLine>;
 
 export const auditApi = {
   listAuditEntries: createEndpoint({
+    needs: "audit:read",
     method: "GET",
     path: "/api/v1/audit",
     summary: "List what people and programs did and were refused, the newest first",
@@ -97,6 +102,7 @@ export const auditApi = {
     response: z.object({ entries: z.array(AuditEntry), ...pageEnd }),
   }),
   exportAudit: createEndpoint({
+    needs: "audit:read",
     method: "GET",
     path: "/api/v1/audit.ndjson",
     summary: "Export the audit log, the oldest entry first. `wharf audit verify --file` checks a full export",
@@ -106,6 +112,7 @@ export const auditApi = {
     audit: "always",
   }),
   exportAuditCsv: createEndpoint({
+    needs: "audit:read",
     method: "GET",
     path: "/api/v1/audit.csv",
     summary: "Export the audit log as CSV for spreadsheets, the oldest entry first",
@@ -115,6 +122,7 @@ export const auditApi = {
     audit: "always",
   }),
   verifyAudit: createEndpoint({
+    needs: "audit:read",
     method: "GET",
     path: "/api/v1/audit/verification",
     summary: "Compute the chain of the audit log again. The last line is the outcome",
@@ -127,10 +135,13 @@ export const auditApi = {
     audit: "always",
   }),
   pruneAudit: createEndpoint({
+    needs: "audit:admin",
     method: "DELETE",
     path: "/api/v1/audit",
     summary: "Remove entries from the beginning of the audit log. The chain stays verifiable",
     query: z.object({ before: z.iso.datetime({ offset: true }).describe("removes the entries before this time") }),
+    // The entry is written together with the removal.
+    audit: "denied",
     response: z.object({ removed: z.number(), start: AuditAnchor }),
   }),
 } as const;

@@ -15,16 +15,20 @@ export const runnerCommandsApi = {
     needs: "runner:use",
     path: `${runner}/execute/stream`,
     params: runnerParams,
+    audit: "begun",
   }),
   execRunnerOnce: aliasEndpoint(execApi.execOnce, {
     needs: "runner:use",
     path: `${runner}/execute`,
     params: runnerParams,
+    audit: "begun",
   }),
   writeRunnerCommand: aliasEndpoint(execApi.writeCommand, {
     needs: "runner:use",
     path: `${runner}/commands/:command_id/stdin`,
     params: commandParams,
+    // The entry of the command says who uses it; its input may be confidential, and of any length.
+    audit: "denied",
   }),
   killRunnerCommand: aliasEndpoint(execApi.killCommand, {
     needs: "runner:use",

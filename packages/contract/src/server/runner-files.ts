@@ -32,21 +32,25 @@ export const runnerFilesApi = {
     needs: "runner:use",
     path: `${runner}/files/content`,
     params: runnerParams,
+    audit: "begun",
   }),
   uploadRunnerFile: aliasEndpoint(rawFilesApi.upload, {
     needs: "runner:use",
     path: `${runner}/files/content`,
     params: runnerParams,
     query: z.object({ path, mode: z.coerce.number().int().min(0).max(0o777).optional() }),
+    audit: "begun",
   }),
   packRunnerFolder: aliasEndpoint(rawFilesApi.packFolder, {
     needs: "runner:use",
     path: `${runner}/files/archive`,
     params: runnerParams,
+    audit: "begun",
   }),
   unpackRunnerFolder: aliasEndpoint(rawFilesApi.unpackFolder, {
     needs: "runner:use",
     path: `${runner}/files/archive`,
     params: runnerParams,
+    audit: "begun",
   }),
 } as const;

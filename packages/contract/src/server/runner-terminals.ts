@@ -7,7 +7,12 @@ const path = "/api/v1/runners/:runner_id/terminals";
 
 /** Terminals in a runner; the runner's daemon answers them. */
 export const runnerTerminalsApi = {
-  createRunnerTerminal: aliasEndpoint(terminalsApi.createTerminal, { needs: "runner:use", path, params: runnerParams }),
+  createRunnerTerminal: aliasEndpoint(terminalsApi.createTerminal, {
+    needs: "runner:use",
+    path,
+    params: runnerParams,
+    audit: "begun",
+  }),
   listRunnerTerminals: aliasEndpoint(terminalsApi.terminals, { needs: "runner:use", path, params: runnerParams }),
   removeRunnerTerminal: aliasEndpoint(terminalsApi.removeTerminal, {
     needs: "runner:use",

@@ -44,5 +44,7 @@ export const systemApi = {
     body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
     status: 202,
     response: Ok,
+    // The server may end before the answer.
+    audit: "begun",
   }),
 } as const;

@@ -1,3 +1,4 @@
+import type { AuditEntry } from "./audit.ts";
 import { type HostUsageReport, HostUsageRow } from "./host-usage.ts";
 import { ResourceSums, type ResourceUsageReport } from "./resource-usage.ts";
 import { type UsageReport, UsageSums } from "./usage.ts";
@@ -33,6 +34,44 @@ function formatReportCsv<Name extends string>(
 
 const formatLines = (lines: readonly (readonly Cell[])[]): string =>
   lines.map((cells) => `${cells.map(formatCell).join(",")}\r\n`).join("");
+
+/** Formats entries of the audit log. The header is a part of the first chunk only. */
+export function formatAuditCsv(entries: readonly AuditEntry[], { hasHeader = false } = {}): string {
+  const rows = entries.map(({ actor, target, details, ...entry }) => [
+    entry.sequence,
+    entry.at,
+    actor.kind,
+    actor.id,
+    actor.name,
+    entry.action,
+    target?.kind,
+    target?.id,
+    entry.result,
+    entry.error,
+    entry.address,
+    entry.user_agent,
+    details && JSON.stringify(details),
+    entry.hash,
+  ]);
+  return formatLines(hasHeader ? [auditColumns, ...rows] : rows);
+}
+
+const auditColumns = [
+  "sequence",
+  "at",
+  "actor_kind",
+  "actor_id",
+  "actor_name",
+  "action",
+  "target_kind",
+  "target_id",
+  "result",
+  "error",
+  "address",
+  "user_agent",
+  "details",
+  "hash",
+];
 
 export const formatUsageCsv = (report: UsageReport): string => formatReportCsv(UsageSums.keyof().options, report);
 

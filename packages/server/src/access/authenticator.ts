@@ -55,7 +55,7 @@ export class Authenticator {
         throw new WharfError("organization_not_found", { name: organization });
     }
     if (found.isUseStale) await recordTokenUse(db, found.token_id);
-    return caller;
+    return { ...caller, token_id: found.token_id };
   }
 
   async #getOwner(organization: string | undefined): Promise<Caller> {

@@ -5,6 +5,7 @@
 export { ensureOwner, type Owner } from "./access.ts";
 export { AccessTokens } from "./access-tokens.ts";
 export { Authenticator } from "./authenticator.ts";
+export { isSameToken } from "./credentials/owner-token.ts";
 export { findMember, Members } from "./members.ts";
 export { Organizations } from "./organizations.ts";
 export { type Caller, createScope, requireBoardPermission, requirePermission, type Scope } from "./scope.ts";

@@ -17,6 +17,8 @@ export interface Caller {
   readonly role: OrganizationRole;
   /** Whether the user runs the server. */
   readonly is_operator: boolean;
+  /** The access token that proves the user, if one does. */
+  readonly token_id?: string;
   /** The token's permissions; absent if the token allows all that the user may do. */
   readonly permissions?: ReadonlySet<Permission>;
 }

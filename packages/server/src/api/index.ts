@@ -3,11 +3,13 @@ import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { z } from "zod";
 import { type Authenticator, createScope } from "../access/index.ts";
+import { auditRequests } from "./http/audit-requests.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
 import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
+import { serveAuditRoutes } from "./routes/audit-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
 import { serveRunnerRoutes } from "./routes/runner-routes.ts";
 import { Streams } from "./streams/stream.ts";
@@ -59,12 +61,18 @@ export async function createApi({
   });
   setJsonBodyParser(app);
   setErrorHandlers(app, { bodyBytes: maxBodyBytes, peers: modules.peers });
+  auditRequests(app, {
+    audit: modules.audit,
+    isRecordedElsewhere: ({ raw }) => modules.peers?.isForwarded(raw) === true,
+    findFullId: (kind, id) => modules.auditReader.findFullId(kind, id),
+  });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");
     guard.check(request.raw);
     const { needs = "token" } = request.routeOptions.config;
     if (needs === "nothing") return;
-    request.scope = createScope(await authenticator.authenticate(request.headers), needs);
+    request.caller = await authenticator.authenticate(request.headers);
+    request.scope = createScope(request.caller, needs);
   });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
@@ -75,6 +83,7 @@ export async function createApi({
   serveRoutes(app, modules);
   await serveRunnerRoutes(app, modules);
   await serveWorkspaces(app, modules);
+  serveAuditRoutes(app, modules);
   app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
   const streams = new Streams(app.server, {
     guard,

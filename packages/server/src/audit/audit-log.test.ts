@@ -1,9 +1,10 @@
 import { type AuditContent, type AuditVerification, AuditContent as ContentSchema } from "@wharf/contract";
 import { ChainCheck } from "@wharf/contract/audit";
-import pg from "pg";
+import type { SQL } from "drizzle-orm";
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
+import { openDatabase } from "../store/index.ts";
 import { AuditLog, type AuditLogOptions } from "./audit-log.ts";
 import { AuditReader } from "./audit-reader.ts";
 import type { AuditRecord } from "./audit-record.ts";
@@ -11,7 +12,7 @@ import type { AuditRecord } from "./audit-record.ts";
 const logger = pino({ level: "silent" });
 
 const openLog = (f: Fixture, options: Partial<AuditLogOptions> = {}) =>
-  new AuditLog({ db: f.pool, serverId: "one", logger, redact: (text) => text, ...options });
+  new AuditLog({ db: f.db, serverId: "one", logger, redact: (text) => text, ...options });
 
 const createRecord = (fields: Partial<AuditRecord> = {}): AuditRecord => ({
   actor: { kind: "user", id: "ada" },
@@ -65,10 +66,10 @@ test("entries are numbered and chained in the order in which they were recorded"
 test("two servers that write at once continue one chain", async () => {
   await using f = await fixture();
   await using one = openLog(f, { serverId: "one" });
-  const otherPool = new pg.Pool({ ...f.connection, max: 4 });
-  const other = openLog(f, { serverId: "other", db: otherPool });
+  const connections = openDatabase({ ...f.connection, max: 4 }, () => undefined);
+  const other = openLog(f, { serverId: "other", db: connections.db });
   await Promise.all([recordMany(one, 700), recordMany(other, 700)]);
-  await otherPool.end();
+  await connections.close();
   expect(await verify(f)).toMatchObject({ intact: true, checked: 1_400 });
   const servers = (await list(f, { limit: 1000 })).map(({ server_id }) => server_id);
   expect(new Set(servers)).toEqual(new Set(["one", "other"]));
@@ -193,9 +194,9 @@ test("pruning removes the beginning, records it, and leaves a chain that can be 
   await new Promise((resolve) => setTimeout(resolve, 5));
   const before = new Date().toISOString();
   const record = createRecord({ action: "pruneAudit" });
-  expect(await log.prune(f.db, "2020-01-01T00:00:00Z", record)).toMatchObject({ removed: 0, start: { sequence: 0 } });
+  expect(await log.prune("2020-01-01T00:00:00Z", record)).toMatchObject({ removed: 0, start: { sequence: 0 } });
   await recordMany(log, 2);
-  expect(await log.prune(f.db, before, record)).toEqual({ removed: 5, start: end });
+  expect(await log.prune(before, record)).toEqual({ removed: 5, start: end });
   const entries = await list(f);
   expect(entries.map(({ sequence, action }) => [sequence, action])).toEqual([
     [8, "pruneAudit"],
@@ -281,8 +282,10 @@ test("without a database, entries wait, further acts are refused, and what waite
   await using f = await fixture();
   let isDown = true;
   const broken = Object.assign(new Error("down"), { code: "57P03" });
-  const query = (...args: unknown[]) => (isDown ? Promise.reject(broken) : Reflect.apply(f.pool.query, f.pool, args));
-  await using log = openLog(f, { db: { query } as unknown as AuditLogOptions["db"], maxWaiting: 3, maxWaitMs: 50 });
+  const db = Object.create(f.db, {
+    execute: { value: (query: SQL) => (isDown ? Promise.reject(broken) : f.db.execute(query)) },
+  }) as AuditLogOptions["db"];
+  await using log = openLog(f, { db, maxWaiting: 3, maxWaitMs: 50 });
   for (let n = 0; n < 3; n++) {
     log.requireRoom();
     await expect(log.record(createRecord())).rejects.toMatchObject({ code: "audit_unavailable" });

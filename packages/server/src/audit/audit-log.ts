@@ -6,14 +6,13 @@ import { BatchWriter } from "../std/batch-writer.ts";
 import { resolveWithin } from "../std/resolve-within.ts";
 import { type Database, isDatabaseUnavailable } from "../store/index.ts";
 import { appendEntries } from "./append-entries.ts";
-import type { AuditDatabase } from "./audit-database.ts";
 import { type AuditRecord, formatContent } from "./audit-record.ts";
 import { findPruneEnd, moveChainStart, removePrunedEntries } from "./prune-entries.ts";
 import { readChainEnds } from "./read-chain-ends.ts";
 import { RepeatedActs } from "./repeated-acts.ts";
 
 export interface AuditLogOptions {
-  readonly db: AuditDatabase;
+  readonly db: Database;
   readonly serverId: string;
   readonly logger: Logger;
   /** Removes the secrets that the server knows. */
@@ -91,8 +90,8 @@ export class AuditLog implements AsyncDisposable {
    * Removes the entries before a time, and records that in the same transaction. The record gets
    * the last removed entry as details, with which a verification begins.
    */
-  async prune(db: Database, before: string, record: AuditRecord): Promise<{ removed: number; start: AuditAnchor }> {
-    const { serverId, redact } = this.#options;
+  async prune(before: string, record: AuditRecord): Promise<{ removed: number; start: AuditAnchor }> {
+    const { db, serverId, redact } = this.#options;
     const end = await findPruneEnd(db, before);
     if (end) {
       const details = { ...record.details, before, last_sequence: end.sequence, last_hash: end.hash };

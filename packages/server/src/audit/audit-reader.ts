@@ -2,6 +2,7 @@ import { type AuditAnchor, type AuditEntry, type AuditVerificationLine, WharfErr
 import type { HashedEntry } from "@wharf/contract/audit";
 import { parseCursor, toPage, type Database, type PageQuery } from "../store/index.ts";
 import { type EntryQuery, findEntries, presentEntry } from "./find-entries.ts";
+import { findFullId } from "./find-full-id.ts";
 import { verifyChain } from "./verify-chain.ts";
 
 /** Entries of one step of an export. */
@@ -37,6 +38,11 @@ export class AuditReader {
       if (!last || page.length < exportPageSize) return;
       after = last.sequence;
     }
+  }
+
+  /** Returns the full form of a shortened id. */
+  findFullId(kind: string, id: string): Promise<string> {
+    return findFullId(this.#db, kind, id);
   }
 
   verify(anchor?: AuditAnchor): AsyncGenerator<AuditVerificationLine, void, undefined> {

@@ -21,7 +21,11 @@ export function formatContent(record: AuditRecord, serverId: string, redact: (te
   const { organization_id, actor, action, target, result, error, address, user_agent, details } = record;
   const content: AuditContent = {
     ...(organization_id !== undefined && { organization_id }),
-    actor: { kind: actor.kind, ...toReference(actor) },
+    actor: {
+      kind: actor.kind,
+      ...toReference(actor),
+      ...(actor.token_id !== undefined && { token_id: toLine(actor.token_id, maxIdBytes) }),
+    },
     action: toLine(action, maxIdBytes),
     ...(target && { target: { kind: target.kind, ...toReference(target) } }),
     result,

@@ -1,6 +1,7 @@
 import type { AuditAnchor } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import type { Database } from "../store/index.ts";
+import { appendEntries } from "./append-entries.ts";
 
 /** The act whose entry says where the log begins. */
 export const pruneAction = "pruneAudit";
@@ -23,7 +24,7 @@ export async function findPruneEnd(db: Pick<Database, "execute">, before: string
  */
 export async function moveChainStart(db: Database, { sequence, hash }: AuditAnchor, content: string): Promise<void> {
   await db.transaction(async (tx) => {
-    await tx.execute(sql`insert into audit_entries (content) values (${content})`);
+    await appendEntries(tx, [content]);
     await tx.execute(sql`update audit_chain set pruned_sequence = ${sequence}, pruned_hash = ${hash}`);
   });
 }

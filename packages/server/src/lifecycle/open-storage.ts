@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import { tokenFile } from "@wharf/contract/data-folder";
 import { ensureOwner, ensureStoredSecret, type StoredValue, ensureStoredValue } from "../access/index.ts";
+import { AuditLog } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { createKeys } from "../runners/index.ts";
 import { joinInstallation, refuseCopiedFolder } from "../servers/index.ts";
@@ -39,7 +40,10 @@ export async function openStorage(setup: ServerSetup) {
       onError: (error) => logger.warn({ error }, "the connection for notifications failed; reconnecting"),
     }),
   );
+  const redact = (text: string) => secrets.redactText(text);
+  const audit = parts.use(new AuditLog({ db: background, serverId, logger, redact }));
   return {
+    audit,
     secret,
     token,
     serverId,

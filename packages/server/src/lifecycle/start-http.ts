@@ -1,6 +1,8 @@
+import { createHmac } from "node:crypto";
 import { WharfError } from "@wharf/contract";
 import { AccessTokens, Authenticator, Members, Organizations } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
+import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
@@ -22,7 +24,7 @@ interface HttpSources {
 export async function startHttp(setup: ServerSetup, { storage, host, services }: HttpSources) {
   const { options, logger, secrets, parts, stop } = setup;
   const { config, version } = options;
-  const { db, keys, owner, token, wakeup } = storage;
+  const { db, keys, owner, secret, token, wakeup } = storage;
   const { backend, log, mirrors, agentTypes, allowLists, getServerAuthor } = host;
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
@@ -59,6 +61,8 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       budgetWaits: services.budgetWaits,
       resources: new ResourceReports(db),
       hostTraffic: new HostReports(db),
+      audit: storage.audit,
+      auditReader: new AuditReader(db),
       scheduler,
       standaloneRunners,
       runnerLinks,
@@ -66,7 +70,10 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       secrets,
       pool,
       orphans,
-      peers: new Peers({ findHolder: (runnerId) => servers.findHolder(runnerId) }),
+      peers: new Peers({
+        forwardingKey: createHmac("sha256", secret).update("forwarded requests").digest("base64url"),
+        findHolder: (runnerId) => servers.findHolder(runnerId),
+      }),
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
       getAuthor: (userId) => getAuthor({ db, getServerAuthor }, userId),
       log,

@@ -1,9 +1,11 @@
+import { createHmac } from "node:crypto";
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { getConnectionHeaders } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { isSameToken } from "../../access/index.ts";
 
 /**
  * Marks a request that a server forwarded; the receiver answers or refuses it, and never forwards
@@ -14,6 +16,8 @@ export const forwardedHeader = "x-wharf-forwarded";
 export interface PeersOptions {
   /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
+  /** Proves to the receiver of a forwarded request that another server has recorded it. */
+  readonly forwardingKey: string;
 }
 
 /** Another server holds the runner's lease, and only that server has the wire. */
@@ -47,6 +51,16 @@ export class Peers {
   async requireLocalRunner(runnerId: string): Promise<void> {
     const address = await this.#options.findHolder(runnerId);
     if (address !== undefined) throw new HeldElsewhereError(address, runnerId);
+  }
+
+  /** Whether another server of the installation has forwarded this request. */
+  isForwarded(message: IncomingMessage): boolean {
+    const proof = message.headers[forwardedHeader];
+    return typeof proof === "string" && isSameToken(proof, this.#createProof(message));
+  }
+
+  #createProof({ method, url }: IncomingMessage): string {
+    return createHmac("sha256", this.#options.forwardingKey).update(`${method} ${url}`).digest("base64url");
   }
 
   /** Forwards a request and streams the answer back. */
@@ -118,10 +132,11 @@ export class Peers {
     return peerRequest;
   }
 
-  #createHeaders({ headers }: IncomingMessage): OutgoingHttpHeaders {
+  #createHeaders(message: IncomingMessage): OutgoingHttpHeaders {
+    const { headers } = message;
     const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin"]);
     const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
-    return { ...Object.fromEntries(forwardedEntries), [forwardedHeader]: "1" };
+    return { ...Object.fromEntries(forwardedEntries), [forwardedHeader]: this.#createProof(message) };
   }
 }
 

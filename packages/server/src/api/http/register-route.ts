@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { Scope } from "../../access/index.ts";
+import type { Caller, Scope } from "../../access/index.ts";
 import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -30,6 +30,8 @@ declare module "fastify" {
     needs?: RouteNeed;
   }
   interface FastifyRequest {
+    /** The sender, also of a request that its scope refuses. */
+    caller?: Caller;
     /** Absent for a route that needs nothing. */
     scope: Scope;
   }

@@ -11,6 +11,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { requirePermission, type Scope } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
+import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
@@ -27,6 +28,8 @@ import type { RunnerModules } from "./runner-routes.ts";
 const maxPromptBytes = 16 << 20;
 
 export interface ApiModules extends RunnerModules, PeopleModules, QueueModules {
+  readonly audit: AuditLog;
+  readonly auditReader: AuditReader;
   readonly tasks: Tasks;
   readonly commands: RunCommands;
   readonly queries: RunQueries;

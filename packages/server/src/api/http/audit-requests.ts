@@ -1,0 +1,119 @@
+import { Problem } from "@wharf/contract";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { AuditLog, AuditRecord } from "../../audit/index.ts";
+import { parseJson } from "../../std/json.ts";
+import { type AuditedOperation, findOperation, getCreatedTarget, getDetails, getTarget } from "./audited-operation.ts";
+import { describeSender } from "./request-sender.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** What the request acts on, with its full id. */
+    auditTarget?: AuditRecord["target"];
+    /** How far the entry of this request is. */
+    auditState: "none" | "allowed" | "recorded";
+    /** Bytes of the connection before this request and its answer. */
+    auditStart: { readonly received: number; readonly sent: number };
+  }
+}
+
+/** Statuses of requests that were refused because of their sender. */
+const deniedStatuses: ReadonlySet<number> = new Set([401, 403, 429]);
+
+export interface AuditOptions {
+  readonly audit: Pick<AuditLog, "count" | "record" | "requireRoom">;
+  /** Whether another server of the installation has forwarded a request and records it. */
+  readonly isRecordedElsewhere: (request: FastifyRequest) => boolean;
+  /** Returns the full form of a shortened id. */
+  readonly findFullId: (kind: string, id: string) => Promise<string>;
+}
+
+/**
+ * Records the requests of all routes:
+ *
+ *   denied ──► counted, and the answer is sent
+ *   allowed ── room in the log? ── policy "begun": recorded ── handler ── recorded ──► answer
+ *
+ * The answer of an act waits until its entry is in the database. Acts outside the database are
+ * recorded before they begin, and again when their answer has ended.
+ */
+export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere, findFullId }: AuditOptions): void {
+  app.addHook("onRequest", async (request) => {
+    request.auditState = "none";
+    request.auditStart = { received: request.socket.bytesRead, sent: request.socket.bytesWritten };
+  });
+
+  app.addHook("preHandler", async (request) => {
+    const operation = findOperation(request);
+    if (operation.policy === "denied" || isRecordedElsewhere(request)) return;
+    audit.requireRoom();
+    const target = getTarget(request.params);
+    if (target?.id !== undefined) request.auditTarget = { ...target, id: await findFullId(target.kind, target.id) };
+    if (operation.policy === "begun") await audit.record(createRecord(request, operation, "begun"));
+    request.auditState = "allowed";
+  });
+
+  app.addHook("onSend", async (request, reply, payload) => {
+    const operation = findOperation(request);
+    if (deniedStatuses.has(reply.statusCode)) {
+      if (request.auditState === "recorded" || isRecordedElsewhere(request)) return;
+      request.auditState = "recorded";
+      return audit.count({ ...createRecord(request, operation, "denied"), ...readError(reply, payload) });
+    }
+    if (request.auditState !== "allowed" || operation.policy === "begun") return;
+    request.auditState = "recorded";
+    await recordOutcome(request, reply, payload);
+  });
+
+  app.addHook("onResponse", async (request, reply) => {
+    const operation = findOperation(request);
+    if (request.auditState !== "allowed" || operation.policy !== "begun") return;
+    request.auditState = "recorded";
+    const { received, sent } = request.auditStart;
+    const record = createRecord(request, operation, reply.statusCode < 400 ? "ok" : "failed");
+    const bytes = {
+      status: reply.statusCode,
+      bytes_received: request.socket.bytesRead - received,
+      bytes_sent: request.socket.bytesWritten - sent,
+      complete: reply.raw.writableFinished,
+    };
+    // The log of the server names the entry if this fails, and there is nobody to answer.
+    await audit.record({ ...record, details: { ...record.details, ...bytes } }).catch(() => undefined);
+  });
+
+  async function recordOutcome(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
+    const operation = findOperation(request);
+    if (reply.statusCode >= 400) {
+      const failed = { ...createRecord(request, operation, "failed"), ...readError(reply, payload) };
+      // The error of the act is the better answer; the entry is written when the database is back.
+      return audit.record(failed).catch(() => undefined);
+    }
+    const record = createRecord(request, operation, "ok");
+    const created = reply.statusCode === 201 ? getCreatedTarget(operation.path, payload) : undefined;
+    if (!created) return audit.record(record);
+    const parent = record.target?.id === undefined ? {} : { [record.target.kind]: record.target.id };
+    await audit.record({ ...record, target: created, details: { ...parent, ...record.details } });
+  }
+}
+
+function createRecord(
+  request: FastifyRequest,
+  { action, policy }: AuditedOperation,
+  result: AuditRecord["result"],
+): AuditRecord {
+  const target = request.auditTarget ?? getTarget(request.params);
+  const details = policy === "denied" ? {} : getDetails(request);
+  return {
+    ...describeSender(request.raw, request.caller),
+    action,
+    ...(target && { target }),
+    result,
+    ...(Object.keys(details).length > 0 && { details }),
+  };
+}
+
+/** Reads the code of an error from its answer; that of another server is a stream. */
+function readError(reply: FastifyReply, payload: unknown): { error?: string } {
+  if (typeof payload !== "string") return { error: String(reply.statusCode) };
+  const problem = Problem.safeParse(parseJson(payload)).data;
+  return { error: problem?.code ?? String(reply.statusCode) };
+}
