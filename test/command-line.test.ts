@@ -198,6 +198,33 @@ describe("exit codes", () => {
     expect(await getExitCode("budget rm", [id])).toEqual(failed);
   });
 
+  test("of the audit log", async () => {
+    expect(await run("audit ls", ["--action", "noSuchAct"])).toMatchObject({ code: 0, out: "No entries.\n" });
+    expect(await run("audit ls", ["--from", "soon"])).toMatchObject({ code: 2, out: "" });
+    expect(await run("audit export", ["--limit", "1"])).toMatchObject({ code: 2 });
+    const exported = join(folder, "audit.ndjson");
+    const { out } = await run("audit export");
+    writeFileSync(exported, out);
+    const intact = { code: 0, out: expect.stringMatching(/^The audit log is intact/) };
+    expect(await run("audit verify", ["--file", exported])).toMatchObject(intact);
+    writeFileSync(exported, out.replace("createTask", "deleteTask"));
+    expect(await run("audit verify", ["--file", exported])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("was changed"),
+    });
+    const anchor = join(folder, "anchor");
+    expect(await run("audit verify", ["--anchor", anchor])).toMatchObject(intact);
+    expect(await run("audit verify", ["--anchor", anchor])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("The anchor matches"),
+    });
+    expect(await run("audit prune")).toMatchObject({ code: 2 });
+    expect(await run("audit prune", ["--before", "2020-01-01"])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("Removed 0 entries"),
+    });
+  });
+
   test("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
     const created = await run("runner create", ["--json"]);
     const { id } = parse(created);

@@ -3,6 +3,7 @@ import { Command, Help } from "commander";
 import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
 import { addAllow } from "./commands/allow.ts";
+import { addAudit } from "./commands/audit.ts";
 import { addBudget } from "./commands/budget.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
@@ -83,6 +84,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addBudget(program, register);
   addQueue(program, register);
   addLimit(program, register);
+  addAudit(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

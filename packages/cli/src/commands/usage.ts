@@ -14,17 +14,10 @@ import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } fro
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
 import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
+import { TimeOption } from "../input/time-option.ts";
 import { formatHosts } from "../render/host-usage.ts";
 import { formatResources } from "../render/resources.ts";
 import { formatUsage } from "../render/usage.ts";
-
-const dateForm = "a date such as 2026-01-31, or a time such as 2026-01-31T08:00:00Z";
-/** A date is its midnight in UTC, as the days of a report are. */
-const time = z
-  .string()
-  .transform((text) => (z.iso.date().safeParse(text).success ? `${text}T00:00:00Z` : text))
-  .refine((text) => UsageQuery.shape.from.safeParse(text).success, dateForm)
-  .optional();
 
 /** What rows stand for: `runner` only with --resources. */
 const groupNames = [...UsageGroup.options, "runner"] as const;
@@ -40,8 +33,8 @@ const Options = z.object({
   agent: UsageQuery.shape.agent_type,
   route: UsageQuery.shape.route,
   model: UsageQuery.shape.model,
-  from: time,
-  to: time,
+  from: TimeOption.optional(),
+  to: TimeOption.optional(),
   limit: createIntegerSchema({ min: 1, max: 10_000 }),
   csv: z.boolean().default(false),
 });

@@ -33,6 +33,7 @@ const neededOptions: Readonly<Record<string, readonly string[]>> = {
   "limit set": ["--organization"],
   "workspace replace": ["--old", "a", "--new", "b"],
   "workspace write": ["--file", "/dev/null"],
+  "audit prune": ["--before", "2026-01-01"],
 };
 /** These commands need no server. */
 const local: ReadonlySet<string> = new Set([

@@ -259,6 +259,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   port_taken: [{ address: "127.0.0.1:4000" }],
   database_unavailable: [{ reason: "connect ECONNREFUSED 127.0.0.1:5432" }],
   audit_unavailable: [{}],
+  audit_damaged: [{ sequence: 17, reason: "Entry 17 is missing: entry 18 follows 16." }],
   data_folder_busy: [{ path: "~/.wharf", pid: "4711" }],
   data_folder_open: [{ path: "~/.wharf", command: "chmod go-w '~/.wharf'" }],
   data_folder_copied: [{ path: "~/copy", original: "~/.wharf", file: "~/copy/server-id" }],

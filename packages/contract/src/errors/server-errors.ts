@@ -8,6 +8,7 @@ export interface ServerErrors {
   port_taken: { address: string };
   database_unavailable: { reason: string };
   audit_unavailable: Record<never, never>;
+  audit_damaged: { sequence: number; reason: string };
   data_folder_busy: { path: string; pid: string };
   data_folder_open: { path: string; command: string };
   data_folder_copied: { path: string; original: string; file: string };
@@ -62,6 +63,13 @@ export const serverErrors: Catalogue<ServerErrors> = {
     message: () => "Wharf cannot write its audit log at the moment, so it did not confirm this request.",
     next: () =>
       "Check whether the request had an effect, and try again. If the problem remains, check the database and the server's log.",
+  },
+  audit_damaged: {
+    http: 500,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ reason }) => `The audit log was changed: ${reason}`,
+    next: ({ sequence }) =>
+      `Compare the entries around ${sequence} with a backup or an export, and find out who can write to the database.`,
   },
   data_folder_busy: {
     http: 409,

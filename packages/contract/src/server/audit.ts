@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { pageEnd, pageQuery } from "./paging.ts";
 
-export const AuditActorKind = z.enum(["user", "token", "service", "agent", "runner", "server", "nobody"]);
+export const AuditActorKind = z.enum(["user", "token", "service", "agent", "runner", "server", "anonymous"]);
 export type AuditActorKind = z.infer<typeof AuditActorKind>;
 export const AuditResult = z.enum(["begun", "ok", "denied", "failed"]);
 export type AuditResult = z.infer<typeof AuditResult>;
@@ -64,7 +64,7 @@ export type AuditAnchor = z.infer<typeof AuditAnchor>;
 
 /** The first difference between the chain and its hashes. */
 export const AuditFault = z.object({
-  /** `changed`: the entry or its place; `missing`: the entry; `tail`: all entries from this one on. */
+  /** `changed`: the entry or its place; `missing`: the entry; `tail`: this entry and all after it. */
   kind: z.enum(["changed", "missing", "tail", "end", "anchor", "pruned"]),
   sequence: z.number(),
   message: z.string(),

@@ -215,7 +215,7 @@ test("entries are found by actor, act, target, result, organization and time, an
   const { user_id, organization_id } = f.owner;
   await log.record(createRecord());
   await log.record(createRecord({ actor: { kind: "user", id: user_id }, action: "deleteTask", organization_id }));
-  await log.record(createRecord({ actor: { kind: "nobody" }, result: "denied", error: "unauthenticated" }));
+  await log.record(createRecord({ actor: { kind: "anonymous" }, result: "denied", error: "unauthenticated" }));
   await log.record(createRecord({ target: { kind: "task", id: "t1" } }));
   const find = async (query: Parameters<typeof list>[1]) => (await list(f, query)).map(({ sequence }) => sequence);
   expect(await find({ actor: "ada" })).toEqual([4, 1]);

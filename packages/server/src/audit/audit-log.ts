@@ -28,7 +28,7 @@ export interface AuditLogOptions {
 /** Writers of one chain wait for each other anyway. */
 const maxBatches = 1;
 const maxBatchItems = 200;
-/** The part of the queue that acts may fill of which there are any number: others always have room. */
+/** The part of the queue that counted acts may fill, so that others have room. */
 const countedShare = 0.5;
 const emptyStart = { sequence: 0, hash: emptyHash };
 const maxRetryDelayMs = 1_000;

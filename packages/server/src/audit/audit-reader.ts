@@ -10,9 +10,9 @@ const exportPageSize = 1_000;
 
 /** Reads the audit log: pages, exports, and whether it is intact. */
 export class AuditReader {
-  readonly #db: Pick<Database, "execute">;
+  readonly #db: Pick<Database, "execute" | "select">;
 
-  constructor(db: Pick<Database, "execute">) {
+  constructor(db: Pick<Database, "execute" | "select">) {
     this.#db = db;
   }
 

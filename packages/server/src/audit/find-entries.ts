@@ -1,8 +1,10 @@
 import { type AuditEntry, AuditContent, type AuditFilter } from "@wharf/contract";
 import type { HashedEntry } from "@wharf/contract/audit";
-import { type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, gt, lt, type SQL, sql } from "drizzle-orm";
 import { parseJson } from "../std/json.ts";
-import type { Database } from "../store/index.ts";
+import { type Database, schema } from "../store/index.ts";
+
+const { audit_entries } = schema;
 
 export interface EntryQuery extends AuditFilter {
   /** The only organisation whose entries the reader may see; without it, all. */
@@ -46,30 +48,27 @@ function createConditions(query: EntryQuery): SQL {
 
 /** Reads a page through the index of one filter, or along the chain. */
 export async function findEntries(
-  db: Pick<Database, "execute">,
+  db: Pick<Database, "select">,
   query: EntryQuery,
-  page: EntryPage,
+  { limit, order, after }: EntryPage,
 ): Promise<HashedEntry[]> {
-  const { limit, order, after } = page;
+  const { sequence, at, content, hash } = audit_entries;
   const isNewest = order === "newest";
-  const position =
-    after === undefined ? sql`true` : isNewest ? sql`sequence < ${after}::bigint` : sql`sequence > ${after}::bigint`;
-  const { rows } = await db.execute<{ sequence: string; at: Date; content: string; hash: string }>(sql`
-    select sequence, at, content, hash from audit_entries
-    where ${createConditions(query)} and ${position}
-    order by sequence ${isNewest ? sql`desc` : sql`asc`} limit ${limit}`);
-  return rows.map(({ at, sequence, ...row }) => ({
-    ...row,
-    sequence: Number(sequence),
-    at: new Date(at).toISOString(),
-  }));
+  const position = after === undefined ? undefined : isNewest ? lt(sequence, after) : gt(sequence, after);
+  const rows = await db
+    .select({ sequence, at, content, hash })
+    .from(audit_entries)
+    .where(and(createConditions(query), position))
+    .orderBy(isNewest ? desc(sequence) : asc(sequence))
+    .limit(limit);
+  return rows.map((row) => ({ ...row, at: row.at.toISOString() }));
 }
 
-/** Presents an entry to a reader. Text that is no entry, because somebody changed it, has no actor. */
+/** Presents an entry to a reader. A text that was changed may not be an entry any more. */
 export function presentEntry({ sequence, at, content, hash }: HashedEntry): AuditEntry {
   const parsed = AuditContent.safeParse(parseJson(content));
   const fields = parsed.success ? parsed.data : unreadable;
   return { sequence, at, ...fields, hash };
 }
 
-const unreadable: AuditContent = { actor: { kind: "nobody" }, action: "unreadable", result: "failed" };
+const unreadable: AuditContent = { actor: { kind: "anonymous" }, action: "unreadable", result: "failed" };

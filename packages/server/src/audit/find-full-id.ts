@@ -4,7 +4,7 @@ import { type Database, parseIdRange } from "../store/index.ts";
 /** The tables of things whose ids people may shorten. */
 const tables: Readonly<Record<string, string>> = { task: "tasks", runner: "runners", agent: "runs" };
 
-/** Returns the full form of a shortened id; the id itself if it names nothing, or several things. */
+/** Returns the full form of a shortened id; the id itself if it is not the beginning of one id. */
 export async function findFullId(db: Pick<Database, "execute">, kind: string, id: string): Promise<string> {
   const table = tables[kind];
   const range = parseIdRange(id);

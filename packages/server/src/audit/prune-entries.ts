@@ -19,8 +19,8 @@ export async function findPruneEnd(db: Pick<Database, "execute">, before: string
 }
 
 /**
- * Moves the beginning of the chain behind an entry, and appends the entry that says so, in one
- * transaction: nobody sees one without the other.
+ * Moves the beginning of the chain behind an entry, and appends the entry that says so, both in one
+ * transaction.
  */
 export async function moveChainStart(db: Database, { sequence, hash }: AuditAnchor, content: string): Promise<void> {
   await db.transaction(async (tx) => {

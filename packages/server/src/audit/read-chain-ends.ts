@@ -1,6 +1,7 @@
 import type { AuditAnchor } from "@wharf/contract";
-import { sql } from "drizzle-orm";
-import type { Database } from "../store/index.ts";
+import { type Database, schema } from "../store/index.ts";
+
+const { audit_chain } = schema;
 
 export interface ChainEnds {
   /** The last entry that was removed; the chain begins behind it. */
@@ -9,15 +10,12 @@ export interface ChainEnds {
 }
 
 /** Reads where the chain begins and ends, according to its record. */
-export async function readChainEnds(db: Pick<Database, "execute">): Promise<ChainEnds | undefined> {
-  const { rows } = await db.execute<Record<"sequence" | "hash" | "pruned_sequence" | "pruned_hash", string>>(
-    sql`select sequence, hash, pruned_sequence, pruned_hash from audit_chain`,
-  );
-  const [row] = rows;
+export async function readChainEnds(db: Pick<Database, "select">): Promise<ChainEnds | undefined> {
+  const [row] = await db.select().from(audit_chain);
   return (
     row && {
-      start: { sequence: Number(row.pruned_sequence), hash: row.pruned_hash },
-      end: { sequence: Number(row.sequence), hash: row.hash },
+      start: { sequence: row.pruned_sequence, hash: row.pruned_hash },
+      end: { sequence: row.sequence, hash: row.hash },
     }
   );
 }

@@ -14,7 +14,7 @@ const pageSize = 5_000;
  * meanwhile: the end is where it ended when no more entries followed.
  */
 export async function* verifyChain(
-  db: Pick<Database, "execute">,
+  db: Pick<Database, "select">,
   anchor?: AuditAnchor,
 ): AsyncGenerator<AuditVerificationLine, void, undefined> {
   const first = await readChainEnds(db);

@@ -16,7 +16,7 @@ let f: Fixture;
 let served: ServedApi;
 beforeAll(async () => {
   f = await fixture();
-  served = await serveApi(f, { mirrors: { checkAddress: () => undefined } as never });
+  served = await serveApi(f, { mirrors: { checkAddress: () => undefined } });
 });
 afterAll(async () => {
   await served[Symbol.asyncDispose]();
@@ -92,7 +92,7 @@ test("refused requests are recorded, and many of them are few entries", async ()
       {
         sequence: before + 1,
         action: "deleteBoard",
-        actor: { kind: "nobody" },
+        actor: { kind: "anonymous" },
         result: "denied",
         error: "unauthenticated",
       },
@@ -139,7 +139,7 @@ describe("the routes of the log", () => {
     expect(first.entries).toMatchObject([{ action: "createTask" }]);
     const second = await list({ cursor: first.next_cursor });
     expect(second.entries[0]!.sequence).toBeLessThan(first.entries[0]!.sequence);
-    expect((await list({ actor: "nobody-with-this-name" })).entries).toEqual([]);
+    expect((await list({ actor: "an-unknown-name" })).entries).toEqual([]);
     expect((await send("GET", "/api/v1/audit?result=perhaps")).status).toBe(400);
     expect((await send("GET", "/api/v1/audit?cursor=x")).status).toBe(400);
   });
@@ -154,7 +154,7 @@ describe("the routes of the log", () => {
     const csv = await (await send("GET", "/api/v1/audit.csv?action=deleteTask")).text();
     expect(csv.split("\r\n")[0]).toMatch(/^sequence,at,actor_kind/);
     expect(csv.split("\r\n")[1]).toContain("deleteTask");
-    // Whoever reads all of the log is in it.
+    // An export is an act too.
     await expect
       .poll(() => readNewest())
       .toMatchObject([{ action: "exportAuditCsv", details: { action: "deleteTask" } }]);

@@ -76,7 +76,7 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
       bytes_sent: request.socket.bytesWritten - sent,
       complete: reply.raw.writableFinished,
     };
-    // The log of the server names the entry if this fails, and there is nobody to answer.
+    // The answer has been sent; if this fails, the log of the server contains the entry.
     await audit.record({ ...record, details: { ...record.details, ...bytes } }).catch(() => undefined);
   });
 

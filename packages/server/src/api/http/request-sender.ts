@@ -10,7 +10,7 @@ export function describeSender(
   const userAgent = headers["user-agent"];
   return {
     ...(caller && { organization_id: caller.organization_id }),
-    actor: caller ? { kind: "user", id: caller.user_id, token_id: caller.token_id } : { kind: "nobody" },
+    actor: caller ? { kind: "user", id: caller.user_id, token_id: caller.token_id } : { kind: "anonymous" },
     // A request over the data folder's socket has no address.
     address: socket.remoteAddress ?? "local",
     ...(userAgent !== undefined && { user_agent: userAgent }),
