@@ -63,7 +63,7 @@ export async function createApi({
   setErrorHandlers(app, { bodyBytes: maxBodyBytes, peers: modules.peers });
   auditRequests(app, {
     audit: modules.audit,
-    isRecordedElsewhere: ({ raw }) => modules.peers?.isForwarded(raw) === true,
+    isRecordedElsewhere: ({ raw }) => modules.peers?.findForwardedAddress(raw) !== undefined,
     findFullId: (kind, id) => modules.auditReader.findFullId(kind, id),
   });
   app.addHook("onRequest", async (request, reply) => {
@@ -93,7 +93,8 @@ export async function createApi({
     tasks: modules.tasks,
     commands: modules.commands,
     peers: modules.peers,
-    more: (url, caller) => openTerminalStream(modules, url, caller),
+    audit: modules.audit,
+    more: (url, sender) => openTerminalStream(modules, url, sender),
   });
   app.addHook("preClose", () => streams.close());
   return app;

@@ -23,6 +23,12 @@ export interface AuditLogOptions {
   readonly maxWaitMs?: number;
   /** How long acts that repeat are counted before they are written. @default 60_000 */
   readonly countMs?: number;
+  /** How long uses of a credential are counted before they are written. @default 3_600_000 */
+  readonly useCountMs?: number;
+}
+
+export interface CredentialUseRecord extends Pick<AuditRecord, "organization_id" | "actor" | "details"> {
+  readonly credential: { readonly kind: "model_route" | "registry" | "git_login"; readonly name: string };
 }
 
 /** Writers of one chain wait for each other anyway. */
@@ -46,9 +52,10 @@ export class AuditLog implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #waiting = new Set<Promise<void>>();
   readonly #repeatedActs: RepeatedActs;
+  readonly #credentialUses: RepeatedActs;
 
   constructor(options: AuditLogOptions) {
-    this.#options = { maxWaiting: 1_000, maxWaitMs: 10_000, countMs: 60_000, ...options };
+    this.#options = { maxWaiting: 1_000, maxWaitMs: 10_000, countMs: 60_000, useCountMs: 3_600_000, ...options };
     this.#writer = new BatchWriter({
       maxItems: maxBatchItems,
       maxBatches,
@@ -57,11 +64,12 @@ export class AuditLog implements AsyncDisposable {
         return contents.map(() => undefined);
       },
     });
-    this.#repeatedActs = new RepeatedActs({
-      countMs: this.#options.countMs,
-      write: (record) => void this.#write(record).catch(() => undefined),
+    const counting = {
+      write: (record: AuditRecord) => void this.#write(record).catch(() => undefined),
       canWrite: () => this.#hasRoom(countedShare),
-    });
+    };
+    this.#repeatedActs = new RepeatedActs({ ...counting, countMs: this.#options.countMs });
+    this.#credentialUses = new RepeatedActs({ ...counting, countMs: this.#options.useCountMs });
   }
 
   /** Refuses an act that could not be recorded. */
@@ -84,6 +92,21 @@ export class AuditLog implements AsyncDisposable {
    */
   count(record: AuditRecord): void {
     this.#repeatedActs.add(record);
+  }
+
+  /**
+   * Records that the server used a credential for an actor: the first use, and once an hour how
+   * often it was used since.
+   */
+  countCredentialUse({ organization_id, actor, credential, details }: CredentialUseRecord): void {
+    this.#credentialUses.add({
+      ...(organization_id !== undefined && { organization_id }),
+      actor,
+      action: "useCredential",
+      target: { kind: credential.kind, id: credential.name },
+      result: "ok",
+      ...(details && { details }),
+    });
   }
 
   /**
@@ -130,6 +153,7 @@ export class AuditLog implements AsyncDisposable {
   /** Writes what waits, for a limited time. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#repeatedActs.close();
+    this.#credentialUses.close();
     const timer = setTimeout(() => this.#closing.abort(), maxCloseMs);
     await Promise.allSettled(this.#waiting);
     clearTimeout(timer);

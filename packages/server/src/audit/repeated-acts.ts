@@ -81,8 +81,8 @@ export class RepeatedActs {
     count.times = 0;
   }
 
-  #getKey({ actor, action, target, result, error, address }: AuditRecord): string {
-    return JSON.stringify([actor.kind, actor.id, action, target?.kind, target?.id, result, error, address]);
+  #getKey({ actor, action, target, result, error, address, details }: AuditRecord): string {
+    return JSON.stringify([actor.kind, actor.id, action, target?.kind, target?.id, result, error, address, details]);
   }
 }
 

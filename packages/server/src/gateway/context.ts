@@ -137,6 +137,11 @@ export interface GatewayHooks {
    * it is open.
    */
   hostUse?(context: GatewayContext, use: HostUse): void;
+  /** Called when a request gets a credential of the server. */
+  credentialUse?(
+    context: GatewayContext,
+    credential: { readonly kind: "model_route" | "registry"; readonly name: string },
+  ): void;
   /** Called when a known secret was removed from what a runner sent. */
   redacted?(context: RunnerNames, use: { readonly secret: string; readonly where: "events" | "answers" }): void;
   modelRequest(context: GatewayContext, use: ModelUsage): void;

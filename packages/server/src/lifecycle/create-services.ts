@@ -22,12 +22,13 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(setup: ServerSetup, storage: Storage, host: RunnerHost) {
   const { config, times } = setup.options;
   const { logger } = setup;
-  const { db, background, keys, wakeup } = storage;
+  const { audit, db, background, keys, wakeup } = storage;
   const { backend, log, routes } = host;
   const held = await createRunners(setup, storage, host);
   const { runners, leases, meter, pool, runLinks, runnerLinks } = held;
   const deps: RunDeps = {
     ...host,
+    audit,
     db,
     background,
     runners,

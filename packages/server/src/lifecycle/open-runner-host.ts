@@ -17,7 +17,7 @@ export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
 /** Opens the backend, and everything that its runners reach: the git mirrors and the gateway. */
 export async function openRunnerHost({ options, logger, parts, secrets }: ServerSetup, storage: Storage) {
   const { config } = options;
-  const { db, keys, installation, ledgerPool, notifications, serverId, wakeup } = storage;
+  const { audit, db, keys, installation, ledgerPool, notifications, serverId, wakeup } = storage;
   const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
   parts.defer(() => backend.close());
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
@@ -31,7 +31,18 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   await agentTypes.seed();
   const environment = getDefinedVariables(options.environment);
   const registerSecret = (name: string, value: string) => void secrets.register(name, value);
-  const credentials = new GitCredentials({ file: config.gitCredentials, environment, onPassword: registerSecret });
+  const credentials = new GitCredentials({
+    file: config.gitCredentials,
+    environment,
+    onPassword: registerSecret,
+    onUse: (name, { organizationId, endpoint, path }) =>
+      audit.countCredentialUse({
+        organization_id: organizationId,
+        actor: { kind: "server" },
+        credential: { kind: "git_login", name },
+        details: { repository: `${endpoint.name}/${path.replace(/^\//, "")}` },
+      }),
+  });
   await credentials.requireValidFile();
   const mirrors = guardFromTransactions(
     openMirrors({
@@ -57,7 +68,7 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const rateLimits = new RateLimits({ ledger: budgetGuard, ...config.runRates });
   const hostTraffic = parts.use(new HostTraffic({ db: ledgerPool, logger }));
   const hooks = parts.use(
-    createGatewayHooks({ log, logger, secrets, modelHealth, recordDenial, ledger: rateLimits, hostTraffic }),
+    createGatewayHooks({ log, logger, secrets, modelHealth, recordDenial, ledger: rateLimits, hostTraffic, audit }),
   );
   const modelTimes = { firstByte: config.modelTimeoutMs };
   const gateway = createGateway({

@@ -18,6 +18,7 @@ declare module "fastify" {
 
 /** Statuses of requests that were refused because of their sender. */
 const deniedStatuses: ReadonlySet<number> = new Set([401, 403, 429]);
+export const isDenied = (status: number): boolean => deniedStatuses.has(status);
 
 export interface AuditOptions {
   readonly audit: Pick<AuditLog, "count" | "record" | "requireRoom">;
@@ -54,7 +55,7 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
 
   app.addHook("onSend", async (request, reply, payload) => {
     const operation = findOperation(request);
-    if (deniedStatuses.has(reply.statusCode)) {
+    if (isDenied(reply.statusCode)) {
       if (request.auditState === "recorded" || isRecordedElsewhere(request)) return;
       request.auditState = "recorded";
       return audit.count({ ...createRecord(request, operation, "denied"), ...readError(reply, payload) });
@@ -103,7 +104,7 @@ function createRecord(
   const target = request.auditTarget ?? getTarget(request.params);
   const details = policy === "denied" ? {} : getDetails(request);
   return {
-    ...describeSender(request.raw, request.caller),
+    ...describeSender(request.raw, { caller: request.caller }),
     action,
     ...(target && { target }),
     result,

@@ -16,7 +16,7 @@ export const forwardedHeader = "x-wharf-forwarded";
 export interface PeersOptions {
   /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
-  /** Proves to the receiver of a forwarded request that another server has recorded it. */
+  /** Proves to the receiver of a forwarded request that another server has sent it, and for whom. */
   readonly forwardingKey: string;
 }
 
@@ -53,14 +53,15 @@ export class Peers {
     if (address !== undefined) throw new HeldElsewhereError(address, runnerId);
   }
 
-  /** Whether another server of the installation has forwarded this request. */
-  isForwarded(message: IncomingMessage): boolean {
-    const proof = message.headers[forwardedHeader];
-    return typeof proof === "string" && isSameToken(proof, this.#createProof(message));
+  /** Returns the address of the sender if another server of the installation has forwarded this. */
+  findForwardedAddress(message: IncomingMessage): string | undefined {
+    const [address = "", proof = ""] = String(message.headers[forwardedHeader] ?? "").split(" ");
+    return isSameToken(proof, this.#createProof(message, address)) ? address : undefined;
   }
 
-  #createProof({ method, url }: IncomingMessage): string {
-    return createHmac("sha256", this.#options.forwardingKey).update(`${method} ${url}`).digest("base64url");
+  #createProof({ method, url }: IncomingMessage, address: string): string {
+    const text = `${address} ${method} ${url}`;
+    return createHmac("sha256", this.#options.forwardingKey).update(text).digest("base64url");
   }
 
   /** Forwards a request and streams the answer back. */
@@ -134,9 +135,13 @@ export class Peers {
 
   #createHeaders(message: IncomingMessage): OutgoingHttpHeaders {
     const { headers } = message;
+    const address = message.socket.remoteAddress ?? "local";
     const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin"]);
     const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
-    return { ...Object.fromEntries(forwardedEntries), [forwardedHeader]: this.#createProof(message) };
+    return {
+      ...Object.fromEntries(forwardedEntries),
+      [forwardedHeader]: `${address} ${this.#createProof(message, address)}`,
+    };
   }
 }
 

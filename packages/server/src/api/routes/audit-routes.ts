@@ -28,7 +28,7 @@ export function serveAuditRoutes(app: FastifyInstance, { audit, auditReader }: A
     void reply.type("application/x-ndjson").send(Readable.from(formatLines(auditReader.verify(anchor))));
   });
   registerRoute(app, api.pruneAudit, ({ scope, query }, reply) => {
-    const sender = describeSender(reply.request.raw, scope);
+    const sender = describeSender(reply.request.raw, { caller: scope });
     return audit.prune(query.before, { ...sender, action: "pruneAudit", result: "ok" });
   });
 }

@@ -21,6 +21,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const server = createServer();
   const failures: unknown[] = [];
   const streams = new Streams(server, {
+    audit: f.audit,
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
     authenticator: new Authenticator({ db: f.db, ownerToken: token, owner: f.owner }),
     logger: { error: (failure: unknown) => void failures.push(failure) },

@@ -13,10 +13,11 @@ import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
 import { createBadRequest, Subscriptions } from "./subscriptions.ts";
-import { type PreparedStream, Upgrades } from "./upgrades.ts";
+import { type PreparedStream, type StreamSender, type UpgradeOptions, Upgrades } from "./upgrades.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {
+  readonly audit: UpgradeOptions["audit"];
   readonly guard: Guard;
   readonly authenticator: Authenticator;
   readonly logger: FailureLogger;
@@ -27,7 +28,7 @@ export interface StreamOptions {
    * Finds streams that other modules serve; resolves with undefined if the URL does not belong to
    * them either.
    */
-  readonly more: (url: URL, caller: Caller) => Promise<PreparedStream | undefined>;
+  readonly more: (url: URL, sender: StreamSender) => Promise<PreparedStream | undefined>;
   readonly peers?: Peers | undefined;
   readonly limits?: ViewerLimits & { readonly maxTasks?: number };
 }
@@ -45,9 +46,10 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { guard, authenticator, logger, peers, limits } = options;
-    const findStream = (url: URL, caller: Caller) => this.#findStream(url, caller);
+    const { audit, guard, authenticator, logger, peers, limits } = options;
+    const findStream = (url: URL, sender: StreamSender) => this.#findStream(url, sender);
     this.#upgrades = new Upgrades(server, {
+      audit,
       guard,
       authenticator,
       logger,
@@ -61,7 +63,8 @@ export class Streams {
     return this.#upgrades.close();
   }
 
-  async #findStream(url: URL, caller: Caller): Promise<PreparedStream> {
+  async #findStream(url: URL, sender: StreamSender): Promise<PreparedStream> {
+    const { caller } = sender;
     const taskId = taskStream.exec(url.pathname)?.[1];
     if (taskId) {
       const scope = createScope(caller, sockets.taskStream.needs);
@@ -74,7 +77,7 @@ export class Streams {
       const scope = createScope(caller, sockets.globalStream.needs);
       return createStatelessStream((ws) => this.#serveGlobal(ws, scope));
     }
-    const otherStream = await this.#options.more(url, caller);
+    const otherStream = await this.#options.more(url, sender);
     if (otherStream) return otherStream;
     throw new WharfError("route_not_found", { method: "GET", path: url.pathname });
   }

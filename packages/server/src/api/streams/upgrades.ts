@@ -1,10 +1,13 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type RemoteError, WharfError } from "@wharf/contract";
+import { type Problem, type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Authenticator, Caller } from "../../access/index.ts";
+import type { AuditLog } from "../../audit/index.ts";
+import { isDenied } from "../http/audit-requests.ts";
 import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
+import { describeSender } from "../http/request-sender.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /**
@@ -15,12 +18,20 @@ export interface PreparedStream extends AsyncDisposable {
   start(ws: WebSocket): void;
 }
 
+/** Who asks for a stream, and from where. */
+export interface StreamSender {
+  readonly caller: Caller;
+  readonly message: IncomingMessage;
+}
+
 export interface UpgradeOptions {
+  /** Records who was refused. */
+  readonly audit: Pick<AuditLog, "count">;
   readonly guard: Guard;
   readonly authenticator: Authenticator;
   readonly logger: FailureLogger;
   /** Finds the stream for a URL, or throws the error for the client. */
-  readonly route: (url: URL, caller: Caller) => Promise<PreparedStream>;
+  readonly route: (url: URL, sender: StreamSender) => Promise<PreparedStream>;
   /** Other servers, for streams of runners that they hold. */
   readonly peers?: Peers | undefined;
   /**
@@ -69,12 +80,13 @@ export class Upgrades {
     socket.on("error", () => socket.destroy());
     socket.once("close", () => this.#pending.delete(socket));
     this.#pending.add(socket);
+    let caller: Caller | undefined;
     try {
       const url = parseAddress(request.url ?? "");
       this.#options.guard.check(request);
-      const caller = await this.#options.authenticator.authenticate(request.headers);
+      caller = await this.#options.authenticator.authenticate(request.headers);
       requireHandshake(request);
-      const stream = await this.#options.route(url, caller);
+      const stream = await this.#options.route(url, { caller, message: request });
       let isStarted = false;
       // The callback runs before the call returns, or never: if ws rejects the rest of the
       // handshake, or the client left.
@@ -86,18 +98,27 @@ export class Upgrades {
       if (!isStarted) await stream[Symbol.asyncDispose]();
     } catch (thrown) {
       const { peers } = this.#options;
-      if (!(thrown instanceof HeldElsewhereError) || !peers) return this.#refuseUpgrade(socket, thrown);
+      if (!(thrown instanceof HeldElsewhereError) || !peers)
+        return this.#recordRefusal(request, caller, this.#refuseUpgrade(socket, thrown));
       await peers.forwardUpgrade(thrown, { message: request, socket, head }).catch((error: unknown) => {
         this.#refuseUpgrade(socket, error);
       });
     }
   }
 
-  #refuseUpgrade(socket: Duplex, thrown: unknown): void {
+  #recordRefusal(request: IncomingMessage, caller: Caller | undefined, { code: error, status }: Problem): void {
+    if (!isDenied(status)) return;
+    const sender = describeSender(request, { caller, peers: this.#options.peers });
+    const details = { path: request.url?.split("?")[0] ?? "" };
+    this.#options.audit.count({ ...sender, action: "openStream", result: "denied", error, details });
+  }
+
+  #refuseUpgrade(socket: Duplex, thrown: unknown): Problem {
     const error = toStreamError(thrown, this.#options.logger);
     const destroyTimer = setTimeout(() => socket.destroy(), this.#closeTimeoutMs).unref();
     socket.once("finish", () => socket.destroy()).once("close", () => clearTimeout(destroyTimer));
     socket.end(formatRefusal(error));
+    return error.toProblem();
   }
 }
 

@@ -12,14 +12,17 @@ import {
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import { type Caller, createScope } from "../../access/index.ts";
+import { createScope } from "../../access/index.ts";
 import type { KnownSecrets } from "../../redaction/index.ts";
 import type { RunnerUse } from "../../runners/index.ts";
 import { parseJson } from "../../std/json.ts";
 import { refuseFailure } from "../http/pass-through.ts";
+import { describeSender } from "../http/request-sender.ts";
 import { requireStorable } from "../http/validate-storable.ts";
+import type { AuditModules } from "../routes/audit-routes.ts";
 import { getReadyRunner, type RunnerModules, addEnvironment } from "../routes/runner-routes.ts";
-import type { PreparedStream } from "../streams/upgrades.ts";
+import type { PreparedStream, StreamSender } from "../streams/upgrades.ts";
+import { TerminalAudit } from "./terminal-audit.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
 
@@ -37,9 +40,9 @@ const TerminalName = z.union([z.uuid(), z.literal("new")]);
  * Without an upgrade the runner is released, and a terminal that was started for it is removed.
  */
 export async function openTerminalStream(
-  modules: RunnerModules,
+  modules: RunnerModules & Pick<AuditModules, "audit">,
   url: URL,
-  caller: Caller,
+  { caller, message }: StreamSender,
 ): Promise<PreparedStream | undefined> {
   const match = pattern.exec(url.pathname);
   if (!match) return undefined;
@@ -47,12 +50,15 @@ export async function openTerminalStream(
   const query = parseInput(TerminalStreamQuery, Object.fromEntries(url.searchParams));
   requireStorable(query);
   const runner = await getReadyRunner(modules, createScope(caller, sockets.terminalStream.needs), match[1] ?? "");
+  const sender = describeSender(message, { caller, peers: modules.peers });
+  const audit = new TerminalAudit({ audit: modules.audit, sender, runnerId: runner.id });
+  await audit.begin(name, query.command);
   const use = modules.runnerLinks.acquire(runner);
   try {
     const terminalId =
       name === "new" ? await createTerminal(use, addEnvironment(modules, runner, { environment: {} }), query) : name;
     return {
-      start: (ws) => void serveTerminal(ws, { use, terminal_id: terminalId, query, secrets: modules.secrets }),
+      start: (ws) => void serveTerminal(ws, { audit, use, terminal_id: terminalId, query, secrets: modules.secrets }),
       async [Symbol.asyncDispose]() {
         using _held = use;
         if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id: terminalId } });
@@ -80,16 +86,17 @@ async function createTerminal(
 async function serveTerminal(
   ws: WebSocket,
   {
+    audit,
     use,
     terminal_id,
     query,
     secrets,
-  }: { use: RunnerUse; terminal_id: string; query: TerminalStreamQuery; secrets: KnownSecrets },
+  }: { audit: TerminalAudit; use: RunnerUse; terminal_id: string; query: TerminalStreamQuery; secrets: KnownSecrets },
 ): Promise<void> {
   using socket = new TerminalSocket(ws, secrets);
   using _held = use;
   const typing = new PassThrough();
-  pipeTyping(ws, typing);
+  pipeTyping(ws, typing, () => audit.recordTakeOver(terminal_id));
   try {
     const { after: startOffset, history, viewer_id } = query;
     // Input is not lost meanwhile: it waits in `typing`.
@@ -114,6 +121,7 @@ async function serveTerminal(
     if (!socket.signal.aborted) await socket.fail(toWharfError(thrown, "terminal"));
   } finally {
     typing.destroy();
+    await audit.end(terminal_id, socket.sentBytes);
   }
 }
 

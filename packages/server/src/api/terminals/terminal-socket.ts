@@ -24,6 +24,7 @@ export class TerminalSocket implements Disposable {
   readonly #controller = new AbortController();
   readonly #ping: NodeJS.Timeout;
   #isAlive = true;
+  #sentBytes = 0;
   #unsentOffset: { offset: number; bytes: number } | undefined;
   #offsetTimer: NodeJS.Timeout | undefined;
   #end: { code: number; reason: string } = { code: closeCodes.done, reason: "the terminal ended" };
@@ -42,6 +43,11 @@ export class TerminalSocket implements Disposable {
       this.#isAlive = false;
       ws.ping();
     }, pingIntervalMs);
+  }
+
+  /** Bytes of output that were sent. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** Aborts when the viewer left. */
@@ -121,6 +127,7 @@ export class TerminalSocket implements Disposable {
   async #send(data: Buffer | string, all = false): Promise<void> {
     if (this.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sentBytes += typeof data === "string" ? 0 : data.length;
     if (data.length > 0) this.#ws.send(data, () => resolve());
     else resolve();
     if (!all && this.#ws.bufferedAmount <= maxUnsentBytes) return;

@@ -8,7 +8,7 @@ import type { RawData, WebSocket } from "ws";
  * server reads nothing more from the viewer. Invalid messages are skipped: they affect only the
  * viewer itself.
  */
-export function pipeTyping(ws: WebSocket, lines: PassThrough): void {
+export function pipeTyping(ws: WebSocket, lines: PassThrough, onTakeOver: () => void): void {
   // The end of a message may split a character.
   const decoder = new StringDecoder("utf8");
   const writeMessage = (message: ViewerMessage) => {
@@ -19,6 +19,7 @@ export function pipeTyping(ws: WebSocket, lines: PassThrough): void {
   ws.on("message", (data, isBinary) => {
     if (!isBinary) {
       const request = parseRequest(toBuffer(data).toString());
+      if (request?.type === "take") onTakeOver();
       if (request) writeMessage(request);
       return;
     }

@@ -20,7 +20,7 @@ import { createAuthorization, type Registry } from "./registry.ts";
 
 export interface RegistryProxyOptions {
   readonly registries: readonly Registry[];
-  readonly hooks: Pick<GatewayHooks, "denied" | "hostUse">;
+  readonly hooks: Pick<GatewayHooks, "credentialUse" | "denied" | "hostUse">;
   /** How long a registry may send nothing. */
   readonly silenceMs?: number | undefined;
 }
@@ -75,6 +75,7 @@ export class RegistryProxy {
     res.once("close", () => place[Symbol.dispose]());
     const token = await registry.token.get();
     if (res.destroyed) return;
+    this.#options.hooks.credentialUse?.(context, { kind: "registry", name: registry.name });
     const url = new URL(`${registry.url}${path}`);
     const use = this.#watchUse({ context, url }, req, res);
     this.#send({ registry, url, token, use, mayRepeat: !hasBody(req.headers) }, req, res);

@@ -1,5 +1,6 @@
 import type { DeniedHost, EventData } from "@wharf/contract";
 import type { Logger } from "pino";
+import type { AuditLog } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
 import { formatTarget, type GatewayContext, type GatewayHooks, type RunnerNames } from "../../gateway/index.ts";
 import type { KnownSecrets } from "../../redaction/index.ts";
@@ -33,6 +34,7 @@ export interface GatewayHooksOptions {
   readonly modelHealth: ModelHealth;
   readonly ledger?: Pick<BudgetGuard, "reserve">;
   readonly hostTraffic?: Pick<HostTraffic, "add">;
+  readonly audit?: Pick<AuditLog, "countCredentialUse">;
   /** Remembers a host that a person may allow. */
   readonly recordDenial: (taskId: string, denial: AllowableDenial) => Promise<void>;
 }
@@ -48,6 +50,7 @@ export function createGatewayHooks({
   modelHealth,
   ledger,
   hostTraffic,
+  audit,
   recordDenial,
 }: GatewayHooksOptions): Required<Pick<GatewayHooks, "redacted">> & GatewayHooks & AsyncDisposable {
   const denials = new DenialLogLimiter();
@@ -90,6 +93,13 @@ export function createGatewayHooks({
       logger.warn({ error, task_id: taskId }, "could not save a denied host"),
     );
 
+  const countUse: NonNullable<GatewayHooks["credentialUse"]> = (context, credential) => {
+    const { organization_id, run_id, runner_id, task_id } = context;
+    const actor = { kind: run_id === runner_id ? ("runner" as const) : ("agent" as const), id: run_id };
+    const details = task_id === undefined ? { runner: runner_id } : { task: task_id };
+    audit?.countCredentialUse({ organization_id, actor, credential, details });
+  };
+
   const logModelNotice = (context: GatewayContext, message: string | undefined) => {
     if (message === undefined) return;
     enqueueEvent(context, { kind: "notice", message });
@@ -119,7 +129,9 @@ export function createGatewayHooks({
       enqueueEvent(context, { kind: "notice", message });
       logger.warn({ run_id: context.run_id, task_id: context.task_id, secret, where }, "removed a secret");
     },
+    credentialUse: countUse,
     modelRequest(context, use) {
+      if (use.upstream !== undefined) countUse(context, { kind: "model_route", name: use.route });
       const wallSeconds = use.duration_ms / 1000;
       enqueueEvent(context, {
         kind: "usage",

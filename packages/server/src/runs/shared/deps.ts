@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { AgentTypes, ConfiguredRoutes } from "../../agent-types/index.ts";
+import type { AuditLog } from "../../audit/index.ts";
 import type { Backend, HostCredential } from "../../backends/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Gateway, GitAuthor, Mirrors, UpstreamFault } from "../../gateway/index.ts";
@@ -66,6 +67,7 @@ export interface RunDeps {
   readonly routes: ConfiguredRoutes;
   readonly times: RunTimes;
   readonly logger: Logger;
+  readonly audit: Pick<AuditLog, "record">;
   readonly wakeup: Wakeup;
   readonly links: LinksByRunner;
   readonly modelHealth: ModelFaults;

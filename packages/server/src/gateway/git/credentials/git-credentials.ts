@@ -32,6 +32,8 @@ export interface CredentialOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Called with each password or token that was read, which must not leave the server. */
   readonly onPassword?: OnSecret;
+  /** Called when an operation gets the login of an entry, which the first argument describes. */
+  readonly onUse?: (entry: string, use: CredentialUse) => void;
 }
 
 /** How long a login from a program is used before the program runs again. */
@@ -59,7 +61,9 @@ export class GitCredentials {
 
   /** Returns the entry for a repository; without one, git uses the logins of the server's user. */
   async find(use: CredentialUse): Promise<CredentialEntry | undefined> {
-    return selectEntry(await readEntries(this.#options.file), use);
+    const entry = selectEntry(await readEntries(this.#options.file), use);
+    if (entry) this.#options.onUse?.(describeEntry(entry), use);
+    return entry;
   }
 
   async getLogin(entry: CredentialEntry, use: CredentialUse): Promise<Login> {
