@@ -31,7 +31,7 @@ const PruneOptions = z.object({ before: TimeOption });
 export function addAudit(program: Command, register: RegisterCommand): void {
   const group = program
     .command("audit")
-    .summary("Show who did what, and check that nobody changed the record")
+    .summary("Show who did what, and check that the record was not changed")
     .description("The audit log: who did what, when, from where and with which result. Its entries cannot be changed.");
   const ls = addFilters(group.command("ls"))
     .option("-l, --limit <n>", "maximum number of entries", "50")
@@ -53,7 +53,7 @@ export function addAudit(program: Command, register: RegisterCommand): void {
     .option("--file <path>", "check a full export instead of the server's log")
     .summary("Check that no entry was changed, removed or added")
     .description(
-      "Compute the hashes of the audit log again, and name the first entry that does not fit. An anchor also shows whether the whole log was written again: keep it where nobody who can change the database can change it.",
+      "Compute the hashes of the audit log again, and name the first entry that does not fit. An anchor also shows whether the whole log was written again: keep it out of reach of people who can change the database.",
     );
   const verifyLines = ["wharf audit verify", "wharf audit verify --anchor /mnt/usb/wharf.anchor"];
   register(addExamples(verify, verifyLines), VerifyOptions, verifyEntries);

@@ -64,7 +64,7 @@ export type AuditAnchor = z.infer<typeof AuditAnchor>;
 
 /** The first difference between the chain and its hashes. */
 export const AuditFault = z.object({
-  /** `changed`: the entry or its place; `missing`: the entry; `tail`: this entry and all after it. */
+  /** `changed`: the entry or its place; `missing`: the entry; `tail`: it and all after it. */
   kind: z.enum(["changed", "missing", "tail", "end", "anchor", "pruned"]),
   sequence: z.number(),
   message: z.string(),

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { Problem } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AuditLog, AuditRecord } from "../../audit/index.ts";
@@ -11,8 +12,6 @@ declare module "fastify" {
     auditTarget?: AuditRecord["target"];
     /** How far the entry of this request is. */
     auditState: "none" | "allowed" | "recorded";
-    /** Bytes of the connection before this request and its answer. */
-    auditStart: { readonly received: number; readonly sent: number };
   }
 }
 
@@ -40,7 +39,6 @@ export interface AuditOptions {
 export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere, findFullId }: AuditOptions): void {
   app.addHook("onRequest", async (request) => {
     request.auditState = "none";
-    request.auditStart = { received: request.socket.bytesRead, sent: request.socket.bytesWritten };
   });
 
   app.addHook("preHandler", async (request) => {
@@ -66,19 +64,14 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
   });
 
   app.addHook("onResponse", async (request, reply) => {
+    const bytes = countBytes(request.socket);
     const operation = findOperation(request);
     if (request.auditState !== "allowed" || operation.policy !== "begun") return;
     request.auditState = "recorded";
-    const { received, sent } = request.auditStart;
     const record = createRecord(request, operation, reply.statusCode < 400 ? "ok" : "failed");
-    const bytes = {
-      status: reply.statusCode,
-      bytes_received: request.socket.bytesRead - received,
-      bytes_sent: request.socket.bytesWritten - sent,
-      complete: reply.raw.writableFinished,
-    };
+    const outcome = { status: reply.statusCode, ...bytes, complete: reply.raw.writableFinished };
     // The answer has been sent; if this fails, the log of the server contains the entry.
-    await audit.record({ ...record, details: { ...record.details, ...bytes } }).catch(() => undefined);
+    await audit.record({ ...record, details: { ...record.details, ...outcome } }).catch(() => undefined);
   });
 
   async function recordOutcome(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
@@ -94,6 +87,17 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
     const parent = record.target?.id === undefined ? {} : { [record.target.kind]: record.target.id };
     await audit.record({ ...record, target: created, details: { ...parent, ...record.details } });
   }
+}
+
+/** What a connection had carried when its last request ended. */
+const carriedBytes = new WeakMap<Socket, { readonly received: number; readonly sent: number }>();
+
+/** Returns what a connection carried for the request that ends now, with its framing. */
+function countBytes(socket: Socket): { bytes_received: number; bytes_sent: number } {
+  const before = carriedBytes.get(socket) ?? { received: 0, sent: 0 };
+  const { bytesRead: received, bytesWritten: sent } = socket;
+  carriedBytes.set(socket, { received, sent });
+  return { bytes_received: received - before.received, bytes_sent: sent - before.sent };
 }
 
 function createRecord(

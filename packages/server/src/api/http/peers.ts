@@ -16,7 +16,7 @@ export const forwardedHeader = "x-wharf-forwarded";
 export interface PeersOptions {
   /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
-  /** Proves to the receiver of a forwarded request that another server has sent it, and for whom. */
+  /** Proves that another server has forwarded a request, and from which address. */
   readonly forwardingKey: string;
 }
 
