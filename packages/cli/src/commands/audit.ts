@@ -33,6 +33,7 @@ export function addAudit(program: Command, register: RegisterCommand): void {
     .command("audit")
     .summary("Show who did what, and check that the record was not changed")
     .description("The audit log: who did what, when, from where and with which result. Its entries cannot be changed.");
+  addExamples(group, ["wharf audit ls", "wharf audit verify"]);
   const ls = addFilters(group.command("ls"))
     .option("-l, --limit <n>", "maximum number of entries", "50")
     .description("List the newest entries of the audit log");
@@ -45,7 +46,7 @@ export function addAudit(program: Command, register: RegisterCommand): void {
     .option("--csv", "print CSV for spreadsheets")
     .summary("Print all entries, the oldest first")
     .description("Print the entries of the audit log, the oldest first: as lines of JSON, or as CSV.");
-  const exportLines = ["wharf audit export > audit.ndjson", "wharf audit export --csv --result denied"];
+  const exportLines = ["wharf audit export --from 2026-01-01", "wharf audit export --csv --result denied"];
   register(addExamples(exporting, exportLines), ExportOptions, exportEntries);
   const verify = group
     .command("verify")
