@@ -35,9 +35,10 @@ export interface Endpoint {
 
 /**
  * `always`: each request that was allowed, with its result, and those that were not; `begun`: also
- * before it acts, because it acts outside the database; `denied`: only those that were not allowed.
+ * before it acts, because it acts outside the database; `counted`: how many there were, with the first
+ * one at once; `denied`: only those that were not allowed.
  */
-export type AuditPolicy = "always" | "begun" | "denied";
+export type AuditPolicy = "always" | "begun" | "counted" | "denied";
 
 /** Whatever can change something is audited; a new route cannot forget it. */
 export const getAuditPolicy = ({ audit, method }: Endpoint): AuditPolicy =>

@@ -27,8 +27,8 @@ export const runnerCommandsApi = {
     needs: "runner:use",
     path: `${runner}/commands/:command_id/stdin`,
     params: commandParams,
-    // The entry of the command says who uses it; its input may be confidential, and of any length.
-    audit: "denied",
+    // Input may be confidential, and of any length.
+    audit: "counted",
   }),
   killRunnerCommand: aliasEndpoint(execApi.killCommand, {
     needs: "runner:use",

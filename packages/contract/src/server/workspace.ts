@@ -6,7 +6,7 @@ import { healthApi } from "../daemon/health.ts";
 import { searchApi } from "../daemon/search.ts";
 import { terminalsApi, terminalStreams } from "../daemon/terminals.ts";
 import { watchApi } from "../daemon/watch.ts";
-import { aliasEndpoint, type Endpoint, type ServerEndpoint } from "../endpoint.ts";
+import { aliasEndpoint, type AuditPolicy, type Endpoint, type ServerEndpoint } from "../endpoint.ts";
 import type { Permission } from "../permissions.ts";
 import { runnerParams, taskParams } from "./ids.ts";
 
@@ -77,6 +77,20 @@ const getNeed = (name: string): Permission => {
   return name in writeRoutes ? "workspace:write" : "workspace:read";
 };
 
+/** Reads that copy the content of files out of a workspace. */
+const transferNames: ReadonlySet<string> = new Set(["readFile", "gitFile", "download", "packFolder"]);
+/** Input may be confidential, and of any length: the audit log has who sent any. */
+const inputNames: ReadonlySet<string> = new Set(["writeCommand", "typeTerminal"]);
+/** A terminal's viewer sends these by itself. */
+const viewNames: ReadonlySet<string> = new Set(["resizeTerminal", "ackTerminal"]);
+
+/** What happens in a workspace cannot be taken back, so that it is recorded before it begins. */
+function getAuditPolicy(name: string, { method }: Endpoint): AuditPolicy {
+  if (transferNames.has(name) || name === "streamTerminal") return "begun";
+  if (inputNames.has(name)) return "counted";
+  return name in readRoutes || viewNames.has(name) || method === "GET" ? "denied" : "begun";
+}
+
 type WorkspaceRoutes = typeof workspaceRoutes;
 export type WorkspaceRouteName = keyof WorkspaceRoutes;
 
@@ -102,7 +116,12 @@ export function createWorkspaceApi<S extends z.ZodRawShape>(base: string, owner:
     const params = Object.keys(shape).length > 0 ? { params: z.object(shape) } : {};
     return [
       name,
-      aliasEndpoint(route, { needs: getNeed(name), path: base + route.path.replace(/^\/api\//, "/"), ...params }),
+      aliasEndpoint(route, {
+        needs: getNeed(name),
+        audit: getAuditPolicy(name, route),
+        path: base + route.path.replace(/^\/api\//, "/"),
+        ...params,
+      }),
     ];
   });
   // The type of an object that is built from entries cannot show their names.

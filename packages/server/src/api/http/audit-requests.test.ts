@@ -5,6 +5,8 @@ import {
   getAuditPolicy,
   getEndpointUrl,
   runnerApi,
+  type ServerEndpoint,
+  workspaceApi,
 } from "@wharf/contract";
 import { ChainCheck, parseExportLine } from "@wharf/contract/audit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -185,8 +187,22 @@ describe("the routes of the log", () => {
 });
 
 test("every route that can change something is audited", () => {
-  const unaudited = Object.entries({ ...api, ...runnerApi })
+  const unaudited = Object.entries<ServerEndpoint>({ ...api, ...runnerApi, ...workspaceApi })
     .filter(([, endpoint]) => endpoint.method !== "GET" && getAuditPolicy(endpoint) === "denied")
     .map(([name]) => name);
-  expect(unaudited.toSorted()).toEqual(["pruneAudit", "writeRunnerCommand"]);
+  const views = [
+    "AckTerminal",
+    "FileStats",
+    "ListFolder",
+    "ListTree",
+    "ResizeTerminal",
+    "SearchContents",
+    "SearchNames",
+  ];
+  expect(unaudited.toSorted()).toEqual([
+    // Its entry is written together with the removal.
+    "pruneAudit",
+    ...views.map((name) => `runner${name}`),
+    ...views.map((name) => `task${name}`),
+  ]);
 });

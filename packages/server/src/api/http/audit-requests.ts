@@ -30,7 +30,7 @@ export interface AuditOptions {
 /**
  * Records the requests of all routes:
  *
- *   denied ──► counted, and the answer is sent
+ *   denied, or policy "counted" ──► counted, and the answer is sent
  *   allowed ── room in the log? ── policy "begun": recorded ── handler ── recorded ──► answer
  *
  * The answer of an act waits until its entry is in the database. Acts outside the database are
@@ -60,6 +60,8 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
     }
     if (request.auditState !== "allowed" || operation.policy === "begun") return;
     request.auditState = "recorded";
+    if (operation.policy === "counted")
+      return audit.count(createRecord(request, operation, reply.statusCode < 400 ? "ok" : "failed"));
     await recordOutcome(request, reply, payload);
   });
 

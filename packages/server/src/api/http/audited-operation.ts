@@ -1,4 +1,12 @@
-import { api, type AuditDetails, type AuditPolicy, type Endpoint, getAuditPolicy, runnerApi } from "@wharf/contract";
+import {
+  api,
+  type AuditDetails,
+  type AuditPolicy,
+  type Endpoint,
+  getAuditPolicy,
+  runnerApi,
+  workspaceApi,
+} from "@wharf/contract";
 import type { FastifyRequest } from "fastify";
 import type { AuditRecord } from "../../audit/index.ts";
 import { parseJson } from "../../std/json.ts";
@@ -15,7 +23,7 @@ const unlisted = { action: "request", policy: "denied" } as const;
 
 const getKey = (method: string, path: string) => `${method} ${path}`;
 const operations = new Map(
-  Object.entries<Endpoint>({ ...api, ...runnerApi }).map(([action, endpoint]) => [
+  Object.entries<Endpoint>({ ...api, ...runnerApi, ...workspaceApi }).map(([action, endpoint]) => [
     getKey(endpoint.method, endpoint.path),
     { action, policy: getAuditPolicy(endpoint), path: endpoint.path },
   ]),
