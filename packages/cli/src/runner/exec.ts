@@ -32,8 +32,8 @@ const maxInputBytes = 256 * 1024;
 const timedOutExitCode = 124;
 
 /**
- * Runs a command in a runner or a workspace and shows its output. Resolves to its exit; a cut response is an
- * error.
+ * Runs a command in a runner or a workspace and shows its output. Resolves to its exit; a cut
+ * response is an error.
  */
 export async function runCommand(commands: RemoteCommands, input: ExecInput, options: ExecOptions): Promise<ExecExit> {
   const { interrupts, stdin, encoding, show } = options;

@@ -11,7 +11,7 @@ export interface FileUpload {
 
 /** The files of a runner or of a workspace, as a copy uses them. */
 export interface RemoteFiles {
-  /** Stands before the paths that are shown. */
+  /** Shown before paths. */
   readonly id: string;
   getStats(path: string): Promise<FileStats>;
   download(path: string): Promise<StreamedAnswer>;
