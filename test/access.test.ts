@@ -356,6 +356,21 @@ describe("a token", () => {
     expect(same.permissions).toEqual(["token:write", "task:read"]);
   });
 
+  test("never creates one that outlives it", async () => {
+    const short = await createToken("admin", { expires_in_days: 7 });
+    const create = (body: Partial<AccessTokenInput>) =>
+      send(api.createAccessToken, { body: { name: "next", ...body } }, toHeaders(short.token));
+    const refused = await create({ expires_in_days: 8 });
+    expect([refused.status, Problem.parse(JSON.parse(refused.text)).code]).toEqual([
+      403,
+      "access_token_outlives_creator",
+    ]);
+    const forAnother = await create({ expires_in_days: 8, user: "viewer" });
+    expect(forAnother.status).toBe(403);
+    expect(JSON.parse((await create({})).text)).toMatchObject({ expires_at: short.expires_at });
+    expect((await create({ expires_in_days: 6 })).status).toBe(201);
+  });
+
   test("of an operator is not given by an admin", async () => {
     const { token } = personas.get("admin")!;
     const refused = await send(api.createAccessToken, { body: { name: "root", user: "owner" } }, toHeaders(token));

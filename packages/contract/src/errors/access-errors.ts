@@ -10,6 +10,7 @@ export interface AccessErrors {
   user_not_found: { name: string };
   user_exists: { username: string };
   access_token_not_found: { id: string };
+  access_token_outlives_creator: { expires_at: string };
   board_needs_owner: NoContext;
 }
 
@@ -63,7 +64,7 @@ export const accessErrors: Catalogue<AccessErrors> = {
     http: 404,
     grpc: "NOT_FOUND",
     message: ({ name }) => `The organization has no user '${name}'.`,
-    next: () => "List its users with `wharf user`.",
+    next: () => "List its users with `wharf user ls`.",
   },
   user_exists: {
     http: 409,
@@ -75,7 +76,14 @@ export const accessErrors: Catalogue<AccessErrors> = {
     http: 404,
     grpc: "NOT_FOUND",
     message: ({ id }) => `There is no token '${id}'.`,
-    next: () => "List the tokens with `wharf token`.",
+    next: () => "List the tokens with `wharf token ls`.",
+  },
+  access_token_outlives_creator: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ expires_at }) =>
+      `A token creates none that outlives it, and the token of this request expires at ${expires_at}.`,
+    next: () => "Choose an earlier end, or use a token that expires later.",
   },
   board_needs_owner: {
     http: 409,

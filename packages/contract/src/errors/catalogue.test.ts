@@ -36,6 +36,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   user_not_found: [{ name: "ada" }],
   user_exists: [{ username: "ada" }],
   access_token_not_found: [{ id: uuid }],
+  access_token_outlives_creator: [{ expires_at: "2026-01-31T08:00:00.000Z" }],
   board_needs_owner: [{}],
   allowed_host_not_found: [{ id: uuid }],
   forbidden_origin: [{ host: "wharf.example" }],

@@ -59,7 +59,13 @@ export type AccessToken = z.infer<typeof AccessToken>;
 export const AccessTokenInput = z.object({
   name: z.string().trim().min(1).max(100),
   permissions: z.array(Permission).min(1).optional().describe("without them, everything that the user may do"),
-  expires_in_days: z.number().int().min(1).max(3_650).optional().describe("without it, the token does not expire"),
+  expires_in_days: z
+    .number()
+    .int()
+    .min(1)
+    .max(3_650)
+    .optional()
+    .describe("without it, the end of the token that creates it, if it has one"),
   user: z.string().min(1).max(100).optional().describe("a name or an id; admins create tokens for other users"),
 });
 export type AccessTokenInput = z.output<typeof AccessTokenInput>;

@@ -47,6 +47,7 @@ export class AccessTokens {
     const member = user === undefined ? undefined : await findMember(this.#db, scope, user);
     if (member && member.id !== scope.user_id) requireRightsOver(scope, member);
     requireGrantable(scope, permissions);
+    const expiresAt = getExpiry(scope, expires_in_days);
     const token = generateAccessToken();
     const id = randomUUID();
     await this.#db.insert(access_tokens).values({
@@ -57,7 +58,7 @@ export class AccessTokens {
       hash: hashAccessToken(token),
       hint: getTokenHint(token),
       permissions: permissions ?? (scope.permissions ? [...scope.permissions] : null),
-      expires_at: expires_in_days === undefined ? null : new Date(Date.now() + expires_in_days * dayMs),
+      expires_at: expiresAt ?? null,
       created_by: scope.user_id,
     });
     const [row] = await this.#db
@@ -98,4 +99,16 @@ function requireRightsOver(scope: Scope, member: MemberRow): void {
 function requireGrantable({ permissions: held }: Scope, granted: readonly Permission[] | undefined): void {
   const excess = granted?.find((permission) => held?.has(permission) === false);
   if (excess !== undefined) throw new WharfError("permission_missing", { permission: excess, reason: "token" });
+}
+
+/**
+ * Returns the end of a new token, which without a request is that of the token that creates it: no
+ * token may live on in another one.
+ */
+function getExpiry({ expires_at: latest }: Scope, days: number | undefined): Date | undefined {
+  if (days === undefined) return latest;
+  const expiresAt = new Date(Date.now() + days * dayMs);
+  if (latest && expiresAt > latest)
+    throw new WharfError("access_token_outlives_creator", { expires_at: latest.toISOString() });
+  return expiresAt;
 }

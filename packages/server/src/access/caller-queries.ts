@@ -28,6 +28,7 @@ export async function findTokenCaller(db: Database, hash: string): Promise<Token
       caller: callerColumns,
       token_id: access_tokens.id,
       permissions: access_tokens.permissions,
+      expires_at: access_tokens.expires_at,
       isUseStale: sql<boolean>`coalesce(${access_tokens.last_used_at} < now() - interval '1 minute', true)`,
     })
     .from(access_tokens)
@@ -41,10 +42,14 @@ export async function findTokenCaller(db: Database, hash: string): Promise<Token
     .innerJoin(users, eq(users.id, access_tokens.user_id))
     .where(and(eq(access_tokens.hash, hash), sql`coalesce(${access_tokens.expires_at} > now(), true)`));
   if (!row) return undefined;
-  const { caller, permissions, ...token } = row;
+  const { caller, permissions, expires_at, ...token } = row;
   return {
     ...token,
-    caller: permissions === null ? caller : { ...caller, permissions: new Set<Permission>(permissions) },
+    caller: {
+      ...caller,
+      ...(permissions !== null && { permissions: new Set<Permission>(permissions) }),
+      ...(expires_at !== null && { expires_at }),
+    },
   };
 }
 

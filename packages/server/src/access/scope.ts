@@ -21,6 +21,8 @@ export interface Caller {
   readonly token_id?: string;
   /** The token's permissions; absent if the token allows all that the user may do. */
   readonly permissions?: ReadonlySet<Permission>;
+  /** When the token expires; absent if it does not. */
+  readonly expires_at?: Date;
 }
 
 /**
