@@ -46,6 +46,7 @@ const Globals = z.object({
   json: z.boolean().optional(),
   url: z.string().optional(),
   profile: z.string().optional(),
+  org: z.string().optional(),
   wide: z.boolean().default(false),
 });
 

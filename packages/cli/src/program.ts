@@ -29,6 +29,8 @@ Environment variables:
   WHARF_URL       address of the server
   WHARF_TOKEN     token for the server
   WHARF_PROFILE   server profile in the settings file
+  WHARF_ORGANIZATION
+                  organization in which a command acts
   WHARF_CONFIG    path of the settings file`;
 
 /** Formats help without aliases in usage lines; a command's own help lists its aliases. */
@@ -61,6 +63,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
     .option("--wide", "do not shorten tables to the width of the terminal")
     .option("--url <address>", "address of the server (default: the server of the data folder)")
     .option("--profile <name>", "server profile in the settings file")
+    .option("--org <organization>", "organization in which the command acts, by short name or id")
     .configureHelp(helpFormat)
     .configureOutput({
       writeOut: (text) => host.terminal.out(text),

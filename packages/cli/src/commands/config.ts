@@ -22,13 +22,14 @@ export function addConfig(program: Command, register: RegisterCommand): void {
 }
 
 async function showConfig({ environment, options, settings, terminal, look }: Cli): Promise<void> {
-  const { config, profile, url, token, dataFolder } = getResolvedSettings(environment, options);
+  const { config, profile, url, token, organization, dataFolder } = getResolvedSettings(environment, options);
   const ownToken = url ? undefined : { value: "set", source: "the data folder's owner-token" };
   const resolved = {
     config,
     profile,
     url,
     token: token ? { value: "set", source: token.source } : ownToken,
+    organization,
     data_folder: dataFolder,
   };
   const rows = Object.entries(resolved).map(([name, one]) => ({ name, value: one?.value, source: one?.source }));

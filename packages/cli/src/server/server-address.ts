@@ -10,6 +10,8 @@ import type { Settings } from "../settings/settings.ts";
 export interface ServerAddress {
   readonly url: string;
   readonly token?: string;
+  /** Selects one of the user's organizations. */
+  readonly organization?: string;
   /** Names the server's data folder: requests use the socket in it, and `url` is only a name. */
   readonly folder?: string;
 }
@@ -27,7 +29,12 @@ const folderUrl = "http://localhost";
  * through the folder's socket: any process may listen at an address that a server left in a file.
  */
 export function createLocator(settings: Settings): LocateServer {
-  const { url, token, dataFolder } = settings;
+  const { organization } = settings;
+  const locate = createServerLocator(settings);
+  return organization === undefined ? locate : async () => ({ ...(await locate()), organization });
+}
+
+function createServerLocator({ url, token, dataFolder }: Settings): LocateServer {
   let closed: Promise<void> | undefined;
   return async () => {
     if (url !== undefined && token !== undefined) return { url, token };

@@ -2,6 +2,7 @@ import { type IncomingMessage, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { organizationHeader } from "@wharf/contract";
 import { connectToFolder } from "@wharf/contract/data-folder";
 import { type ClientOptions, WebSocket } from "ws";
 import type { ServerAddress } from "./server-address.ts";
@@ -24,7 +25,7 @@ export function sendRequest(
   const request = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
     method,
     signal,
-    headers: { ...headers, ...getAuthorization(address) },
+    headers: { ...headers, ...getIdentity(address) },
     ...getSocketOptions(address),
   });
   return new Promise((resolve, reject) => {
@@ -40,13 +41,15 @@ export function sendRequest(
 export const createWebSocket = (address: ServerAddress, path: string, options: ClientOptions = {}): WebSocket =>
   new WebSocket(address.url.replace(/^http/, "ws") + path, {
     ...options,
-    headers: getAuthorization(address),
+    headers: getIdentity(address),
     maxPayload: 64 * 1024 * 1024,
     ...getSocketOptions(address),
   });
 
-const getAuthorization = ({ token }: ServerAddress): Record<string, string> =>
-  token === undefined ? {} : { authorization: `Bearer ${token}` };
+const getIdentity = ({ token, organization }: ServerAddress): Record<string, string> => ({
+  ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  ...(organization !== undefined && { [organizationHeader]: organization }),
+});
 
 const getSocketOptions = ({ folder }: ServerAddress) =>
   folder === undefined ? {} : { createConnection: () => connectToFolder(folder) };

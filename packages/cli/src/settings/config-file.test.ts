@@ -42,8 +42,10 @@ async function writeConfig(text: string, mode = 0o600): Promise<void> {
   await writeFile(path, text);
   await chmod(path, mode);
 }
-const settings = (environment: Record<string, string> = {}, options: { url?: string; profile?: string } = {}) =>
-  getSettings({ HOME: folder, ...environment }, options);
+const settings = (
+  environment: Record<string, string> = {},
+  options: { url?: string; profile?: string; org?: string } = {},
+) => getSettings({ HOME: folder, ...environment }, options);
 const typed = (line: readonly string[], environment: Record<string, string> = {}) =>
   runCommandLine(line, { folder, environment });
 
@@ -76,6 +78,20 @@ describe("the settings file", () => {
     expect(await settings({}, { profile: "work", url: "http://elsewhere:1" })).not.toHaveProperty("token");
     expect(await settings({ WHARF_URL: "http://elsewhere:1" }, { profile: "work" })).not.toHaveProperty("token");
     expect((await settings({}, { profile: "work", url: "https://wharf.example.com/" })).token).toBe(secret);
+  });
+
+  test("chooses an organization, for the profile's server only", async () => {
+    await writeConfig(`[profiles.a]\nurl = "http://a"\norganization = "acme"\n`);
+    const profile = "a";
+    expect(await settings({}, { profile })).toMatchObject({ organization: "acme" });
+    expect(await settings({}, { profile, url: "http://elsewhere:1" })).not.toHaveProperty("organization");
+    const environment = { WHARF_ORGANIZATION: "of-env" };
+    expect(await settings(environment, { profile })).toMatchObject({ organization: "of-env" });
+    expect(await settings(environment, { profile, org: "of-option" })).toMatchObject({ organization: "of-option" });
+    await expect(settings({}, { org: "a b" })).rejects.toThrow("--org: expected");
+    await expect(settings({ WHARF_ORGANIZATION: "a b" })).rejects.toThrow("WHARF_ORGANIZATION");
+    const { out } = await typed(["config", "show", "--profile", profile]);
+    expect(out).toMatch(/^organization +acme +\S+config\.toml:3$/m);
   });
 
   test("reads a token from a file beside it or from a command's output", async () => {
@@ -135,16 +151,16 @@ describe("the settings file", () => {
   test("directs a command to the profile's server with its token", async () => {
     const seen: unknown[] = [];
     const server = createServer((request, response) => {
-      seen.push(request.headers.authorization);
+      seen.push(request.headers.authorization, request.headers["x-wharf-organization"]);
       response.end('{"tasks":[],"total":0}');
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    await writeConfig(`[profiles.a]\nurl = "http://127.0.0.1:${port}"\ntoken = "${secret}"\n`);
+    await writeConfig(`[profiles.a]\nurl = "http://127.0.0.1:${port}"\ntoken = "${secret}"\norganization = "acme"\n`);
     expect((await typed(["--profile", "a", "task", "ls"])).code).toBe(0);
     expect((await typed(["task", "ls", "--json"], { WHARF_PROFILE: "a" })).code).toBe(0);
     server.close();
-    expect(seen).toEqual([`Bearer ${secret}`, `Bearer ${secret}`]);
+    expect(seen).toEqual([`Bearer ${secret}`, "acme", `Bearer ${secret}`, "acme"]);
   });
 });
 
@@ -168,6 +184,7 @@ describe("`config show`", () => {
       { name: "profile", value: "home", source: `${path}:2` },
       { name: "url", value: "http://env:1", source: "WHARF_URL" },
       { name: "token", value: "set", source: "WHARF_TOKEN" },
+      { name: "organization" },
       { name: "data_folder", value: join(folder, "none"), source: "WHARF_DATA" },
     ]);
     expect(await shown(["--profile", "work", "--url", "http://x:1"])).toMatch(

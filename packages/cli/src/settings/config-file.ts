@@ -6,6 +6,9 @@ import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import type { Environment } from "./environment.ts";
 
+/** An organization is sent in a header: its id or short name. */
+export const organizationForm = /^[a-z0-9-]{1,63}$/;
+
 const tokenKeys = ["token", "token_file", "token_command"] as const;
 
 const Profile = z
@@ -14,6 +17,7 @@ const Profile = z
     token: z.string().min(1).optional(),
     token_file: z.string().min(1).optional(),
     token_command: z.string().min(1).optional(),
+    organization: z.string().regex(organizationForm, "an id or a short name of an organization").optional(),
   })
   .refine((profile) => tokenKeys.filter((key) => profile[key] !== undefined).length <= 1, {
     message: `only one of ${tokenKeys.join(", ")}`,

@@ -2,7 +2,14 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { createUsageError } from "../failure.ts";
 import { toSingleLine } from "../render/safe-text.ts";
-import { type ConfigFile, getConfigPath, createConfigError, type Profile, readConfigFile } from "./config-file.ts";
+import {
+  type ConfigFile,
+  getConfigPath,
+  createConfigError,
+  organizationForm,
+  type Profile,
+  readConfigFile,
+} from "./config-file.ts";
 import type { Environment } from "./environment.ts";
 import { createTokenSource, type TokenSource } from "./token-source.ts";
 
@@ -17,6 +24,8 @@ export interface Settings {
   /** Names a server to use instead of the data folder's. */
   readonly url?: string;
   readonly token?: string;
+  /** Selects one of the user's organizations, by id or short name. */
+  readonly organization?: string;
   readonly json: boolean;
 }
 
@@ -24,6 +33,7 @@ export interface GlobalOptions {
   readonly json?: boolean | undefined;
   readonly url?: string | undefined;
   readonly profile?: string | undefined;
+  readonly org?: string | undefined;
 }
 
 /**
@@ -44,6 +54,7 @@ export interface ResolvedSettings {
   readonly profile: SettingValue<string> | undefined;
   readonly url: SettingValue<string> | undefined;
   readonly token: SettingValue<TokenSource | string> | undefined;
+  readonly organization: SettingValue<string> | undefined;
   readonly dataFolder: SettingValue<string>;
 }
 
@@ -61,6 +72,7 @@ export function getResolvedSettings(environment: Environment, options: GlobalOpt
     profile: profile && { value: profile.value.name, source: profile.source },
     url,
     token: getToken(environment, url?.value, profile?.value),
+    organization: getOrganization(environment, options, { url: url?.value, profile: profile?.value }),
     dataFolder: environment.WHARF_DATA
       ? { value: resolve(environment.WHARF_DATA), source: "WHARF_DATA" }
       : { value: getDefaultDataFolder(), source: "default" },
@@ -72,13 +84,14 @@ export function getResolvedSettings(environment: Environment, options: GlobalOpt
  * a server.
  */
 export async function getSettings(environment: Environment, options: GlobalOptions = {}): Promise<Settings> {
-  const { url, token, dataFolder } = getResolvedSettings(environment, options);
+  const { url, token, organization, dataFolder } = getResolvedSettings(environment, options);
   const value = typeof token?.value === "object" ? await token.value.read() : token?.value;
   return {
     ...getLocalSettings(environment, options),
     dataFolder: dataFolder.value,
     ...(url && { url: url.value }),
     ...(value !== undefined && { token: value }),
+    ...(organization && { organization: organization.value }),
   };
 }
 
@@ -137,10 +150,30 @@ function getToken(
 ): ResolvedSettings["token"] {
   const environmentToken = toSetting(environment.WHARF_TOKEN, "WHARF_TOKEN");
   if (environmentToken || !profile || url === undefined) return environmentToken;
-  if (new URL(url).origin !== new URL(profile.url).origin) return undefined;
+  if (!isProfileServer(url, profile)) return undefined;
   const source = createTokenSource(profile.config, profile.name, profile);
   return source && { value: source, source: source.place };
 }
+
+/** A profile's organization is one of the profile's server, like its token. */
+function getOrganization(
+  environment: Environment,
+  options: GlobalOptions,
+  { url, profile }: { readonly url: string | undefined; readonly profile: NamedProfile | undefined },
+): SettingValue<string> | undefined {
+  const setting =
+    (options.org === undefined ? undefined : { value: options.org, source: "--org" }) ??
+    toSetting(environment.WHARF_ORGANIZATION, "WHARF_ORGANIZATION") ??
+    (profile?.organization !== undefined && url !== undefined && isProfileServer(url, profile)
+      ? { value: profile.organization, source: profile.config.locate("organization", profile.name) }
+      : undefined);
+  if (!setting || organizationForm.test(setting.value)) return setting;
+  const reason = `expected the id or the short name of an organization, got '${toSingleLine(setting.value, 60)}'`;
+  throw setting.source === "--org" ? createUsageError(`--org: ${reason}`) : createConfigError(setting.source, reason);
+}
+
+const isProfileServer = (url: string, profile: NamedProfile): boolean =>
+  new URL(url).origin === new URL(profile.url).origin;
 
 /** Colours are for terminals, unless the user disabled them (https://no-color.org). */
 export const isColourEnabled = (environment: Environment, isTty: boolean): boolean =>
