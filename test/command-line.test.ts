@@ -225,6 +225,44 @@ describe("exit codes", () => {
     });
   });
 
+  test("of people, their boards and their tokens", async () => {
+    expect((await run("whoami")).out).toContain("all that the role admin allows");
+    expect(await getExitCode("org create", ["acme", "--title", "Acme"])).toBe(0);
+    expect(await getExitCode("org create", ["acme"])).toEqual(failed);
+    expect((await run("org ls", ["--org", "acme"])).out).toMatch(/^\* +acme +admin +Acme$/m);
+    expect(await getExitCode("whoami", ["--org", "missing"])).toEqual(failed);
+    expect(await getExitCode("user add", ["robot", "--service"])).toBe(0);
+    expect(await getExitCode("user role", ["robot", "viewer"])).toBe(0);
+    expect((await run("user ls")).out).toMatch(/^robot +viewer +program/m);
+    const created = await run("token create", [
+      "ci",
+      "--user",
+      "robot",
+      "--permission",
+      "task:read",
+      "--expires",
+      "9d",
+    ]);
+    expect(created).toMatchObject({ code: 0, out: expect.stringMatching(/^wharf_pat_\S+\n$/) });
+    expect(created.err).toContain("It is not shown again");
+    const { tokens } = parse(await run("token ls", ["--json"]));
+    expect(tokens).toMatchObject([{ name: "ci", username: "robot", permissions: ["task:read"] }]);
+    expect(await getExitCode("token rm", [tokens[0].id.slice(0, 8)])).toBe(0);
+    expect(await getExitCode("token rm", [tokens[0].id])).toEqual(failed);
+    expect(await getExitCode("board create", ["Web shop"])).toBe(0);
+    expect(await getExitCode("board rename", ["Web shop", "Shop"])).toBe(0);
+    expect((await run("board ls")).out).toMatch(/ owner .* Shop$/m);
+    expect(await getExitCode("board share", ["Shop", "robot", "--role", "editor"])).toBe(0);
+    expect((await run("board members", ["Shop"])).out).toMatch(/^robot +editor$/m);
+    expect(await getExitCode("board unshare", ["Shop", "robot"])).toBe(0);
+    expect(parse(await run("task ls", ["--board", "Shop", "--json"])).tasks).toEqual([]);
+    expect(await getExitCode("task ls", ["--board", "missing"])).toEqual(failed);
+    expect(await getExitCode("board rm", ["Shop"])).toBe(0);
+    expect(await getExitCode("board rm", ["Shop"])).toEqual(failed);
+    expect(await getExitCode("user rm", ["robot"])).toBe(0);
+    expect(await getExitCode("user rm", ["robot"])).toEqual(failed);
+  });
+
   test("of runners: the command's own, 124 for a timeout, 130 for Ctrl-C", async () => {
     const created = await run("runner create", ["--json"]);
     const { id } = parse(created);

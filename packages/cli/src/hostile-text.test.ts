@@ -81,6 +81,8 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   "workspace restore": [[id, "--all"]],
   "workspace jobs input": [[id, id, evil]],
+  "user role": [[id, "admin"]],
+  "token create": [[evil], [evil, "--user", id]],
   "budget set": [["5", "--organization"]],
   "limit set": [["5", "--organization"]],
 };

@@ -6,7 +6,7 @@ import { createScript, shells } from "../completion/scripts.ts";
 import { addExamples } from "../help/examples.ts";
 import { toShortId } from "../tasks/tasks.ts";
 
-const kinds = ["task", "runner", "workspace", "agent"] as const;
+const kinds = ["task", "runner", "workspace", "agent", "board", "user", "token"] as const;
 const maxIds = 100;
 /** The limit is short because the user is waiting at a half-typed line. */
 const timeoutMs = 3_000;
@@ -54,5 +54,11 @@ async function getIds(cli: Cli, kind: (typeof kinds)[number]): Promise<string[]>
     return (await client.call(api.listTasks, { query }, { timeoutMs })).tasks.map(({ id }) => toShortId(id));
   if (kind === "runner")
     return (await client.call(runnerApi.listRunners, { query }, { timeoutMs })).runners.map(({ id }) => toShortId(id));
+  // A name of a board may have spaces; the full id is accepted wherever a board is named.
+  if (kind === "board") return (await client.call(api.listBoards, {}, { timeoutMs })).boards.map(({ id }) => id);
+  if (kind === "user")
+    return (await client.call(api.listMembers, {}, { timeoutMs })).users.map(({ username }) => username);
+  if (kind === "token")
+    return (await client.call(api.listAccessTokens, {}, { timeoutMs })).tokens.map(({ id }) => toShortId(id));
   return (await client.call(api.listAgentTypes, {}, { timeoutMs })).agent_types.map(({ name }) => name);
 }

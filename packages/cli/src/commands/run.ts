@@ -22,6 +22,7 @@ import { toSingleLine } from "../render/safe-text.ts";
 import { formatFields } from "../render/table.ts";
 import type { Client } from "../server/client.ts";
 import { getOrStartServer } from "../server/own-server.ts";
+import { getTaskBoardId } from "../tasks/find-board.ts";
 import { toShortId } from "../tasks/tasks.ts";
 import { restartTimeoutMs } from "../turn/await-turn.ts";
 import { getExitCode, exitCodes } from "../turn/outcome.ts";
@@ -34,6 +35,7 @@ const Options = z.object({
   repo: z.string().optional(),
   agent: TaskInput.shape.agent_type,
   branch: TaskInput.shape.branch,
+  board: z.string().optional(),
   policy: PermissionPolicy.optional(),
   title: TaskInput.shape.title.optional(),
   mode: TaskInput.shape.agent_mode,
@@ -57,6 +59,7 @@ export function addRun(program: Command, register: RegisterCommand): void {
     .option("--repo <path or URL>", "repository to work on (default: the repository of this folder)")
     .option("--agent <name>", "agent to use (`wharf agent-types` lists them)")
     .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
+    .option("--board <board>", "board of the task, by name or id (default: your first board)")
     .addOption(
       createPolicyOption(
         "when to ask you first: before edits and commands (ask), before commands (allow-edits), or never (allow-all) (default: ask in a terminal, otherwise allow-edits)",
@@ -129,7 +132,8 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
     ...(options.model !== undefined && { agent_model: options.model }),
   };
   if (options.agent !== undefined) await requireAvailable(client, options.agent, signal);
-  const task = await client.call(api.createTask, { params: { board_id: info.default_board_id }, body }, { signal });
+  const boardId = await getTaskBoardId(client, options.board, signal);
+  const task = await client.call(api.createTask, { params: { board_id: boardId }, body }, { signal });
   const turnId = await sendFirstPrompt({ ...cli, client }, task, { text: what, attachments });
   terminal.err(formatUnsafeWarning(info, terminal.errStyle));
   if (!settings.json) {

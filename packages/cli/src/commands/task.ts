@@ -12,6 +12,7 @@ import { getOptionId, formatQuestion } from "../render/permission.ts";
 import { toSafeText } from "../render/safe-text.ts";
 import { formatTaskTable } from "../render/task.ts";
 import { writeBytes } from "../runner/output.ts";
+import { findBoard, getTaskBoardId } from "../tasks/find-board.ts";
 import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
@@ -26,13 +27,17 @@ const CreateOptions = z.object({
   repo: z.string().optional(),
   agent: TaskInput.shape.agent_type,
   branch: TaskInput.shape.branch,
-  board: z.uuid().optional(),
+  board: z.string().optional(),
   mode: TaskInput.shape.agent_mode,
   model: TaskInput.shape.agent_model,
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
 });
-const ListOptions = z.object({ state: TaskState.optional(), limit: createIntegerSchema({ min: 1, max: 1000 }) });
+const ListOptions = z.object({
+  board: z.string().optional(),
+  state: TaskState.optional(),
+  limit: createIntegerSchema({ min: 1, max: 1000 }),
+});
 const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const PushOptions = z.object({
@@ -64,7 +69,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--repo <path or URL>", "repository to work on")
     .option("--agent <name>", "agent to use")
     .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
-    .option("--board <id>", "board of the task (default: your first board)")
+    .option("--board <board>", "board of the task, by name or id (default: your first board)")
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
@@ -81,6 +86,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
   const ls = group
     .command("ls")
     .description("List tasks, newest first")
+    .option("--board <board>", "list only tasks of this board, by name or id")
     .addOption(createChoiceOption("--state <state>", "list only tasks in this state", TaskState.options))
     .option("--limit <n>", "maximum number of tasks", "30");
   register(addExamples(ls, ["wharf task ls", "wharf task ls --state REVIEW"]), ListOptions, listTasks);
@@ -207,7 +213,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
   const [title = ""] = args;
   const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
   const { repo, agent, branch, board, mode, model, policy, priority } = options;
-  const boardId = board ?? (await client.call(api.serverInfo, {})).default_board_id;
+  const boardId = await getTaskBoardId(client, board);
   const body = {
     title,
     description,
@@ -229,8 +235,12 @@ async function listTasks(
   { client, settings, terminal, look }: Cli,
   { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
-  const { state, limit } = options;
-  const answer = await client.call(api.listTasks, { query: { limit, ...(state && { state }) } });
+  const { board, state, limit } = options;
+  const query = { limit, ...(state && { state }) };
+  const answer =
+    board === undefined
+      ? await client.call(api.listTasks, { query })
+      : await client.call(api.listBoardTasks, { params: { board_id: (await findBoard(client, board)).id }, query });
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.tasks.length === 0)
     return terminal.err('There are no tasks. Start one with `wharf run "<prompt>" --repo .`.\n');

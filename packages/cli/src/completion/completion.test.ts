@@ -67,7 +67,7 @@ describe("completion in bash", () => {
     [["--url", "task", "runner", "create", "--tier", "s"], ["small"]],
     [
       ["completion", "ids", ""],
-      ["task", "runner", "workspace", "agent"],
+      ["task", "runner", "workspace", "agent", "board", "user", "token"],
     ],
     [
       ["task", "show", ""],
@@ -87,6 +87,17 @@ describe("completion in bash", () => {
       ["agent-types", "rm", ""],
       ["agent-1111", "agent-2222"],
     ],
+    [["token", "create", "x", "--permission", "usage:"], ["usage:read"]],
+    [["token", "create", "x", "--user", "user-1"], ["user-1111"]],
+    [["token", "rm", "token-1"], ["token-1111"]],
+    [["task", "create", "x", "--board", "board-1"], ["board-1111"]],
+    [
+      ["board", "share", ""],
+      ["board-1111", "board-2222"],
+    ],
+    [["board", "share", "board-1111", "user-1"], ["user-1111"]],
+    [["board", "create", ""], []],
+    [["user", "role", "ada", "ad"], ["admin"]],
     [["run", "--file", "no"], ["notes.txt"]],
     [["runner", "cp", "no"], ["notes.txt"]],
     [["workspace", "cp", "no"], ["notes.txt"]],

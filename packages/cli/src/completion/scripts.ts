@@ -12,7 +12,7 @@ export type Shell = (typeof shells)[number];
 const engine = String.raw`_wharf_print() {
   case "$1" in
     @file) echo @file ;;
-    @task|@runner|@workspace|@agent) wharf completion ids "${"$"}{1#@}" < /dev/null 2> /dev/null ;;
+    @task|@runner|@workspace|@agent|@board|@user|@token) wharf completion ids "${"$"}{1#@}" < /dev/null 2> /dev/null ;;
     @*) ;;
     ?*) printf '%s\n' "$1" | tr ' ' '\n' ;;
   esac

@@ -7,6 +7,9 @@ const idKinds: Readonly<Record<string, string>> = {
   runner: "@runner",
   runners: "@runner",
   workspace: "@workspace",
+  board: "@board",
+  user: "@user",
+  token: "@token",
 };
 
 /**
@@ -74,6 +77,8 @@ const getFlags = ({ long, short }: Option): string[] =>
 function getOptionValue({ argChoices, flags, long }: Option): string {
   if (argChoices) return argChoices.join(" ");
   if (long === "--agent") return "@agent";
+  if (long === "--board") return "@board";
+  if (flags.includes("<username>")) return "@user";
   return /<(?:file|path)\b[^=>]*>/.test(flags) ? "@file" : anything;
 }
 
@@ -82,7 +87,7 @@ function getArgumentValue(argument: Argument, path: string): string {
   if (argument.argChoices) return argument.argChoices.join(" ");
   if (name === "command") return "@words";
   if (path === "runner cp" || path === "workspace cp") return "@file";
-  if (name === "name" && path !== "agent-types add") return "@agent";
+  if (name === "name" && path.startsWith("agent-types ") && path !== "agent-types add") return "@agent";
   return idKinds[name] ?? anything;
 }
 

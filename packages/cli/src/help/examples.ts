@@ -12,3 +12,7 @@ export const createRunnerArgument = (): Argument =>
 
 export const createWorkspaceArgument = (): Argument =>
   new Argument("<workspace>", "id of a task or a runner, or its first 8 or more characters");
+export const createUserArgument = (): Argument => new Argument("<user>", "name of the user, or their id");
+
+export const createBoardArgument = (): Argument =>
+  new Argument("<board>", "name of the board, its id, or the first 8 or more characters of the id");

@@ -25,6 +25,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   kind: "task",
   amount: "5",
   turns: "5",
+  role: "admin",
 };
 const neededOptions: Readonly<Record<string, readonly string[]>> = {
   run: ["--repo", "/"],

@@ -16,7 +16,7 @@ const typed = (...line: string[]) => runCommandLine(line, { folder });
 
 const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
 /** These values stand in for a command's arguments, by name. */
-const goodArguments: Readonly<Record<string, string>> = { command: "true", text: "hello", amount: "5" };
+const goodArguments: Readonly<Record<string, string>> = { command: "true", text: "hello", amount: "5", role: "admin" };
 const long = "x".repeat(200_001);
 
 /** Free text accepts every value, or only the server can validate it. */
@@ -39,6 +39,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--repo": free,
     "--agent": [long, "at most 100 characters"],
     "--branch": ["-x", "a branch name: letters, digits, . _ / -"],
+    "--board": free,
     "--policy": ["perhaps", "one of ask, allow-edits, allow-all"],
     "--title": ["", "at least 1 character"],
     "--mode": ["", "at least 1 character"],
@@ -52,14 +53,18 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--repo": free,
     "--agent": [long, "at most 100 characters"],
     "--branch": ["a b", "a branch name: letters, digits, . _ / -"],
-    "--board": ["first", "a full id (a UUID)"],
+    "--board": free,
     "--mode": ["", "at least 1 character"],
     "--model": ["", "at least 1 character"],
     "--priority": ["high", "a whole number from 0 to 10"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
   },
   "task push": { "--allow-secret": ["abc", "fingerprints of 16 hexadecimal digits, separated by commas"] },
-  "task ls": { "--state": ["LOST", "one of TODO, "], "--limit": ["abc", "a whole number from 1 to 1000"] },
+  "task ls": {
+    "--board": free,
+    "--state": ["LOST", "one of TODO, "],
+    "--limit": ["abc", "a whole number from 1 to 1000"],
+  },
   usage: {
     "--by": ["year", "one of hour, "],
     "--task": free,
@@ -122,6 +127,15 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "queue pause": { "--reason": ["x".repeat(2001), "at most 2000 characters"] },
   "limit set": { "--board": ["first", "a full id (a UUID)"], "--user": ["", "at least 1 character"] },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
+  "board create": { "--description": [long, "at most 10000 characters"] },
+  "board share": { "--role": ["guest", "one of viewer, editor, owner"] },
+  "org create": { "--title": ["", "at least 1 character"] },
+  "user add": { "--role": ["owner", "one of viewer, member, admin"], "--email": ["ada", "an e-mail address"] },
+  "token create": {
+    "--permission": ["task:fly", "one of server:read, "],
+    "--expires": ["tomorrow", "days from 1d to 3650d"],
+    "--user": ["", "at least 1 character"],
+  },
   "agent-types add": agentTypeOptions,
   "agent-types set": agentTypeOptions,
 };

@@ -45,11 +45,17 @@ function parsePair(text: string): [string, string] {
 }
 
 /** Creates an option that may be repeated. Its value is the list of all values. */
-export const createListOption = (flags: string, description: string): Option =>
-  new Option(flags, `${description} (repeatable)`).argParser((value, values: readonly string[] | undefined) => [
+export function createListOption(
+  flags: string,
+  description: string,
+  { choices }: { readonly choices?: readonly string[] } = {},
+): Option {
+  const option = new Option(flags, `${description} (repeatable)`);
+  return (choices ? option.choices(choices) : option).argParser((value, values: readonly string[] | undefined) => [
     ...(values ?? []),
     value,
   ]);
+}
 
 /**
  * Parses a command's options; the error for an invalid value names the option and its accepted

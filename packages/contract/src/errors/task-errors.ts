@@ -43,7 +43,7 @@ export const taskErrors: Catalogue<TaskErrors> = {
     http: 404,
     grpc: "NOT_FOUND",
     message: ({ id }) => `There is no board '${id}'.`,
-    next: () => "Check the id: `GET /api/v1/boards` lists your boards.",
+    next: () => "List your boards with `wharf board ls`.",
   },
   board_is_default: {
     http: 409,

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
+import { BoardRole } from "../permissions.ts";
 
 export const Board = z.object({
   id: z.uuid(),
   name: z.string(),
   description: z.string(),
   owner_id: z.uuid(),
+  role: BoardRole.describe("your role on the board"),
   created_at: z.string(),
   updated_at: z.string(),
 });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { WharfError } from "@wharf/contract";
-import { and, asc, eq } from "drizzle-orm";
+import { type BoardRole, WharfError } from "@wharf/contract";
+import { and, asc, eq, getTableColumns } from "drizzle-orm";
 import {
   isVisibleBoard,
   requireBoardPermission,
@@ -11,7 +11,8 @@ import {
 import { type Database, omitUndefined, schema } from "../store/index.ts";
 
 const { board_members, boards } = schema;
-export type BoardRow = typeof boards.$inferSelect;
+/** A board with the caller's role on it. */
+export type BoardRow = typeof boards.$inferSelect & { readonly role: BoardRole };
 
 /** Boards, as far as a scope sees them. */
 export class Boards {
@@ -32,12 +33,16 @@ export class Boards {
         .values({ id: randomUUID(), owner_id: user_id, organization_id, ...input })
         .returning();
       await tx.insert(board_members).values({ board_id: row!.id, user_id, role: "owner" });
-      return row!;
+      return { ...row!, role: "owner" };
     });
   }
 
   list(scope: VisibilityScope): Promise<BoardRow[]> {
-    return this.#db.select().from(boards).where(isVisibleBoard(scope)).orderBy(asc(boards.created_at));
+    return this.#db
+      .select({ ...getTableColumns(boards), role: selectBoardRole(scope) })
+      .from(boards)
+      .where(isVisibleBoard(scope))
+      .orderBy(asc(boards.created_at));
   }
 
   async get(scope: Scope, id: string): Promise<BoardRow> {
@@ -47,7 +52,7 @@ export class Boards {
       .where(and(eq(boards.id, id), isVisibleBoard(scope)));
     if (!row) throw new WharfError("board_not_found", { id });
     requireBoardPermission(scope, row.role);
-    return row.board;
+    return { ...row.board, role: row.role };
   }
 
   async update(
@@ -55,12 +60,12 @@ export class Boards {
     id: string,
     change: { name?: string | undefined; description?: string | undefined },
   ): Promise<BoardRow> {
-    await this.get(scope, id);
+    const { role } = await this.get(scope, id);
     const [row] = await this.#db
       .update(boards)
       .set({ ...omitUndefined(change), updated_at: new Date() })
       .where(eq(boards.id, id))
       .returning();
-    return row!;
+    return { ...row!, role };
   }
 }

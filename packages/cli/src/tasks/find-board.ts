@@ -1,0 +1,33 @@
+import { api, type Board, WharfError } from "@wharf/contract";
+import { createUsageError } from "../failure.ts";
+import { toSingleLine } from "../render/safe-text.ts";
+import type { Client } from "../server/client.ts";
+
+/** The fewest characters of an id that name a board. */
+const minIdLength = 8;
+
+/** Finds a board by its name, its id or the beginning of its id. */
+export async function findBoard(client: Client, name: string): Promise<Board> {
+  const { boards } = await client.call(api.listBoards, {});
+  const named = boards.filter((board) => board.name === name);
+  const matches =
+    named.length > 0
+      ? named
+      : boards.filter(({ id }) => name.length >= minIdLength && id.startsWith(name.toLowerCase()));
+  const [board, another] = matches;
+  if (!board) throw new WharfError("board_not_found", { id: name });
+  if (!another) return board;
+  if (named.length === 0) throw new WharfError("ambiguous_id", { what: "board", id: name });
+  throw createUsageError(
+    `several boards have the name '${toSingleLine(name, 60)}'; give an id that \`wharf board ls\` shows`,
+  );
+}
+
+/** Returns the board of a new task: the named one, or else the oldest that the user may change. */
+export async function getTaskBoardId(client: Client, name: string | undefined, signal?: AbortSignal): Promise<string> {
+  if (name !== undefined) return (await findBoard(client, name)).id;
+  const { boards } = await client.call(api.listBoards, {}, signal ? { signal } : {});
+  const board = boards.find(({ role }) => role !== "viewer") ?? boards[0];
+  if (board) return board.id;
+  throw createUsageError("no board is shared with you; create one with `wharf board create <name>`");
+}
