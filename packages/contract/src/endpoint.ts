@@ -34,9 +34,9 @@ export interface Endpoint {
 }
 
 /**
- * `always`: each request that was allowed, with its result, and those that were not; `begun`: also
- * before it acts, because it acts outside the database; `counted`: how many there were, with the
- * first one at once; `denied`: only those that were not allowed.
+ * `always`: each request that was allowed, with its result, and those that were not. `begun`: also
+ * before it acts, because it acts outside the database. `counted`: their number, and the first one
+ * at once. `denied`: only those that were not allowed.
  */
 export type AuditPolicy = "always" | "begun" | "counted" | "denied";
 

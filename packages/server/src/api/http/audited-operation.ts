@@ -37,7 +37,7 @@ export function findOperation({ method, routeOptions }: FastifyRequest): Audited
 
 type Target = NonNullable<AuditRecord["target"]>;
 
-/** Returns what a request acts on: what its path names last as an id, such as a task. */
+/** Returns what a request acts on: what its path names first by an id, such as a task. */
 export function getTarget(params: unknown): Target | undefined {
   const [entry] = Object.entries(toStrings(params));
   return entry && { kind: getKind(entry[0]), id: entry[1] };
