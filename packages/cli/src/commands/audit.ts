@@ -60,7 +60,7 @@ export function addAudit(program: Command, register: RegisterCommand): void {
   register(addExamples(verify, verifyLines), VerifyOptions, verifyEntries);
   const prune = group
     .command("prune")
-    .requiredOption("--before <time>", "remove entries before this day or time (UTC)")
+    .option("--before <time>", "remove entries before this day or time (UTC)")
     .summary("Remove old entries")
     .description("Remove the entries before a time. The log records this, and stays verifiable from there on.");
   register(addExamples(prune, ["wharf audit prune --before 2025-01-01"]), PruneOptions, pruneEntries);

@@ -46,16 +46,18 @@ export function createExecCommand(group: Command, place: "runner" | "workspace",
 interface ExecCall {
   readonly words: readonly string[];
   readonly options: ExecOptions;
-  readonly commands: RemoteCommands;
+  /** Finds the place; called when the command line is complete. */
+  readonly findCommands: () => Promise<RemoteCommands>;
 }
 
 /** Runs a command, shows its output and returns its exit code. */
-export async function showExec(cli: Cli, { words, options, commands }: ExecCall): Promise<number> {
+export async function showExec(cli: Cli, { words, options, findCommands }: ExecCall): Promise<number> {
   const { settings, terminal } = cli;
   if ((options.file === undefined) === (words.length === 0))
     throw createUsageError("give either a command or a file with --file <path>");
   const script = await readPromptText(cli, { text: undefined, file: options.file, max: maxCommandLength });
   const command = script ?? toShellLine(words);
+  const commands = await findCommands();
   using interrupts = new CommandInterrupts();
   const input = {
     command,

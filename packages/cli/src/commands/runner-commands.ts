@@ -63,7 +63,8 @@ export function addRunnerCommands(group: Command, register: RegisterCommand): vo
 
 async function execCommand(cli: Cli, { args, options }: CommandLineInput<ExecOptions>): Promise<number> {
   const [runnerId = "", ...words] = args;
-  return showExec(cli, { words, options, commands: createRunnerCommands(cli.client, runnerId) });
+  const findCommands = async () => createRunnerCommands(cli.client, runnerId);
+  return showExec(cli, { words, options, findCommands });
 }
 
 async function attachTerminal(

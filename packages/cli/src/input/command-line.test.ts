@@ -21,6 +21,14 @@ const long = "x".repeat(200_001);
 
 /** Free text accepts every value, or only the server can validate it. */
 const free = Symbol("free text");
+const auditFilters = {
+  "--actor": free,
+  "--action": free,
+  "--target": free,
+  "--result": ["fine", "one of "],
+  "--from": ["soon", "a date such as 2026-01-31"],
+  "--to": ["soon", "a date such as 2026-01-31"],
+} as const;
 const agentTypeOptions = {
   "--protocol": ["http", "one of acp, json-lines, text"],
   "--env": ["A", "NAME=VALUE"],
@@ -136,6 +144,55 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--expires": ["tomorrow", "days from 1d to 3650d"],
     "--user": ["", "at least 1 character"],
   },
+  "audit ls": { ...auditFilters, "--limit": ["0", "a whole number from 1 to 1000"] },
+  "audit export": auditFilters,
+  "audit verify": { "--anchor": free, "--file": free },
+  "audit prune": { "--before": ["soon", "a date such as 2026-01-31"] },
+  "workspace branches": { "--limit": ["0", "a whole number from 1 to 1000"] },
+  "workspace cat": {
+    "--lines": ["x", "a line or a range of lines"],
+    "--offset": ["-1", "a whole number, 0 or more"],
+    "--length": ["-1", "a whole number, 0 or more"],
+  },
+  "workspace commit": { "--message": free },
+  "workspace diff": { "--base": free, "--head": free, "--path": free },
+  "workspace exec": {
+    "--workdir": ["x".repeat(5000), "at most 4096 characters"],
+    "--timeout": ["0", "a number from 0.001 to 86400"],
+    "--env": ["=x", "NAME=VALUE"],
+    "--shell": ["", "at least 1 character"],
+    "--file": ["no-such-file", "a readable file"],
+  },
+  "workspace find": { "--path": free, "--limit": ["0", "a whole number from 1 to 1000"] },
+  "workspace grep": {
+    "--path": free,
+    "--include": free,
+    "--exclude": free,
+    "--context": ["-1", "a whole number"],
+    "--limit": ["0", "a whole number from 1 to 1000"],
+  },
+  "workspace jobs start": {
+    "--workdir": ["x".repeat(5000), "at most 4096 characters"],
+    "--timeout": ["0", "a number from 0.001 to 86400"],
+    "--env": ["=x", "NAME=VALUE"],
+    "--shell": ["", "at least 1 character"],
+  },
+  "workspace jobs output": { "--after": ["-1", "a whole number, 0 or more"] },
+  "workspace jobs kill": { "--signal": ["SIGNONE", "one of SIG"] },
+  "workspace log": {
+    "--path": free,
+    "--limit": ["0", "a whole number from 1 to 1000"],
+    "--skip": ["-1", "a whole number"],
+  },
+  "workspace replace": { "--old": ["", "at least 1 character"], "--new": free, "--if-match": free },
+  "workspace restore": { "--from": free },
+  "workspace rm": { "--if-match": free },
+  "workspace show": { "--path": free },
+  "workspace tree": {
+    "--depth": ["0", "a whole number from 1 to 128"],
+    "--limit": ["0", "a whole number from 1 to 100000"],
+  },
+  "workspace write": { "--file": free, "--if-match": free },
   "agent-types add": agentTypeOptions,
   "agent-types set": agentTypeOptions,
 };
@@ -235,11 +292,11 @@ describe("a command line that commander refuses", () => {
     "shows the help of `%s`, or lists its commands to programs",
     async (path, group) => {
       const names = group.commands.map((command) => command.name());
-      const { code, out, err } = await typed(path);
+      const { code, out, err } = await typed(...path.split(" "));
       expect({ code, out }).toEqual({ code: 2, out: "" });
       for (const name of names) expect(err).toContain(name);
       expect(err).toContain(`Usage: wharf ${path}`);
-      const told = JSON.parse((await typed(path, "--json")).err);
+      const told = JSON.parse((await typed(...path.split(" "), "--json")).err);
       expect(told.detail).toBe(`name a command of \`wharf ${path} …\`: ${names.join(", ")}`);
     },
   );

@@ -32,21 +32,21 @@ export interface RemoteCommands {
 /** A command may take its time to read. */
 export const inputTimeoutMs = 86_400_000;
 
-export function createRunnerCommands(client: Client, runner_id: string): RemoteCommands {
+export function createRunnerCommands(client: Client, runnerId: string): RemoteCommands {
   return {
-    id: runner_id,
+    id: runnerId,
     start: (body, signal) =>
-      requestStream(client.locate, runnerApi.execRunner, { params: { runner_id }, body }, { signal }),
-    interrupt: (command_id, signal) =>
+      requestStream(client.locate, runnerApi.execRunner, { params: { runner_id: runnerId }, body }, { signal }),
+    interrupt: (commandId, signal) =>
       client.call(
         runnerApi.killRunnerCommand,
-        { params: { runner_id, command_id }, body: { signal: "SIGINT" } },
+        { params: { runner_id: runnerId, command_id: commandId }, body: { signal: "SIGINT" } },
         { signal },
       ),
-    sendInput: (command_id, body, signal) =>
+    sendInput: (commandId, body, signal) =>
       client.call(
         runnerApi.writeRunnerCommand,
-        { params: { runner_id, command_id }, body },
+        { params: { runner_id: runnerId, command_id: commandId }, body },
         { signal, timeoutMs: inputTimeoutMs },
       ),
   };

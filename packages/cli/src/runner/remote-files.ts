@@ -20,11 +20,11 @@ export interface RemoteFiles {
   unpackFolder(path: string, content: FileUpload): Promise<StreamedAnswer>;
 }
 
-export function createRunnerFiles(client: Client, runner_id: string, signal: AbortSignal): RemoteFiles {
+export function createRunnerFiles(client: Client, runnerId: string, signal: AbortSignal): RemoteFiles {
   const { locate } = client;
-  const params = { runner_id };
+  const params = { runner_id: runnerId };
   return {
-    id: runner_id,
+    id: runnerId,
     getStats: (path) => client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal }),
     download: (path) => requestStream(locate, runnerApi.downloadRunnerFile, { params, query: { path } }, { signal }),
     upload: (query, content) =>

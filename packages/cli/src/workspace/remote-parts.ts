@@ -22,9 +22,13 @@ export function createWorkspaceCommands(workspace: Workspace): RemoteCommands {
   return {
     id: workspace.id,
     start: (body, signal) => workspace.stream(routes.exec, { body }, { signal }),
-    interrupt: (command_id, signal) =>
-      workspace.call(routes.killCommand, { params: { command_id }, body: { signal: "SIGINT" } }, { signal }),
-    sendInput: (command_id, body, signal) =>
-      workspace.call(routes.writeCommand, { params: { command_id }, body }, { signal, timeoutMs: inputTimeoutMs }),
+    interrupt: (commandId, signal) =>
+      workspace.call(routes.killCommand, { params: { command_id: commandId }, body: { signal: "SIGINT" } }, { signal }),
+    sendInput: (commandId, body, signal) =>
+      workspace.call(
+        routes.writeCommand,
+        { params: { command_id: commandId }, body },
+        { signal, timeoutMs: inputTimeoutMs },
+      ),
   };
 }

@@ -71,8 +71,8 @@ export function addContentCommands(group: Command, register: RegisterCommand): v
     .description("Replace a text in a file. A text that occurs more than once is refused without --all.")
     .addArgument(createWorkspaceArgument())
     .argument("<path>", "file, relative to the workspace")
-    .requiredOption("--old <text>", "text to replace")
-    .requiredOption("--new <text>", "text to put in its place")
+    .option("--old <text>", "text to replace")
+    .option("--new <text>", "text to put in its place")
     .option("--all", "replace every occurrence")
     .option(ifMatchFlags, ifMatchHelp);
   const replaceLines = ["wharf workspace replace 1f2e3d4c config.json --old 4000 --new 4001"];

@@ -187,7 +187,7 @@ const killJob: WorkspaceAction<z.infer<typeof KillOptions>> = async (cli, worksp
 };
 
 const removeJob: WorkspaceAction<unknown> = async ({ settings, terminal }, workspace, { args }) => {
-  const command_id = await findJob(workspace, args[0] ?? "");
-  await workspace.call(workspace.routes.removeCommand, { params: { command_id } });
-  terminal.out(settings.json ? toJsonLine({ deleted: command_id }) : `Deleted ${toShortId(command_id)}.\n`);
+  const jobId = await findJob(workspace, args[0] ?? "");
+  await workspace.call(workspace.routes.removeCommand, { params: { command_id: jobId } });
+  terminal.out(settings.json ? toJsonLine({ deleted: jobId }) : `Deleted ${toShortId(jobId)}.\n`);
 };

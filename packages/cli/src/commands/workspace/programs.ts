@@ -23,9 +23,12 @@ export function addProgramCommands(group: Command, register: RegisterCommand): v
 
 async function runInWorkspace(cli: Cli, { args, options }: CommandLineInput<ExecOptions>): Promise<number> {
   const [id = "", ...words] = args;
-  // The command's own interrupts replace those of other commands.
-  const workspace = await findWorkspace(cli.client, id, new AbortController().signal);
-  return showExec(cli, { words, options, commands: createWorkspaceCommands(workspace) });
+  const findCommands = async () => {
+    // The command's own interrupts replace those of other commands.
+    const workspace = await findWorkspace(cli.client, id, new AbortController().signal);
+    return createWorkspaceCommands(workspace);
+  };
+  return showExec(cli, { words, options, findCommands });
 }
 
 const watchFiles: WorkspaceAction<unknown> = async ({ settings, terminal }, workspace) => {
