@@ -299,11 +299,30 @@ describe("each route accepts and refuses as the contract says", () => {
       const headers = toHeaders(personas.get(name)!.token);
       for (const [routeName, route] of Object.entries<ServerEndpoint>(routes)) {
         if (route.method !== "GET" || route.path.includes(":")) continue;
+        // It contains what these people tried.
+        if (route.path.startsWith(api.listAuditEntries.path)) continue;
         const { text } = await send(route, { query: queries[routeName as keyof typeof routes] ?? {} }, headers);
         for (const secret of [...Object.values(ids), "secret"])
           expect([routeName, text.includes(secret)]).toEqual([routeName, false]);
       }
     }
+  });
+
+  test("admins find the entries of their organization in the audit log, and of no other one", async () => {
+    const readActors = async (name: string) => {
+      const { text } = await send(
+        api.listAuditEntries,
+        { query: { limit: "1000" } },
+        toHeaders(personas.get(name)!.token),
+      );
+      return api.listAuditEntries.response
+        .parse(JSON.parse(text))
+        .entries.map(({ organization_id }) => organization_id);
+    };
+    const [own, other] = [await readActors("admin"), await readActors("admin of another organization")];
+    expect([new Set(own).size, new Set(other).size]).toEqual([1, 1]);
+    expect(own[0]).not.toBe(other[0]);
+    expect(new Set(await readActors("owner")).size).toBeGreaterThan(2);
   });
 
   test("every route that needs a body has one here", () => {

@@ -64,7 +64,7 @@ export async function createApi({
   auditRequests(app, {
     audit: modules.audit,
     isRecordedElsewhere: ({ raw }) => modules.peers?.findForwardedAddress(raw) !== undefined,
-    findFullId: (kind, id) => modules.auditReader.findFullId(kind, id),
+    findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
   app.addHook("onRequest", async (request, reply) => {
     void reply.header("x-content-type-options", "nosniff");

@@ -40,9 +40,9 @@ export class AuditReader {
     }
   }
 
-  /** Returns the full form of a shortened id. */
-  findFullId(kind: string, id: string): Promise<string> {
-    return findFullId(this.#db, kind, id);
+  /** Returns the full form of a shortened id, if it belongs to the organisation. */
+  findFullId(kind: string, id: string, organizationId: string): Promise<string> {
+    return findFullId(this.#db, { kind, id, organizationId });
   }
 
   verify(anchor?: AuditAnchor): AsyncGenerator<AuditVerificationLine, void, undefined> {

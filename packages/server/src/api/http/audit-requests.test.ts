@@ -69,6 +69,15 @@ test("an act is in the audit log when its answer arrives: who, what, when, from 
   ]);
 });
 
+test("an entry completes ids of its organization only", async () => {
+  const { id } = await f.newTask();
+  const { organization_id } = f.owner;
+  expect(await reader().findFullId("task", id.slice(0, 8), organization_id)).toBe(id);
+  expect(await reader().findFullId("task", id.slice(0, 8), crypto.randomUUID())).toBe(id.slice(0, 8));
+  for (const kind of ["agent", "runner", "board"])
+    expect(await reader().findFullId(kind, id.slice(0, 8), organization_id)).toBe(id.slice(0, 8));
+});
+
 test("an act that failed is recorded with its error, and a request that reads is not", async () => {
   const before = (await readNewest())[0]?.sequence ?? 0;
   expect((await send("GET", "/api/v1/boards")).status).toBe(200);

@@ -23,8 +23,8 @@ export interface AuditOptions {
   readonly audit: Pick<AuditLog, "count" | "record" | "requireRoom">;
   /** Whether another server of the installation has forwarded a request and records it. */
   readonly isRecordedElsewhere: (request: FastifyRequest) => boolean;
-  /** Returns the full form of a shortened id. */
-  readonly findFullId: (kind: string, id: string) => Promise<string>;
+  /** Returns the full form of a shortened id, if it belongs to the organisation. */
+  readonly findFullId: (kind: string, id: string, organizationId: string) => Promise<string>;
 }
 
 /**
@@ -46,7 +46,9 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
     if (operation.policy === "denied" || isRecordedElsewhere(request)) return;
     audit.requireRoom();
     const target = getTarget(request.params);
-    if (target?.id !== undefined) request.auditTarget = { ...target, id: await findFullId(target.kind, target.id) };
+    const organizationId = request.caller?.organization_id;
+    if (target?.id !== undefined && organizationId !== undefined)
+      request.auditTarget = { ...target, id: await findFullId(target.kind, target.id, organizationId) };
     if (operation.policy === "begun") await audit.record(createRecord(request, operation, "begun"));
     request.auditState = "allowed";
   });
