@@ -1,9 +1,10 @@
 import { pino } from "pino";
-import { AccessTokens, Authenticator, Members, Organizations } from "../src/access/index.ts";
+import { AccessTokens, AccessWatch, Authenticator, Members, Organizations } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
 import { createApi } from "../src/api/index.ts";
 import { AuditReader } from "../src/audit/index.ts";
 import { Queue, RunQueries } from "../src/runs/index.ts";
+import { Wakeup } from "../src/store/index.ts";
 import { BoardMembers, Boards } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
 
@@ -45,10 +46,12 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
     ...more,
   };
+  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner });
   const app = await createApi({
     logger: pino({ level: "silent" }),
     guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
-    authenticator: new Authenticator({ db: f.db, ownerToken: token, owner: f.owner }),
+    authenticator,
+    accessWatch: new AccessWatch({ authenticator, wakeup: new Wakeup() }),
     modules: modules as Modules,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });

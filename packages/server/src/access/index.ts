@@ -2,6 +2,7 @@
  * Access: who sends a request, and what the request may see and do; and the values that a data
  * folder keeps for its server.
  */
+export { AccessWatch, accessWakeup, type AccessUse, type AccessTime } from "./access-watch.ts";
 export { ensureOwner, type Owner } from "./access.ts";
 export { AccessTokens } from "./access-tokens.ts";
 export { Authenticator } from "./authenticator.ts";

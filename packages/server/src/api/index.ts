@@ -2,11 +2,12 @@
 import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { z } from "zod";
-import { type Authenticator, createScope } from "../access/index.ts";
+import { type AccessWatch, type Authenticator, createScope } from "../access/index.ts";
 import { auditRequests } from "./http/audit-requests.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
+import { watchLastingRequests } from "./http/watched-request.ts";
 import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
@@ -22,6 +23,7 @@ const maxBodyBytes = 1 << 20;
 export interface ApiOptions {
   readonly guard: GuardOptions;
   readonly authenticator: Authenticator;
+  readonly accessWatch: AccessWatch;
   readonly modules: ApiModules & WorkspaceModules;
   readonly logger: FastifyBaseLogger;
 }
@@ -30,6 +32,7 @@ export interface ApiOptions {
 export async function createApi({
   guard: guardOptions,
   authenticator,
+  accessWatch,
   modules,
   logger,
 }: ApiOptions): Promise<FastifyInstance> {
@@ -71,9 +74,11 @@ export async function createApi({
     guard.check(request.raw);
     const { needs = "token" } = request.routeOptions.config;
     if (needs === "nothing") return;
+    request.accessTime = accessWatch.time;
     request.caller = await authenticator.authenticate(request.headers);
     request.scope = createScope(request.caller, needs);
   });
+  watchLastingRequests(app, { accessWatch, modules });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
       { method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
@@ -88,6 +93,7 @@ export async function createApi({
   const streams = new Streams(app.server, {
     guard,
     authenticator,
+    accessWatch,
     logger,
     log: modules.log,
     tasks: modules.tasks,

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { AccessTokens, Authenticator, Members, Organizations } from "../access/index.ts";
+import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organizations } from "../access/index.ts";
 import { createApi, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
@@ -37,11 +37,16 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
   const allowedHosts = [...config.allowedHosts, ...advertised];
   const boards = new Boards(db);
-  const onAccessChange = () => wakeup.poke("access");
+  const onAccessChange = () => wakeup.poke(accessWakeup);
+  const authenticator = new Authenticator({ db, ownerToken: token, owner });
+  const accessWatch = new AccessWatch({ authenticator, wakeup });
+  accessWatch.start();
+  parts.defer(() => accessWatch.stop());
   const app = await createApi({
     logger,
     guard: { host: config.host, allowedHosts },
-    authenticator: new Authenticator({ db, ownerToken: token, owner }),
+    authenticator,
+    accessWatch,
     modules: {
       boards,
       boardMembers: new BoardMembers(db, boards, onAccessChange),

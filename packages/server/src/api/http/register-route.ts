@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { Caller, Scope } from "../../access/index.ts";
+import type { AccessTime, Caller, Scope } from "../../access/index.ts";
 import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -28,12 +28,16 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** What the route needs; without it, any valid token. */
     needs?: RouteNeed;
+    /** Whether a request may last, so that it ends when its sender loses access. */
+    isWatched?: boolean;
   }
   interface FastifyRequest {
     /** The sender, also of a request that its scope refuses. */
     caller?: Caller;
     /** Absent for a route that needs nothing. */
     scope: Scope;
+    /** The time before the sender was authenticated, for `AccessWatch`. */
+    accessTime: AccessTime;
   }
 }
 

@@ -93,7 +93,7 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
     return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", ...request });
   });
   app.route({
-    ...toRouteOptions(runnerApi.execRunnerOnce),
+    ...toWatchedOptions(runnerApi.execRunnerOnce),
     handler: async (request, reply) => {
       const { scope, params, body } = toEndpointCall<typeof runnerApi.execRunnerOnce>(request);
       const runner = await getReadyRunner(modules, scope, params.runner_id);
@@ -245,14 +245,15 @@ function registerStream<E extends ServerEndpoint>(
   handler: (call: StreamedCall<E>) => Promise<FastifyReply>,
 ): void {
   app.route({
-    ...toRouteOptions(route),
+    ...toWatchedOptions(route),
     handler: (request, reply) => handler({ ...toEndpointCall<E>(request), request, reply }),
   });
 }
 
-function toRouteOptions({ method, path, params, query, body, needs }: ServerEndpoint) {
+/** The options of a route whose requests may last. */
+function toWatchedOptions({ method, path, params, query, body, needs }: ServerEndpoint) {
   const parts = { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) };
-  return { method, url: path, schema: parts, config: { needs } };
+  return { method, url: path, schema: parts, config: { needs, isWatched: true } };
 }
 
 /**

@@ -7,7 +7,8 @@ import { Problem, RemoteError } from "@wharf/contract";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { fixture } from "../../../test/fixture.ts";
-import { Authenticator } from "../../access/index.ts";
+import { AccessWatch, Authenticator } from "../../access/index.ts";
+import { Wakeup } from "../../store/index.ts";
 import { Guard } from "../http/guard.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
 import { formatRefusal } from "./upgrades.ts";
@@ -20,10 +21,13 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const f = await fixture();
   const server = createServer();
   const failures: unknown[] = [];
+  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner });
+  const accessWatch = new AccessWatch({ authenticator, wakeup: new Wakeup() });
   const streams = new Streams(server, {
     audit: f.audit,
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
-    authenticator: new Authenticator({ db: f.db, ownerToken: token, owner: f.owner }),
+    authenticator,
+    accessWatch,
     logger: { error: (failure: unknown) => void failures.push(failure) },
     log: f.log,
     tasks: f.tasks,
@@ -130,7 +134,8 @@ describe("an upgrade", () => {
           preparing.resolve();
           await goOn.promise;
         }
-        return { start: () => started++, [Symbol.asyncDispose]: async () => disposed.resolve() };
+        const access = { subject: "", check: async () => undefined, onWithdrawn: () => undefined };
+        return { access, start: () => started++, [Symbol.asyncDispose]: async () => disposed.resolve() };
       },
     });
     expect(await s.refusal("/fast", { "sec-websocket-protocol": "a,,b" })).toMatchObject({

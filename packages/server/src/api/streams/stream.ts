@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { sockets, StreamControl, streamControlNeed, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
-import { type Authenticator, type Caller, createScope, type Scope } from "../../access/index.ts";
+import { type AccessWatch, type Authenticator, type Caller, createScope } from "../../access/index.ts";
 import { followTaskLog, type Log } from "../../events/index.ts";
 import type { RunCommands } from "../../runs/index.ts";
 import { parseJson } from "../../std/json.ts";
@@ -20,6 +20,7 @@ export interface StreamOptions {
   readonly audit: UpgradeOptions["audit"];
   readonly guard: Guard;
   readonly authenticator: Authenticator;
+  readonly accessWatch: AccessWatch;
   readonly logger: FailureLogger;
   readonly log: Log;
   readonly tasks: Pick<Tasks, "find" | "findMany">;
@@ -46,12 +47,13 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { audit, guard, authenticator, logger, peers, limits } = options;
+    const { audit, guard, authenticator, accessWatch, logger, peers, limits } = options;
     const findStream = (url: URL, sender: StreamSender) => this.#findStream(url, sender);
     this.#upgrades = new Upgrades(server, {
       audit,
       guard,
       authenticator,
+      accessWatch,
       logger,
       route: findStream,
       peers,
@@ -71,32 +73,64 @@ export class Streams {
       const task = await this.#options.tasks.find(scope, parseId(taskId));
       const startSeq = Number(url.searchParams.get("after") ?? 0);
       if (!Number.isSafeInteger(startSeq) || startSeq < 0) throw createBadRequest("after", "a sequence number");
-      return createStatelessStream((ws) => this.#serveTask(ws, { task_id: task.id, after: startSeq, caller }));
+      return this.#createTaskStream({ task_id: task.id, after: startSeq, caller });
     }
     if (url.pathname === sockets.globalStream.path) {
-      const scope = createScope(caller, sockets.globalStream.needs);
-      return createStatelessStream((ws) => this.#serveGlobal(ws, scope));
+      return this.#createGlobalStream(caller);
     }
     const otherStream = await this.#options.more(url, sender);
     if (otherStream) return otherStream;
     throw new WharfError("route_not_found", { method: "GET", path: url.pathname });
   }
 
-  #serveTask(
-    ws: WebSocket,
-    { task_id, after: startSeq, caller }: { task_id: string; after: number; caller: Caller },
-  ): void {
-    const viewer = this.#openViewer(ws);
-    handleMessages(ws, viewer, (text) => this.#handleControl(viewer, text, { task_id, caller }));
-    void this.#sendLog(viewer, task_id, startSeq);
+  #createTaskStream({
+    task_id,
+    after: startSeq,
+    caller: firstCaller,
+  }: {
+    readonly task_id: string;
+    readonly after: number;
+    readonly caller: Caller;
+  }): PreparedStream {
+    const { needs } = sockets.taskStream;
+    let caller = firstCaller;
+    let viewer: Viewer | undefined;
+    return {
+      start: (ws) => {
+        const opened = (viewer = this.#openViewer(ws));
+        handleMessages(ws, opened, (text) => this.#handleControl(opened, text, { task_id, caller }));
+        void this.#sendLog(opened, task_id, startSeq);
+      },
+      access: {
+        subject: `task ${task_id}`,
+        check: async (present) => this.#options.tasks.find(createScope(present, needs), task_id),
+        onChecked: (present) => void (caller = present),
+        onWithdrawn: (error) => viewer?.fail(error),
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
 
-  #serveGlobal(ws: WebSocket, scope: Scope): void {
+  #createGlobalStream(caller: Caller): PreparedStream {
     const { log, tasks, limits } = this.#options;
-    const viewer = this.#openViewer(ws);
-    const options = { log, tasks, scope, maxTasks: limits?.maxTasks };
-    const subscriptions = new Subscriptions(viewer, options);
-    handleMessages(ws, viewer, (text) => subscriptions.handle(text));
+    const { needs } = sockets.globalStream;
+    const options = { log, tasks, scope: createScope(caller, needs), maxTasks: limits?.maxTasks };
+    let viewer: Viewer | undefined;
+    let subscriptions: Subscriptions | undefined;
+    return {
+      start: (ws) => {
+        viewer = this.#openViewer(ws);
+        const opened = (subscriptions = new Subscriptions(viewer, options));
+        handleMessages(ws, viewer, (text) => opened.handle(text));
+      },
+      access: {
+        subject: "tasks",
+        check: async (present) => createScope(present, needs),
+        onChecked: (present) => subscriptions?.setScope(createScope(present, needs)),
+        onWithdrawn: (error) => viewer?.fail(error),
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
 
   #openViewer(ws: WebSocket): Viewer {
@@ -132,11 +166,6 @@ export class Streams {
     }
   }
 }
-
-const createStatelessStream = (start: (ws: WebSocket) => void): PreparedStream => ({
-  start,
-  [Symbol.asyncDispose]: async () => undefined,
-});
 
 /** Parses an id in a URL, and refuses text that cannot be used in a query. */
 function parseId(text: string): string {

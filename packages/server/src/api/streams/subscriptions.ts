@@ -28,12 +28,30 @@ export interface SubscriptionOptions {
 export class Subscriptions {
   readonly #viewer: Viewer;
   readonly #options: SubscriptionOptions;
-  readonly #followed = new Set<string>();
+  /** The followed tasks, each with what ends it. */
+  readonly #followed = new Map<string, AbortController>();
+  #scope: Scope;
   readonly #pages = new Permits(maxPages);
 
   constructor(viewer: Viewer, options: SubscriptionOptions) {
     this.#viewer = viewer;
     this.#options = options;
+    this.#scope = options.scope;
+    viewer.signal.addEventListener("abort", () => {
+      for (const following of this.#followed.values()) following.abort();
+    });
+  }
+
+  /** Takes the viewer's present rights, and drops the tasks that the viewer no longer sees. */
+  async setScope(scope: Scope): Promise<void> {
+    this.#scope = scope;
+    const taskIds = [...this.#followed.keys()];
+    const { missing } = await this.#options.tasks.findMany(scope, taskIds);
+    for (const taskId of missing) {
+      this.#followed.get(taskId)?.abort();
+      this.#followed.delete(taskId);
+      void this.#viewer.sendFailure(new WharfError("task_not_found", { id: taskId }));
+    }
   }
 
   /**
@@ -48,18 +66,17 @@ export class Subscriptions {
     }
   }
 
-  async #subscribe({ task_ids, after: cursors }: z.infer<typeof Subscribe>): Promise<void> {
-    const {
-      found: foundTasks,
-      missing: missingIds,
-      ambiguous,
-    } = await this.#options.tasks.findMany(this.#options.scope, task_ids);
+  async #subscribe(message: z.infer<typeof Subscribe>): Promise<void> {
+    const { task_ids, after: cursors } = message;
+    const scope = this.#scope;
+    const { found: foundTasks, missing: missingIds, ambiguous } = await this.#options.tasks.findMany(scope, task_ids);
+    // The viewer's rights changed meanwhile, and these tasks were found with the old ones.
+    if (scope !== this.#scope) return this.#subscribe(message);
     let isFull = false;
     for (const [requestedId, task] of foundTasks) {
       if (this.#followed.has(task.id)) continue;
       isFull ||= this.#followed.size >= (this.#options.maxTasks ?? maxTasks);
       if (isFull) break;
-      this.#followed.add(task.id);
       void this.#followTask(task.id, cursors[requestedId] ?? task.last_seq);
     }
     const wrong = [
@@ -74,16 +91,21 @@ export class Subscriptions {
   }
 
   async #followTask(taskId: string, startSeq: number): Promise<void> {
-    const { signal } = this.#viewer;
+    const following = new AbortController();
+    const { signal } = following;
+    this.#followed.set(taskId, following);
+    if (this.#viewer.signal.aborted) following.abort();
     try {
       for await (const events of followTaskLog(this.#options.log, taskId, {
         after: startSeq,
         signal,
         pages: this.#pages,
-      }))
+      })) {
+        if (signal.aborted) return;
         await this.#viewer.sendEvents(events);
+      }
     } catch (thrown) {
-      this.#followed.delete(taskId);
+      if (this.#followed.get(taskId) === following) this.#followed.delete(taskId);
       // A deleted task is no reason to end the others.
       if (thrown instanceof WharfError && thrown.code === "task_not_found") await this.#viewer.sendFailure(thrown);
       else this.#viewer.fail(thrown);

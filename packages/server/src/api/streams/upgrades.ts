@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Problem, type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Authenticator, Caller } from "../../access/index.ts";
+import type { AccessUse, AccessWatch, Authenticator, Caller } from "../../access/index.ts";
 import type { AuditLog } from "../../audit/index.ts";
 import { isDenied } from "../http/audit-requests.ts";
 import type { Guard } from "../http/guard.ts";
@@ -15,6 +15,8 @@ import { toStreamError, type FailureLogger } from "./stream-failure.ts";
  * instead.
  */
 export interface PreparedStream extends AsyncDisposable {
+  /** How the stream learns of changes of its viewer's access. */
+  readonly access: Omit<AccessUse, "credentials">;
   start(ws: WebSocket): void;
 }
 
@@ -29,6 +31,7 @@ export interface UpgradeOptions {
   readonly audit: Pick<AuditLog, "count">;
   readonly guard: Guard;
   readonly authenticator: Authenticator;
+  readonly accessWatch: AccessWatch;
   readonly logger: FailureLogger;
   /** Finds the stream for a URL, or throws the error for the client. */
   readonly route: (url: URL, sender: StreamSender) => Promise<PreparedStream>;
@@ -84,7 +87,9 @@ export class Upgrades {
     try {
       const url = parseAddress(request.url ?? "");
       this.#options.guard.check(request);
-      caller = await this.#options.authenticator.authenticate(request.headers);
+      const { accessWatch } = this.#options;
+      const since = accessWatch.time;
+      const sender = (caller = await this.#options.authenticator.authenticate(request.headers));
       requireHandshake(request);
       const stream = await this.#options.route(url, { caller, message: request });
       let isStarted = false;
@@ -94,6 +99,8 @@ export class Upgrades {
         isStarted = true;
         this.#pending.delete(socket);
         stream.start(ws);
+        const use = { ...stream.access, credentials: request.headers };
+        ws.once("close", accessWatch.add(use, { caller: sender, since }));
       });
       if (!isStarted) await stream[Symbol.asyncDispose]();
     } catch (thrown) {

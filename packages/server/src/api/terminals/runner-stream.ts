@@ -49,7 +49,8 @@ export async function openTerminalStream(
   const name = parseInput(TerminalName, match[2]);
   const query = parseInput(TerminalStreamQuery, Object.fromEntries(url.searchParams));
   requireStorable(query);
-  const runner = await getReadyRunner(modules, createScope(caller, sockets.terminalStream.needs), match[1] ?? "");
+  const { needs } = sockets.terminalStream;
+  const runner = await getReadyRunner(modules, createScope(caller, needs), match[1] ?? "");
   const sender = describeSender(message, { caller, peers: modules.peers });
   const audit = new TerminalAudit({ audit: modules.audit, sender, runnerId: runner.id });
   await audit.begin(name, query.command);
@@ -57,8 +58,15 @@ export async function openTerminalStream(
   try {
     const terminalId =
       name === "new" ? await createTerminal(use, addEnvironment(modules, runner, { environment: {} }), query) : name;
+    const withdrawal = new AbortController();
+    const { secrets } = modules;
     return {
-      start: (ws) => void serveTerminal(ws, { audit, use, terminal_id: terminalId, query, secrets: modules.secrets }),
+      start: (ws) => void serveTerminal(ws, { audit, use, terminal_id: terminalId, query, secrets, withdrawal }),
+      access: {
+        subject: `${needs} ${runner.id}`,
+        check: async (present) => modules.standaloneRunners.get(createScope(present, needs), runner.id),
+        onWithdrawn: (error) => withdrawal.abort(error),
+      },
       async [Symbol.asyncDispose]() {
         using _held = use;
         if (name === "new") await use.client.call(terminalsApi.removeTerminal, { params: { terminal_id: terminalId } });
@@ -91,12 +99,25 @@ async function serveTerminal(
     terminal_id,
     query,
     secrets,
-  }: { audit: TerminalAudit; use: RunnerUse; terminal_id: string; query: TerminalStreamQuery; secrets: KnownSecrets },
+    withdrawal: { signal: withdrawalSignal },
+  }: {
+    audit: TerminalAudit;
+    use: RunnerUse;
+    terminal_id: string;
+    query: TerminalStreamQuery;
+    secrets: KnownSecrets;
+    /** Aborts with the error of a viewer who lost access. */
+    withdrawal: AbortController;
+  },
 ): Promise<void> {
   using socket = new TerminalSocket(ws, secrets);
   using _held = use;
   const typing = new PassThrough();
   pipeTyping(ws, typing, () => audit.recordTakeOver(terminal_id));
+  withdrawalSignal.addEventListener("abort", () => {
+    typing.destroy();
+    socket.limitEnd();
+  });
   try {
     const { after: startOffset, history, viewer_id } = query;
     // Input is not lost meanwhile: it waits in `typing`.
@@ -108,17 +129,19 @@ async function serveTerminal(
       }),
       headers: { "content-type": "application/x-ndjson" },
       body: typing,
-      signal: socket.signal,
+      signal: AbortSignal.any([socket.signal, withdrawalSignal]),
     });
     await refuseFailure(answer, use.client.runnerId);
     for await (const line of readNdjsonLines(answer.body, maxLineBytes)) {
       const event = TerminalEvent.safeParse(parseJson(line));
       if (!event.success) throw createHostileError(use, "sends an invalid terminal event");
+      withdrawalSignal.throwIfAborted();
       await socket.sendEvent(event.data);
     }
     await socket.close();
   } catch (thrown) {
-    if (!socket.signal.aborted) await socket.fail(toWharfError(thrown, "terminal"));
+    const reason: unknown = withdrawalSignal.aborted ? withdrawalSignal.reason : thrown;
+    if (!socket.signal.aborted) await socket.fail(toWharfError(reason, "terminal"));
   } finally {
     typing.destroy();
     await audit.end(terminal_id, socket.sentBytes);

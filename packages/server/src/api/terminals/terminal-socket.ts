@@ -7,6 +7,8 @@ const maxUnsentBytes = 1 << 20;
 /** Maximum time without reading. */
 const stallTimeoutMs = 30_000;
 const pingIntervalMs = 15_000;
+/** Time for a viewer who lost access to read the reason. */
+const withdrawnTimeoutMs = 500;
 /** The present offset is sent after this many bytes, or when no more bytes came for a moment. */
 const offsetBytes = 16 * 1024;
 const offsetDelayMs = 10;
@@ -92,6 +94,12 @@ export class TerminalSocket implements Disposable {
     await this.#sendControl({ type: "refused", what: "attach", code: error.code, detail: error.message });
     this.#end = { code: closeCodes.failed, reason: error.code };
     await this.close();
+  }
+
+  /** Ends the connection in a moment, even if the viewer does not read. */
+  limitEnd(): void {
+    const timer = setTimeout(() => this.#ws.terminate(), withdrawnTimeoutMs);
+    this.#ws.once("close", () => clearTimeout(timer));
   }
 
   [Symbol.dispose](): void {

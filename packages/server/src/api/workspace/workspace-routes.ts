@@ -126,7 +126,7 @@ function serveUpload(app: FastifyInstance, modules: WorkspaceModules, one: Works
 const toRouteOptions = ({ method, path, params, query, body, needs }: ServerEndpoint) => ({
   method,
   url: path,
-  config: { needs },
+  config: { needs, isWatched: true },
   bodyLimit: maxContentBodyBytes,
   schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) },
   // Fastify uses null for a missing body; the contract's defaults apply to undefined.

@@ -1,0 +1,48 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { type AccessWatch, type Caller, createScope } from "../../access/index.ts";
+import type { StandaloneRunners } from "../../runners/index.ts";
+import type { Tasks } from "../../tasks/index.ts";
+
+export interface WatchedRequestOptions {
+  readonly accessWatch: AccessWatch;
+  readonly modules: {
+    readonly tasks: Pick<Tasks, "find">;
+    readonly standaloneRunners: Pick<StandaloneRunners, "get">;
+  };
+}
+
+const WatchedParams = z.union([z.object({ task_id: z.string() }), z.object({ runner_id: z.string() })]);
+
+/**
+ * Breaks the connections of requests that may last, such as downloads and the output of commands,
+ * when their sender loses access to the task or runner. The next request gets the reason.
+ */
+export function watchLastingRequests(app: FastifyInstance, options: WatchedRequestOptions): void {
+  app.addHook("preHandler", async (request, reply) => {
+    if (request.routeOptions.config.isWatched) watchRequest(request, reply, options);
+  });
+}
+
+function watchRequest(
+  { params, headers, scope, accessTime }: FastifyRequest,
+  reply: FastifyReply,
+  { accessWatch, modules }: WatchedRequestOptions,
+): void {
+  const named = WatchedParams.parse(params);
+  const find = (caller: Caller): Promise<unknown> => {
+    const present = createScope(caller, scope.needs);
+    return "task_id" in named
+      ? modules.tasks.find(present, named.task_id)
+      : modules.standaloneRunners.get(present, named.runner_id);
+  };
+  const use = {
+    credentials: headers,
+    subject: JSON.stringify([scope.needs, named]),
+    // The use of a scope that is refused rejects, like the use of a task that is not found.
+    check: async (caller: Caller) => find(caller),
+    onWithdrawn: () => void reply.raw.destroy(),
+  };
+  const endUse = accessWatch.add(use, { caller: scope, since: accessTime });
+  reply.raw.once("close", endUse);
+}
