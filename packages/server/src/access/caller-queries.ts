@@ -42,13 +42,13 @@ export async function findTokenCaller(db: Database, hash: string): Promise<Token
     .innerJoin(users, eq(users.id, access_tokens.user_id))
     .where(and(eq(access_tokens.hash, hash), sql`coalesce(${access_tokens.expires_at} > now(), true)`));
   if (!row) return undefined;
-  const { caller, permissions, expires_at, ...token } = row;
+  const { caller, permissions, expires_at: expiresAt, ...token } = row;
   return {
     ...token,
     caller: {
       ...caller,
       ...(permissions !== null && { permissions: new Set<Permission>(permissions) }),
-      ...(expires_at !== null && { expires_at }),
+      ...(expiresAt !== null && { expires_at: expiresAt }),
     },
   };
 }
