@@ -46,18 +46,17 @@ export function createExecCommand(group: Command, place: "runner" | "workspace",
 interface ExecCall {
   readonly words: readonly string[];
   readonly options: ExecOptions;
-  /** Finds the place; called when the command line is complete. */
-  readonly findCommands: () => Promise<RemoteCommands>;
+  /** Finds the place where the command runs, once its text is known. */
+  readonly open: () => RemoteCommands | Promise<RemoteCommands>;
 }
 
 /** Runs a command, shows its output and returns its exit code. */
-export async function showExec(cli: Cli, { words, options, findCommands }: ExecCall): Promise<number> {
+export async function showExec(cli: Cli, { words, options, open }: ExecCall): Promise<number> {
   const { settings, terminal } = cli;
   if ((options.file === undefined) === (words.length === 0))
     throw createUsageError("give either a command or a file with --file <path>");
   const script = await readPromptText(cli, { text: undefined, file: options.file, max: maxCommandLength });
   const command = script ?? toShellLine(words);
-  const commands = await findCommands();
   using interrupts = new CommandInterrupts();
   const input = {
     command,
@@ -66,7 +65,7 @@ export async function showExec(cli: Cli, { words, options, findCommands }: ExecC
     environment: options.env,
     timeout_s: options.timeout,
   };
-  const exit = await runCommand(commands, input, {
+  const exit = await runCommand(await open(), input, {
     interrupts,
     stdin: options.interactive ? process.stdin : undefined,
     encoding: settings.json ? "utf8" : "base64",

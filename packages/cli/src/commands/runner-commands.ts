@@ -63,8 +63,7 @@ export function addRunnerCommands(group: Command, register: RegisterCommand): vo
 
 async function execCommand(cli: Cli, { args, options }: CommandLineInput<ExecOptions>): Promise<number> {
   const [runnerId = "", ...words] = args;
-  const findCommands = async () => createRunnerCommands(cli.client, runnerId);
-  return showExec(cli, { words, options, findCommands });
+  return showExec(cli, { words, options, open: () => createRunnerCommands(cli.client, runnerId) });
 }
 
 async function attachTerminal(

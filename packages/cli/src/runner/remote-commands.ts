@@ -32,21 +32,18 @@ export interface RemoteCommands {
 /** A command may take its time to read. */
 export const inputTimeoutMs = 86_400_000;
 
-export function createRunnerCommands(client: Client, runnerId: string): RemoteCommands {
+export function createRunnerCommands(client: Client, id: string): RemoteCommands {
+  const params = { runner_id: id };
+  const toParams = (commandId: string) => ({ ...params, command_id: commandId });
   return {
-    id: runnerId,
-    start: (body, signal) =>
-      requestStream(client.locate, runnerApi.execRunner, { params: { runner_id: runnerId }, body }, { signal }),
+    id,
+    start: (body, signal) => requestStream(client.locate, runnerApi.execRunner, { params, body }, { signal }),
     interrupt: (commandId, signal) =>
-      client.call(
-        runnerApi.killRunnerCommand,
-        { params: { runner_id: runnerId, command_id: commandId }, body: { signal: "SIGINT" } },
-        { signal },
-      ),
+      client.call(runnerApi.killRunnerCommand, { params: toParams(commandId), body: { signal: "SIGINT" } }, { signal }),
     sendInput: (commandId, body, signal) =>
       client.call(
         runnerApi.writeRunnerCommand,
-        { params: { runner_id: runnerId, command_id: commandId }, body },
+        { params: toParams(commandId), body },
         { signal, timeoutMs: inputTimeoutMs },
       ),
   };

@@ -11,7 +11,7 @@ export interface FileUpload {
 
 /** The files of a runner or of a workspace, as a copy uses them. */
 export interface RemoteFiles {
-  /** Shown before paths. */
+  /** Precedes the paths that are shown. */
   readonly id: string;
   getStats(path: string): Promise<FileStats>;
   download(path: string): Promise<StreamedAnswer>;
@@ -20,11 +20,11 @@ export interface RemoteFiles {
   unpackFolder(path: string, content: FileUpload): Promise<StreamedAnswer>;
 }
 
-export function createRunnerFiles(client: Client, runnerId: string, signal: AbortSignal): RemoteFiles {
+export function createRunnerFiles(client: Client, id: string, signal: AbortSignal): RemoteFiles {
   const { locate } = client;
-  const params = { runner_id: runnerId };
+  const params = { runner_id: id };
   return {
-    id: runnerId,
+    id,
     getStats: (path) => client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal }),
     download: (path) => requestStream(locate, runnerApi.downloadRunnerFile, { params, query: { path } }, { signal }),
     upload: (query, content) =>

@@ -13,8 +13,8 @@ const tables: Readonly<Record<string, { readonly name: string; readonly isOf: (o
 };
 
 /**
- * Returns the full form of a shortened id; the id itself if it is not the beginning of one id of the
- * organisation. An entry must not complete the ids of another one.
+ * Returns the full form of a shortened id; the id itself if it is not the beginning of one id of
+ * the organisation. An entry must not complete the ids of another one.
  */
 export async function findFullId(
   db: Pick<Database, "execute">,

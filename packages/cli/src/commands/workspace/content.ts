@@ -1,10 +1,10 @@
-import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { FileWritten } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Cli, toJsonLine, type RegisterCommand } from "../../cli.ts";
+import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../../cli.ts";
 import { createUsageError } from "../../failure.ts";
 import { addExamples, createWorkspaceArgument } from "../../help/examples.ts";
 import { createIntegerSchema } from "../../input/option-values.ts";
@@ -28,9 +28,10 @@ const WriteOptions = z.object({
   ifMatch: z.string().optional(),
   new: z.boolean().default(false),
 });
+type WriteOptions = z.infer<typeof WriteOptions>;
 const ReplaceOptions = z.object({
-  old: z.string().min(1),
-  new: z.string(),
+  old: z.string().min(1).optional(),
+  new: z.string().optional(),
   all: z.boolean().default(false),
   ifMatch: z.string().optional(),
 });
@@ -64,7 +65,7 @@ export function addContentCommands(group: Command, register: RegisterCommand): v
     "wharf workspace write 1f2e3d4c notes.md --file notes.md",
     "wharf workspace write 1f2e3d4c .env.test --new",
   ];
-  register(addExamples(write, writeLines), WriteOptions, inWorkspace(writeFile));
+  register(addExamples(write, writeLines), WriteOptions, writeFile);
   const replace = group
     .command("replace")
     .summary("Replace a text in a file")
@@ -111,26 +112,44 @@ async function printBytes({ terminal }: Cli, bytes: Buffer): Promise<void> {
   await flushOutput();
 }
 
-const writeFile: WorkspaceAction<z.infer<typeof WriteOptions>> = async (cli, workspace, { args, options }) => {
-  const { settings, terminal } = cli;
-  const query = { path: args[0] ?? "", ...(options.new && { overwrite: "false" }) };
-  const answer = await workspace.stream(
-    workspace.routes.upload,
-    { query },
-    {
-      upload: openInput(cli, options.file),
-      ...(options.ifMatch !== undefined && { headers: { "if-match": options.ifMatch } }),
-    },
-  );
-  const written = FileWritten.parse(await answer.json());
-  if (settings.json) return terminal.out(toJsonLine(written));
-  const size = formatSize(written.size_bytes);
-  terminal.err(`${written.created ? "Created" : "Wrote"} ${toSingleLine(written.path, 300)}, ${size}\n`);
-};
+/** Opens the content first: nothing is requested for a file that cannot be read. */
+async function writeFile(cli: Cli, input: CommandLineInput<WriteOptions>): Promise<number | void> {
+  const content = await openInput(cli, input.options.file);
+  try {
+    return await inWorkspace(createWriteAction(content))(cli, input);
+  } finally {
+    content.destroy();
+  }
+}
+
+const createWriteAction =
+  (content: Readable): WorkspaceAction<WriteOptions> =>
+  async (cli, workspace, { args, options }) => {
+    const { settings, terminal } = cli;
+    const query = { path: args[0] ?? "", ...(options.new && { overwrite: "false" }) };
+    const answer = await workspace.stream(
+      workspace.routes.upload,
+      { query },
+      {
+        upload: content,
+        ...(options.ifMatch !== undefined && { headers: { "if-match": options.ifMatch } }),
+      },
+    );
+    const written = FileWritten.parse(await answer.json());
+    if (settings.json) return terminal.out(toJsonLine(written));
+    const size = formatSize(written.size_bytes);
+    terminal.err(`${written.created ? "Created" : "Wrote"} ${toSingleLine(written.path, 300)}, ${size}\n`);
+  };
 
 /** Opens a local file, or stdin. */
-export function openInput({ stdin, folder }: Cli, file: string | undefined): Readable {
-  if (file !== undefined && file !== "-") return createReadStream(resolve(folder, file));
+export async function openInput({ stdin, folder }: Cli, file: string | undefined): Promise<Readable> {
+  if (file !== undefined && file !== "-") {
+    const handle = await open(resolve(folder, file)).catch((error: unknown) => {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+      throw createUsageError(`--file: expected a readable file, got '${toSingleLine(file, 200)}' (${code})`);
+    });
+    return handle.createReadStream();
+  }
   if ("isTTY" in stdin && stdin.isTTY === true)
     throw createUsageError("expected the content on stdin, got a terminal; pipe it in or use --file <path>");
   return stdin;
@@ -138,6 +157,7 @@ export function openInput({ stdin, folder }: Cli, file: string | undefined): Rea
 
 const replaceText: WorkspaceAction<z.infer<typeof ReplaceOptions>> = async (cli, workspace, { args, options }) => {
   const { settings, terminal } = cli;
+  if (!options.old || options.new === undefined) throw createUsageError("give the texts with --old and --new");
   const body = {
     path: args[0] ?? "",
     search: options.old,

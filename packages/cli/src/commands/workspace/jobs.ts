@@ -172,7 +172,7 @@ const sendInput: WorkspaceAction<z.infer<typeof InputOptions>> = async (cli, wor
     const body = { data: data.toString("base64"), encoding: "base64" as const, end };
     ({ offset } = await workspace.call(workspace.routes.writeCommand, { params, body }));
   };
-  if (text === "-") for await (const piece of openInput(cli, undefined)) await send(Buffer.from(piece), false);
+  if (text === "-") for await (const piece of await openInput(cli, undefined)) await send(Buffer.from(piece), false);
   else if (text !== undefined) await send(Buffer.from(`${text}\n`), options.end);
   if (options.end && (text === undefined || text === "-")) await send(Buffer.alloc(0), true);
   if (settings.json) terminal.out(toJsonLine({ offset }));
@@ -187,7 +187,7 @@ const killJob: WorkspaceAction<z.infer<typeof KillOptions>> = async (cli, worksp
 };
 
 const removeJob: WorkspaceAction<unknown> = async ({ settings, terminal }, workspace, { args }) => {
-  const jobId = await findJob(workspace, args[0] ?? "");
-  await workspace.call(workspace.routes.removeCommand, { params: { command_id: jobId } });
-  terminal.out(settings.json ? toJsonLine({ deleted: jobId }) : `Deleted ${toShortId(jobId)}.\n`);
+  const id = await findJob(workspace, args[0] ?? "");
+  await workspace.call(workspace.routes.removeCommand, { params: { command_id: id } });
+  terminal.out(settings.json ? toJsonLine({ deleted: id }) : `Deleted ${toShortId(id)}.\n`);
 };

@@ -23,12 +23,9 @@ export function addProgramCommands(group: Command, register: RegisterCommand): v
 
 async function runInWorkspace(cli: Cli, { args, options }: CommandLineInput<ExecOptions>): Promise<number> {
   const [id = "", ...words] = args;
-  const findCommands = async () => {
-    // The command's own interrupts replace those of other commands.
-    const workspace = await findWorkspace(cli.client, id, new AbortController().signal);
-    return createWorkspaceCommands(workspace);
-  };
-  return showExec(cli, { words, options, findCommands });
+  const { signal } = new AbortController(); // The command's own interrupts end its requests.
+  const open = async () => createWorkspaceCommands(await findWorkspace(cli.client, id, signal));
+  return showExec(cli, { words, options, open });
 }
 
 const watchFiles: WorkspaceAction<unknown> = async ({ settings, terminal }, workspace) => {
