@@ -13,6 +13,7 @@ const models = { path: "packages/server/src/config/models.ts", constant: "modelE
 const docker = { path: "packages/server/src/config/docker.ts", constant: "dockerEnvironment" };
 const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant: "kubernetesEnvironment" };
 const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironment" };
+const logins = { path: "packages/server/src/config/logins.ts", constant: "loginEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -26,6 +27,10 @@ export function formatSettings(): string {
     "settings are in [Commands](commands.md).",
     "",
     ...formatTable(readSettings(server)),
+    "",
+    "## Logins",
+    "",
+    ...formatTable(readSettings(logins)),
     "",
     "## Models",
     "",

@@ -11,15 +11,15 @@ test("each role has all permissions of the roles below it", () => {
   }
 });
 
-test("viewers change nothing but their own tokens", () => {
+test("viewers change nothing but their own tokens and logins", () => {
   const viewer = { role: "viewer", is_operator: false } as const;
   const changes = Permission.options.filter((name) => hasRolePermission(viewer, name) && !name.endsWith(":read"));
-  expect(changes).toEqual(["token:write"]);
+  expect(changes).toEqual(["account:write", "token:write"]);
 });
 
 test("only operators have the permissions that concern all organizations", () => {
   const admin = { role: "admin", is_operator: false } as const;
   const refused = Permission.options.filter((name) => !hasRolePermission(admin, name));
-  expect(refused).toEqual(["server:admin", "organization:create"]);
+  expect(refused).toEqual(["server:admin", "organization:create", "audit:admin"]);
   for (const name of refused) expect(hasRolePermission({ role: "viewer", is_operator: true }, name)).toBe(true);
 });

@@ -76,6 +76,8 @@ const entries = {
   "agent-type:write": { summary: "Create, change and delete agent types", role: "admin" },
   "audit:read": { summary: "See and verify the audit log", role: "admin" },
   "audit:admin": { summary: "Remove old entries of the audit log", role: "operator" },
+  "account:read": { summary: "See one's own logins", role: "viewer" },
+  "account:write": { summary: "Change one's own password and logins", role: "viewer" },
   "token:read": { summary: "See one's own tokens", role: "viewer" },
   "token:write": { summary: "Create and revoke one's own tokens", role: "viewer" },
 } as const satisfies Readonly<Record<string, PermissionEntry>>;

@@ -7,6 +7,7 @@ import { Queue, RunQueries } from "../src/runs/index.ts";
 import { Wakeup } from "../src/store/index.ts";
 import { BoardMembers, Boards } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
+import { createTestLogins } from "./logins.ts";
 
 type Modules = Parameters<typeof createApi>[0]["modules"];
 
@@ -22,9 +23,11 @@ export interface ServedApi extends AsyncDisposable {
  * test provides them.
  */
 export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise<ServedApi> {
+  const logins = createTestLogins(f);
   const boards = new Boards(f.db);
   const ignoreChange = () => undefined;
   const modules: Partial<Modules> = {
+    ...logins.modules,
     boards,
     boardMembers: new BoardMembers(f.db, boards, ignoreChange),
     organizations: new Organizations(f.db),
@@ -46,7 +49,12 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
     ...more,
   };
-  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner });
+  const authenticator = new Authenticator({
+    db: f.db,
+    ownerToken: token,
+    owner: f.owner,
+    sessionCredentials: logins.sessionCredentials,
+  });
   const app = await createApi({
     logger: pino({ level: "silent" }),
     guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },

@@ -7,6 +7,7 @@ import type { ErrorContexts } from "./contexts.ts";
 import { engineErrors } from "./engine-errors.ts";
 import { fileErrors } from "./file-errors.ts";
 import { journalErrors } from "./journal-errors.ts";
+import { loginErrors } from "./login-errors.ts";
 import { modelErrors } from "./model-errors.ts";
 import { repositoryErrors } from "./repository-errors.ts";
 import { requestErrors } from "./request-errors.ts";
@@ -19,6 +20,7 @@ import { terminalErrors } from "./terminal-errors.ts";
 export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...requestErrors,
   ...accessErrors,
+  ...loginErrors,
   ...taskErrors,
   ...agentErrors,
   ...modelErrors,

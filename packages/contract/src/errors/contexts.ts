@@ -5,6 +5,7 @@ import type { CommandErrors } from "./command-errors.ts";
 import type { EngineErrors } from "./engine-errors.ts";
 import type { FileErrors } from "./file-errors.ts";
 import type { JournalErrors } from "./journal-errors.ts";
+import type { LoginErrors } from "./login-errors.ts";
 import type { ModelErrors } from "./model-errors.ts";
 import type { RepositoryErrors } from "./repository-errors.ts";
 import type { RequestErrors } from "./request-errors.ts";
@@ -18,6 +19,7 @@ export interface ErrorContexts
   extends
     RequestErrors,
     AccessErrors,
+    LoginErrors,
     TaskErrors,
     AgentErrors,
     ModelErrors,

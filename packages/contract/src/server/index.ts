@@ -4,6 +4,7 @@ import { auditApi } from "./audit.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
 import { hostUsageApi } from "./host-usage.ts";
+import { loginsApi } from "./logins.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { peopleApi } from "./people.ts";
 import { queueApi } from "./queue.ts";
@@ -26,6 +27,7 @@ export * from "./boards.ts";
 export * from "./budgets.ts";
 export * from "./host-usage.ts";
 export * from "./ids.ts";
+export * from "./logins.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
 export * from "./people.ts";
@@ -56,6 +58,7 @@ export const api = {
   ...orchestratorApi,
   ...queueApi,
   ...runLimitsApi,
+  ...loginsApi,
   ...systemApi,
   ...peopleApi,
   ...usageApi,

@@ -14,7 +14,7 @@ const Slug = z
 export const Organization = z.object({ id: z.uuid(), name: z.string(), slug: z.string(), created_at: z.string() });
 export type Organization = z.infer<typeof Organization>;
 
-const Username = z
+export const Username = z
   .string()
   .max(100)
   .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -");
@@ -70,7 +70,7 @@ export const AccessTokenInput = z.object({
 });
 export type AccessTokenInput = z.output<typeof AccessTokenInput>;
 
-const userParams = z.object({ user: z.string().min(1).max(100) });
+export const userParams = z.object({ user: z.string().min(1).max(100) });
 
 /** Who a request comes from, and the people and tokens of its organisation. */
 export const peopleApi = {

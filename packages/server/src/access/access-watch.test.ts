@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { Notifications, Wakeup } from "../store/index.ts";
 import { AccessWatch, accessWakeup } from "./access-watch.ts";
+import type { Credentials } from "./authenticator.ts";
 import type { Caller } from "./scope.ts";
 
 const caller: Caller = { user_id: "u", organization_id: "o", role: "member", is_operator: false };
@@ -78,5 +79,29 @@ describe("a watch of access", () => {
     wakeup.poke(accessWakeup);
     await expect.poll(() => watch.time).toBeGreaterThan(before);
     expect(await add("task", () => Promise.reject(refusal), before)).toBe(refusal);
+  });
+
+  test("tells the sessions of people apart", async () => {
+    const wakeup = new Wakeup();
+    const authenticate = async ({ sessionId }: Credentials) => {
+      if (sessionId === "ended") throw refusal;
+      return caller;
+    };
+    const watch = new AccessWatch({ authenticator: { authenticate }, wakeup });
+    watch.start();
+    onTestFinished(() => watch.stop());
+    const withdrawn: string[] = [];
+    const isWithdrawn = Promise.withResolvers<void>();
+    for (const sessionId of ["first", "ended", "last"]) {
+      const onWithdrawn = () => {
+        withdrawn.push(sessionId);
+        isWithdrawn.resolve();
+      };
+      const use = { credentials: { sessionId }, subject: "task", check: async () => undefined, onWithdrawn };
+      watch.add(use, { caller, since: watch.time });
+    }
+    wakeup.poke(accessWakeup);
+    await isWithdrawn.promise;
+    expect(withdrawn).toEqual(["ended"]);
   });
 });

@@ -1,14 +1,20 @@
 import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Database } from "../store/index.ts";
 import type { Owner } from "./access.ts";
-import { findMemberCaller, findTokenCaller, recordTokenUse } from "./caller-queries.ts";
+import { findFirstCaller, findMemberCaller, findTokenCaller, recordTokenUse } from "./caller-queries.ts";
 import { hashAccessToken, isAccessToken } from "./credentials/access-token.ts";
 import { isSameToken } from "./credentials/owner-token.ts";
 import type { Caller } from "./scope.ts";
+import type { SessionCredentials } from "./sessions/session-credentials.ts";
+import type { SessionRow } from "./sessions/sessions.ts";
 
-/** The headers of a request that prove its sender. */
+/** What a request says about its sender. */
 export interface Credentials {
   readonly authorization?: string | undefined;
+  /** The cookie of a browser's session. */
+  readonly sessionCookie?: string | undefined;
+  /** The session of a stream whose sender was authenticated at its beginning. */
+  readonly sessionId?: string;
   /** An organisation of the sender, by id or slug. */
   readonly [organizationHeader]?: string | string[] | undefined;
 }
@@ -18,6 +24,8 @@ export interface AuthenticatorOptions {
   /** The token in the data folder. */
   readonly ownerToken: string;
   readonly owner: Owner;
+  /** Absent if people cannot log in. */
+  readonly sessionCredentials?: SessionCredentials;
 }
 
 /**
@@ -27,6 +35,8 @@ export interface AuthenticatorOptions {
  *   database is unavailable.
  * - An access token proves its user in its organisation, until it expires, is revoked, or the user
  *   leaves the organisation.
+ * - The cookie of a browser and the token of a program's session (`sessions/`) prove the person who
+ *   logged in, until the session ends.
  */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -35,13 +45,31 @@ export class Authenticator {
     this.#options = options;
   }
 
-  async authenticate({ authorization = "", [organizationHeader]: header }: Credentials): Promise<Caller> {
+  /** The header comes first: a browser sends its cookie with every request. */
+  async authenticate(credentials: Credentials): Promise<Caller> {
+    const { authorization = "", [organizationHeader]: header } = credentials;
     const token = /^Bearer (\S+)$/i.exec(authorization)?.[1] ?? "";
     const organization = header === undefined ? undefined : String(header);
     if (isAccessToken(token)) return this.#authenticateToken(token, organization);
-    const { ownerToken } = this.#options;
-    if (token === "" || !isSameToken(token, ownerToken)) throw new WharfError("unauthenticated", {});
-    return this.#getOwner(organization);
+    const { ownerToken, sessionCredentials } = this.#options;
+    if (token !== "" && isSameToken(token, ownerToken)) return this.#getOwner(organization);
+    const session = await sessionCredentials?.find({ ...credentials, ...(authorization !== "" && { token }) });
+    if (!session) throw new WharfError("unauthenticated", {});
+    return this.#getSessionCaller(session, organization);
+  }
+
+  /** Without an organisation in the request, the person acts in the first one that they joined. */
+  async #getSessionCaller(session: SessionRow, organization: string | undefined): Promise<Caller> {
+    const { user_id, id, kind } = session;
+    const { db } = this.#options;
+    const member =
+      organization === undefined
+        ? await findFirstCaller(db, user_id)
+        : await findMemberCaller(db, { user_id, organization });
+    if (member) return { ...member, session: { id, kind } };
+    throw organization === undefined
+      ? new WharfError("unauthenticated", {})
+      : new WharfError("organization_not_found", { name: organization });
   }
 
   async #authenticateToken(token: string, organization: string | undefined): Promise<Caller> {

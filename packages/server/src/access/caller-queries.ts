@@ -1,5 +1,5 @@
 import type { OrganizationRole, Permission } from "@wharf/contract";
-import { and, eq, or, sql } from "drizzle-orm";
+import { and, asc, eq, or, sql } from "drizzle-orm";
 import { z } from "zod";
 import { type Database, schema } from "../store/index.ts";
 import type { Caller } from "./scope.ts";
@@ -58,6 +58,18 @@ export const recordTokenUse = (db: Database, id: string): Promise<unknown> =>
     .update(access_tokens)
     .set({ last_used_at: sql`now()` })
     .where(eq(access_tokens.id, id));
+
+/** Finds a user as a member of the organisation that they joined first. */
+export async function findFirstCaller(db: Database, userId: string): Promise<Caller | undefined> {
+  const [row] = await db
+    .select(callerColumns)
+    .from(memberships)
+    .innerJoin(users, eq(users.id, memberships.user_id))
+    .where(eq(memberships.user_id, userId))
+    .orderBy(asc(memberships.created_at), asc(memberships.organization_id))
+    .limit(1);
+  return row;
+}
 
 /** Finds a user as the member of an organisation that a request names by id or slug. */
 export async function findMemberCaller(

@@ -5,11 +5,21 @@
 export { AccessWatch, accessWakeup, type AccessUse, type AccessTime } from "./access-watch.ts";
 export { ensureOwner, type Owner } from "./access.ts";
 export { AccessTokens } from "./access-tokens.ts";
-export { Authenticator } from "./authenticator.ts";
 export { isSameToken } from "./credentials/owner-token.ts";
 export { findMember, Members } from "./members.ts";
 export { Organizations } from "./organizations.ts";
+export { Authenticator, type Credentials } from "./authenticator.ts";
+export { type LinkRow, Links } from "./links/links.ts";
+export { LoginPruning } from "./login-pruning.ts";
+export { LoginLimits } from "./limits/login-limits.ts";
+export type { AccountRow } from "./logins/accounts.ts";
+export { LoginManagement } from "./logins/login-management.ts";
+export { Logins } from "./logins/logins.ts";
+export { Passwords } from "./passwords/passwords.ts";
 export { type Caller, createScope, requireBoardPermission, requirePermission, type Scope } from "./scope.ts";
+export { SessionCredentials } from "./sessions/session-credentials.ts";
+export { SessionTokens } from "./sessions/session-tokens.ts";
+export { type LoginSource, type SessionRow, Sessions } from "./sessions/sessions.ts";
 export { type StoredValue, ensureStoredSecret, ensureStoredValue } from "./stored-value.ts";
 export {
   isOnVisibleBoard,

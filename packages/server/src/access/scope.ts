@@ -19,6 +19,8 @@ export interface Caller {
   readonly is_operator: boolean;
   /** The access token that proves the user, if one does. */
   readonly token_id?: string;
+  /** The login that the request belongs to; absent if a token proves the sender. */
+  readonly session?: { readonly id: string; readonly kind: "browser" | "program" };
   /** The token's permissions; absent if the token allows all that the user may do. */
   readonly permissions?: ReadonlySet<Permission>;
   /** When the token expires; absent if it does not. */

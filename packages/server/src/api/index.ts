@@ -1,16 +1,21 @@
 /** The edges: REST by the contract's routes, live logs over WebSocket, errors as problem+json. */
 import { createInvalidRequestError } from "@wharf/contract";
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { type AccessWatch, type Authenticator, createScope } from "../access/index.ts";
 import { auditRequests } from "./http/audit-requests.ts";
+import { secretParam } from "./http/audited-operation.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
+import { securityHeaders } from "./http/security-headers.ts";
+import { getCredentials, requireOwnPage } from "./http/session-cookie.ts";
 import { watchLastingRequests } from "./http/watched-request.ts";
 import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
+import { serveLoginPages } from "./pages/login-pages.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
+import { serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
 import { serveRunnerRoutes } from "./routes/runner-routes.ts";
 import { Streams } from "./streams/stream.ts";
@@ -25,6 +30,8 @@ export interface ApiOptions {
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
   readonly modules: ApiModules & WorkspaceModules;
+  /** Proxies whose `X-Forwarded-For` names the client. */
+  readonly trustedProxies?: readonly string[];
   readonly logger: FastifyBaseLogger;
 }
 
@@ -35,12 +42,14 @@ export async function createApi({
   accessWatch,
   modules,
   logger,
+  trustedProxies = [],
 }: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
+    trustProxy: [...trustedProxies],
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBytes,
     // The guard refuses a request without a host, with a problem.
@@ -70,22 +79,30 @@ export async function createApi({
     findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
   app.addHook("onRequest", async (request, reply) => {
-    void reply.header("x-content-type-options", "nosniff");
+    void reply.headers(securityHeaders);
     guard.check(request.raw);
     const { needs = "token" } = request.routeOptions.config;
     if (needs === "nothing") return;
     request.accessTime = accessWatch.time;
-    request.caller = await authenticator.authenticate(request.headers);
+    request.caller = await authenticator.authenticate(getCredentials(request.headers));
+    if (request.caller.session?.kind === "browser") requireOwnPage(request.raw);
     request.scope = createScope(request.caller, needs);
   });
   watchLastingRequests(app, { accessWatch, modules });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
-      { method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      {
+        method: request.method,
+        url: getLoggedUrl(request),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
       "request",
     );
   });
   serveRoutes(app, modules);
+  serveLoginRoutes(app, modules);
+  await serveLoginPages(app, modules);
   await serveRunnerRoutes(app, modules);
   await serveWorkspaces(app, modules);
   serveAuditRoutes(app, modules);
@@ -105,6 +122,10 @@ export async function createApi({
   app.addHook("preClose", () => streams.close());
   return app;
 }
+
+/** A page's address may contain the secret of a link. */
+const getLoggedUrl = ({ url, routeOptions }: FastifyRequest): string =>
+  routeOptions.url?.endsWith(`:${secretParam}`) ? routeOptions.url : url;
 
 export { listenInFolder } from "./http/folder-socket.ts";
 export { Peers } from "./http/peers.ts";

@@ -9,6 +9,7 @@ import type { AddressPolicy, GitAuthor, RegistryEntry } from "../gateway/index.t
 import { type DockerConfig, dockerEnvironment, toDockerConfig } from "./docker.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
+import { type LoginConfig, loginEnvironment, toLoginConfig } from "./logins.ts";
 import { type ModelConfig, modelEnvironment, toModelConfig } from "./models.ts";
 import { readRegistries } from "./registries.ts";
 import {
@@ -155,6 +156,7 @@ const Environment = z.object({
   ...dockerEnvironment,
   ...gitEnvironment,
   ...kubernetesEnvironment,
+  ...loginEnvironment,
   ...modelEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
@@ -188,7 +190,7 @@ const Environment = z.object({
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
-export interface Config extends ModelConfig {
+export interface Config extends ModelConfig, LoginConfig {
   readonly dataFolder: string;
   readonly host: string;
   readonly port: number;
@@ -293,6 +295,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
     ...toModelConfig(e, environment),
+    ...toLoginConfig(e),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };

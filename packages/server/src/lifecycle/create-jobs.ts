@@ -1,5 +1,13 @@
 import { Orphans } from "../runners/index.ts";
-import { BudgetWaits, LimitWaits, Maintenance, OldRunnerCleanup, Pruning, Removal } from "../runs/index.ts";
+import {
+  BudgetWaits,
+  LimitWaits,
+  Maintenance,
+  type MaintenanceJob,
+  OldRunnerCleanup,
+  Pruning,
+  Removal,
+} from "../runs/index.ts";
 import { AbandonedRequests, Budgets, OldRequests } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
@@ -11,10 +19,12 @@ interface JobSources {
   readonly storage: Storage;
   readonly host: RunnerHost;
   readonly held: RunnerServices;
+  /** Jobs of other parts. */
+  readonly extra: readonly MaintenanceJob[];
 }
 
 /** Creates the loops that remove what is no longer needed. One server at a time leads each. */
-export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held }: JobSources) {
+export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held, extra }: JobSources) {
   const { background, db, ledgerPool, wakeup } = storage;
   const { backend, log, mirrors } = host;
   const { runners, servers, place } = held;
@@ -44,7 +54,7 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
   const limitWaits = new LimitWaits({ db: background, log, onPrompt });
   const waits = [budgetWaits, limitWaits];
   const requestJobs = [new AbandonedRequests(ledgerPool), new OldRequests(ledgerPool, config.keepRequestsMs)];
-  const jobs = [...waits, removal, new Pruning(background), oldRunners, ...requestJobs];
+  const jobs = [...waits, removal, new Pruning(background), oldRunners, ...requestJobs, ...extra];
   const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,

@@ -10,6 +10,7 @@ import {
   Scheduler,
 } from "../runs/index.ts";
 import { createJobs } from "./create-jobs.ts";
+import { createLogins } from "./create-logins.ts";
 import { createRunners } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
@@ -25,6 +26,7 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   const { audit, db, background, keys, wakeup } = storage;
   const { backend, log, routes } = host;
   const held = await createRunners(setup, storage, host);
+  const logins = createLogins(setup, storage);
   const { runners, leases, meter, pool, runLinks, runnerLinks } = held;
   const deps: RunDeps = {
     ...host,
@@ -68,6 +70,6 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   const onChange = () => wakeup.poke("queue");
   const queue = new Queue(db, { ...limits, onChange });
   const runLimits = new RunLimits(db, { defaults: shares, onChange });
-  const jobs = createJobs(setup, { storage, host, held });
-  return { ...held, ...jobs, workers, standaloneRunners, scheduler, commands, queue, runLimits };
+  const jobs = createJobs(setup, { storage, host, held, extra: [logins.loginPruning] });
+  return { ...held, ...logins, ...jobs, workers, standaloneRunners, scheduler, commands, queue, runLimits };
 }

@@ -38,7 +38,12 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const allowedHosts = [...config.allowedHosts, ...advertised];
   const boards = new Boards(db);
   const onAccessChange = () => wakeup.poke(accessWakeup);
-  const authenticator = new Authenticator({ db, ownerToken: token, owner });
+  const authenticator = new Authenticator({
+    db,
+    ownerToken: token,
+    owner,
+    sessionCredentials: services.sessionCredentials,
+  });
   const accessWatch = new AccessWatch({ authenticator, wakeup });
   accessWatch.start();
   parts.defer(() => accessWatch.stop());
@@ -47,7 +52,9 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     guard: { host: config.host, allowedHosts },
     authenticator,
     accessWatch,
+    trustedProxies: config.trustedProxies,
     modules: {
+      ...services.loginModules,
       boards,
       boardMembers: new BoardMembers(db, boards, onAccessChange),
       organizations: new Organizations(db),

@@ -14,7 +14,7 @@ export { createGatewayHooks } from "./gateway-events/gateway-hooks.ts";
 export { ModelHealth } from "./gateway-events/model-health.ts";
 export { BudgetWaits } from "./maintenance/budget-waits.ts";
 export { LimitWaits } from "./maintenance/limit-waits.ts";
-export { Maintenance } from "./maintenance/maintenance.ts";
+export { type MaintenanceJob, Maintenance } from "./maintenance/maintenance.ts";
 export { OldRunnerCleanup } from "./maintenance/old-runners.ts";
 export { Pruning } from "./maintenance/pruning.ts";
 export { Removal } from "./maintenance/removal.ts";

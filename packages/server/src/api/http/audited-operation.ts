@@ -18,7 +18,14 @@ export interface AuditedOperation {
   readonly path: string;
 }
 
-/** Routes that are not in the contract change nothing. */
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The operation of the contract that a page performs. */
+    auditAs?: keyof typeof api;
+  }
+}
+
+/** Routes that are neither in the contract nor name an operation of it change nothing. */
 const unlisted = { action: "request", policy: "denied" } as const;
 
 const getKey = (method: string, path: string) => `${method} ${path}`;
@@ -32,14 +39,19 @@ const operations = new Map(
 /** Finds the operation of a request by its route, so that no route can forget its entry. */
 export function findOperation({ method, routeOptions }: FastifyRequest): AuditedOperation {
   const path = routeOptions.url ?? "";
+  const { auditAs } = routeOptions.config;
+  if (auditAs !== undefined) return { action: auditAs, policy: getAuditPolicy(api[auditAs]), path };
   return operations.get(getKey(method, path)) ?? { ...unlisted, path };
 }
+
+/** The part of a page's address that is the secret of a link. */
+export const secretParam = "secret";
 
 type Target = NonNullable<AuditRecord["target"]>;
 
 /** Returns what a request acts on: what its path names first by an id, such as a task. */
 export function getTarget(params: unknown): Target | undefined {
-  const [entry] = Object.entries(toStrings(params));
+  const [entry] = Object.entries(toStrings(params)).filter(([name]) => name !== secretParam);
   return entry && { kind: getKind(entry[0]), id: entry[1] };
 }
 

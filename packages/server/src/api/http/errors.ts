@@ -14,12 +14,7 @@ export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: numb
       return peers
         ?.forwardRequest(thrown, request, reply)
         .catch((error: unknown) => sendProblem(reply, toWharfError(error, "")));
-    const reference = randomUUID();
-    const error =
-      toRequestError(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
-      toDatabaseError(thrown) ??
-      toWharfError(thrown, reference);
-    if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
+    const error = toCatalogueError(thrown, request, limits);
     const sendAnswer = () => sendProblem(reply, error);
     if (error.code === "body_too_large") void discardBody(request.raw).then(sendAnswer);
     else sendAnswer();
@@ -27,6 +22,21 @@ export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: numb
   app.setNotFoundHandler((request) => {
     throw new WharfError("route_not_found", { method: request.method, path: request.url.split("?")[0] ?? "" });
   });
+}
+
+/** Converts whatever was thrown into an error of the catalogue, and logs an internal one. */
+export function toCatalogueError(
+  thrown: FastifyError,
+  request: FastifyRequest,
+  limits: { bodyBytes: number },
+): WharfError | RemoteError {
+  const reference = randomUUID();
+  const error =
+    toRequestError(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
+    toDatabaseError(thrown) ??
+    toWharfError(thrown, reference);
+  if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
+  return error;
 }
 
 function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void {

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type AccessWatch, type Caller, createScope } from "../../access/index.ts";
 import type { StandaloneRunners } from "../../runners/index.ts";
 import type { Tasks } from "../../tasks/index.ts";
+import { getLastingCredentials } from "./session-cookie.ts";
 
 export interface WatchedRequestOptions {
   readonly accessWatch: AccessWatch;
@@ -37,7 +38,7 @@ function watchRequest(
       : modules.standaloneRunners.get(present, named.runner_id);
   };
   const use = {
-    credentials: headers,
+    credentials: getLastingCredentials(headers, scope),
     subject: JSON.stringify([scope.needs, named]),
     // The use of a scope that is refused rejects, like the use of a task that is not found.
     check: async (caller: Caller) => find(caller),

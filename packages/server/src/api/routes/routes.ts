@@ -20,6 +20,7 @@ import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
+import type { LoginModules } from "./login-routes.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
@@ -27,7 +28,7 @@ import type { RunnerModules } from "./runner-routes.ts";
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
-export interface ApiModules extends RunnerModules, PeopleModules, QueueModules {
+export interface ApiModules extends RunnerModules, PeopleModules, QueueModules, LoginModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;

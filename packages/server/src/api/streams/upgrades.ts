@@ -8,6 +8,7 @@ import { isDenied } from "../http/audit-requests.ts";
 import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
 import { describeSender } from "../http/request-sender.ts";
+import { getCredentials, getLastingCredentials, requireOwnPage } from "../http/session-cookie.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /**
@@ -89,7 +90,8 @@ export class Upgrades {
       this.#options.guard.check(request);
       const { accessWatch } = this.#options;
       const since = accessWatch.time;
-      const sender = (caller = await this.#options.authenticator.authenticate(request.headers));
+      const sender = (caller = await this.#options.authenticator.authenticate(getCredentials(request.headers)));
+      if (caller.session?.kind === "browser") requireOwnPage(request);
       requireHandshake(request);
       const stream = await this.#options.route(url, { caller, message: request });
       let isStarted = false;
@@ -99,7 +101,7 @@ export class Upgrades {
         isStarted = true;
         this.#pending.delete(socket);
         stream.start(ws);
-        const use = { ...stream.access, credentials: request.headers };
+        const use = { ...stream.access, credentials: getLastingCredentials(request.headers, sender) };
         ws.once("close", accessWatch.add(use, { caller: sender, since }));
       });
       if (!isStarted) await stream[Symbol.asyncDispose]();

@@ -30,6 +30,8 @@ export const users = pgTable("users", {
   username: varchar({ length: 100 }).notNull().unique(),
   /** Absent for the owner of a laptop, who authenticates with the owner token. */
   password_hash: text(),
+  /** When the user last started a session. */
+  last_login_at: timestamp({ withTimezone: true }),
   /** Whether the user runs the server, which concerns all organisations. */
   is_operator: boolean().notNull().default(false),
   /** Whether the user is a program, which has tokens but no login. */

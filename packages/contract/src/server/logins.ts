@@ -1,0 +1,213 @@
+import { z } from "zod";
+import { createEndpoint } from "../endpoint.ts";
+import { OrganizationRole } from "../permissions.ts";
+import { Username, userParams } from "./people.ts";
+
+/** An e-mail address, which names an account in any spelling of its letters. */
+export const AccountEmail = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(255)
+  .regex(/^[^\s@<>"]+@[^\s@<>"]+$/, "an e-mail address");
+
+/** The server says why it refuses a new password. */
+const Password = z.string().min(1).max(1024);
+const Secret = z.string().min(1).max(500);
+
+/** What a program gets when it logs in. */
+export const LoginTokens = z.object({
+  token_type: z.literal("Bearer"),
+  /** A JWT for the header `Authorization`. */
+  access_token: z.string(),
+  expires_in: z.number().describe("seconds"),
+  /** Works once: each refresh returns the next one. */
+  refresh_token: z.string(),
+  session_id: z.uuid(),
+  user: z.object({ id: z.uuid(), email: z.string(), username: z.string() }),
+});
+export type LoginTokens = z.infer<typeof LoginTokens>;
+
+export const LoginSession = z.object({
+  id: z.uuid(),
+  kind: z.enum(["browser", "program"]),
+  method: z.enum(["password", "link", "invitation", "oidc", "passkey"]).describe("how the person logged in"),
+  address: z.string(),
+  user_agent: z.string(),
+  created_at: z.string(),
+  used_at: z.string(),
+  expires_at: z.string(),
+  /** Whether the request itself belongs to this login. */
+  is_current: z.boolean(),
+});
+export type LoginSession = z.infer<typeof LoginSession>;
+
+/** A link that works once. The server sends no mail: its creator hands it on. */
+export const PersonLink = z.object({
+  kind: z.enum(["login", "password"]),
+  /** The path of the link's page on the server. */
+  path: z.string(),
+  expires_at: z.string(),
+  user: z.object({ id: z.uuid(), email: z.string(), username: z.string() }),
+});
+export type PersonLink = z.infer<typeof PersonLink>;
+
+export const Invitation = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  role: OrganizationRole,
+  created_by: z.uuid().optional(),
+  created_at: z.string(),
+  expires_at: z.string(),
+});
+export type Invitation = z.infer<typeof Invitation>;
+
+const LinkInput = z.object({ kind: PersonLink.shape.kind.default("login") });
+
+/** Logins of people: with a password, with links that work once, and their sessions. */
+export const loginsApi = {
+  login: createEndpoint({
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/login",
+    summary: "Log a program in with an account's password",
+    body: z.object({ email: AccountEmail, password: Password }),
+    response: LoginTokens,
+  }),
+  refreshLogin: createEndpoint({
+    audit: "counted",
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/refresh",
+    summary: "Get a new access token. A refresh token that is used twice ends the login",
+    body: z.object({ refresh_token: Secret }),
+    response: LoginTokens,
+  }),
+  logout: createEndpoint({
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/logout",
+    summary: "End the login of a refresh token",
+    body: z.object({ refresh_token: Secret }),
+    status: 204,
+    response: "none",
+  }),
+  useLoginLink: createEndpoint({
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/link",
+    summary: "Log a program in with the last part of a login link",
+    body: z.object({ token: Secret }),
+    response: LoginTokens,
+  }),
+  setPassword: createEndpoint({
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/password",
+    summary: "Set a password with the last part of a link for that. All earlier logins end",
+    body: z.object({ token: Secret, password: Password }),
+    response: LoginTokens,
+  }),
+  acceptInvitation: createEndpoint({
+    needs: "nothing",
+    method: "POST",
+    path: "/api/v1/auth/invitation",
+    summary: "Accept an invitation with its last part: create the account, or prove it with its password",
+    body: z.object({ token: Secret, username: Username.optional(), password: Password }),
+    response: LoginTokens,
+  }),
+  changePassword: createEndpoint({
+    needs: "account:write",
+    method: "PUT",
+    path: "/api/v1/me/password",
+    summary: "Change your password. Your other logins end",
+    body: z.object({
+      current_password: Password.optional().describe("required if you have a password"),
+      new_password: Password,
+    }),
+    status: 204,
+    response: "none",
+  }),
+  createOwnLink: createEndpoint({
+    needs: "account:write",
+    method: "POST",
+    path: "/api/v1/me/links",
+    summary: "Create a link that logs you in once, or lets you set a password",
+    body: LinkInput.default({ kind: "login" }),
+    status: 201,
+    response: PersonLink,
+  }),
+  listSessions: createEndpoint({
+    needs: "account:read",
+    method: "GET",
+    path: "/api/v1/me/sessions",
+    summary: "List your logins, the newest first",
+    response: z.object({
+      sessions: z.array(LoginSession),
+      last_login_at: z.string().optional().describe("absent if you never logged in"),
+    }),
+  }),
+  endSession: createEndpoint({
+    needs: "account:write",
+    method: "DELETE",
+    path: "/api/v1/me/sessions/:session_id",
+    summary: "End one of your logins",
+    params: z.object({ session_id: z.uuid() }),
+    status: 204,
+    response: "none",
+  }),
+  endSessions: createEndpoint({
+    needs: "account:write",
+    method: "DELETE",
+    path: "/api/v1/me/sessions",
+    summary: "End all your other logins",
+    response: z.object({ ended: z.number() }),
+  }),
+  createUserLink: createEndpoint({
+    needs: "organization:admin",
+    method: "POST",
+    path: "/api/v1/users/:user/links",
+    summary: "Create a link that logs a member in once, or lets them set a password",
+    params: userParams,
+    body: LinkInput.default({ kind: "login" }),
+    status: 201,
+    response: PersonLink,
+  }),
+  endUserSessions: createEndpoint({
+    needs: "organization:admin",
+    method: "DELETE",
+    path: "/api/v1/users/:user/sessions",
+    summary: "End all logins and open links of a member",
+    params: userParams,
+    response: z.object({ ended: z.number() }),
+  }),
+  createInvitation: createEndpoint({
+    needs: "organization:admin",
+    method: "POST",
+    path: "/api/v1/invitations",
+    summary: "Invite a person to the organization. The answer has the link, which the server does not send",
+    body: z.object({
+      email: AccountEmail,
+      role: OrganizationRole.default("member"),
+      expires_in_s: z.number().int().min(60).max(2_592_000).optional().describe("a week by default"),
+    }),
+    status: 201,
+    response: Invitation.extend({ path: z.string().describe("the path of the link's page") }),
+  }),
+  listInvitations: createEndpoint({
+    needs: "organization:admin",
+    method: "GET",
+    path: "/api/v1/invitations",
+    summary: "List the open invitations, the newest first",
+    response: z.object({ invitations: z.array(Invitation) }),
+  }),
+  revokeInvitation: createEndpoint({
+    needs: "organization:admin",
+    method: "DELETE",
+    path: "/api/v1/invitations/:invitation_id",
+    summary: "Revoke an invitation",
+    params: z.object({ invitation_id: z.uuid() }),
+    status: 204,
+    response: "none",
+  }),
+} as const;

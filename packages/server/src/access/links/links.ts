@@ -1,0 +1,124 @@
+import { randomUUID } from "node:crypto";
+import { WharfError } from "@wharf/contract";
+import { and, desc, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../../store/index.ts";
+import { createSecretText, hashSecretText } from "../secret-text.ts";
+
+const { login_links } = schema;
+
+export type LinkRow = typeof login_links.$inferSelect;
+export type LinkKind = LinkRow["kind"];
+
+export interface InvitationTarget {
+  readonly kind: "invitation";
+  readonly organization_id: string;
+  readonly email: string;
+  readonly role: "admin" | "member" | "viewer";
+}
+
+export interface PersonTarget {
+  readonly kind: "login" | "password";
+  readonly user_id: string;
+}
+
+export interface CreatedLink {
+  readonly link: LinkRow;
+  /** The part of the link that proves it. Only its hash is stored. */
+  readonly secret: string;
+}
+
+const minuteMs = 60_000;
+/** A link to log in is used at once; an invitation waits for a person to read it. */
+const lifetimesMs: Readonly<Record<LinkKind, number>> = {
+  login: 15 * minuteMs,
+  password: 24 * 60 * minuteMs,
+  invitation: 7 * 24 * 60 * minuteMs,
+};
+
+/** Links that work once, until they expire or are revoked. */
+export class Links {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async create(
+    target: InvitationTarget | PersonTarget,
+    { createdBy, lifetimeMs = lifetimesMs[target.kind] }: { createdBy: string | undefined; lifetimeMs?: number },
+  ): Promise<CreatedLink> {
+    const secret = createSecretText();
+    const [link] = await this.#db
+      .insert(login_links)
+      .values({
+        id: randomUUID(),
+        secret_hash: hashSecretText(secret),
+        created_by: createdBy ?? null,
+        expires_at: sql`now() + make_interval(secs => ${lifetimeMs / 1000})`,
+        ...target,
+      })
+      .returning();
+    return { link: link!, secret };
+  }
+
+  /** Returns a link that still works, for a page that asks what to do with it. */
+  async find(secret: string, kinds: readonly LinkKind[]): Promise<LinkRow> {
+    const [link] = await this.#db.select().from(login_links).where(isOpen(secret, kinds));
+    if (!link) throw new WharfError("link_invalid", {});
+    return link;
+  }
+
+  /** Uses a link up. The caller's transaction does what the link is for. */
+  async use(tx: Executor, secret: string, kinds: readonly LinkKind[]): Promise<LinkRow> {
+    const [link] = await tx
+      .update(login_links)
+      .set({ used_at: sql`now()` })
+      .where(isOpen(secret, kinds))
+      .returning();
+    if (!link) throw new WharfError("link_invalid", {});
+    return link;
+  }
+
+  /** Revokes the links of a person that still work. */
+  async revokeAll(tx: Executor, userId: string): Promise<void> {
+    await tx
+      .update(login_links)
+      .set({ revoked_at: sql`now()` })
+      .where(and(eq(login_links.user_id, userId), isUnused()));
+  }
+
+  /** Returns an organisation's invitations that are still open or expired, the newest first. */
+  listInvitations(organizationId: string, limit: number): Promise<LinkRow[]> {
+    return this.#db
+      .select()
+      .from(login_links)
+      .where(and(eq(login_links.organization_id, organizationId), eq(login_links.kind, "invitation"), isUnused()))
+      .orderBy(desc(login_links.created_at), desc(login_links.id))
+      .limit(limit);
+  }
+
+  async revokeInvitation(organizationId: string, id: string): Promise<void> {
+    const { rowCount } = await this.#db
+      .update(login_links)
+      .set({ revoked_at: sql`now()` })
+      .where(and(eq(login_links.id, id), eq(login_links.organization_id, organizationId), isUnused()));
+    if (rowCount === 0) throw new WharfError("invitation_not_found", { id });
+  }
+
+  /** Deletes some of the links that expired long ago; returns how many. */
+  async prune(maxRows: number): Promise<number> {
+    const old = sql`array(select id from login_links where expires_at < now() - interval '30 days' limit ${maxRows})`;
+    const { rowCount } = await this.#db.delete(login_links).where(sql`${login_links.id} = any(${old})`);
+    return rowCount ?? 0;
+  }
+}
+
+const isUnused = (): SQL | undefined => and(isNull(login_links.used_at), isNull(login_links.revoked_at));
+
+const isOpen = (secret: string, kinds: readonly LinkKind[]): SQL | undefined =>
+  and(
+    eq(login_links.secret_hash, hashSecretText(secret)),
+    inArray(login_links.kind, [...kinds]),
+    isUnused(),
+    sql`${login_links.expires_at} > now()`,
+  );

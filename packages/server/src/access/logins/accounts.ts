@@ -1,0 +1,103 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { WharfError } from "@wharf/contract";
+import { and, eq, ne, sql } from "drizzle-orm";
+import { type Executor, schema } from "../../store/index.ts";
+import { findMember, type MemberRow } from "../members.ts";
+import type { Caller } from "../scope.ts";
+
+const { memberships, users } = schema;
+
+export type AccountRow = typeof users.$inferSelect;
+
+/** Returns the account that may log in with this address: a person who is in an organisation. */
+export async function findAccount(db: Executor, email: string): Promise<AccountRow | undefined> {
+  const [account] = await db
+    .select()
+    .from(users)
+    .where(and(eq(users.email, email), canLogIn));
+  return account;
+}
+
+/** Returns the account with this address, also of a person who is in no organisation any more. */
+export async function findInvitedAccount(db: Executor, email: string): Promise<AccountRow | undefined> {
+  const [account] = await db.select().from(users).where(eq(users.email, email));
+  if (account?.is_service) throw new WharfError("link_invalid", {});
+  return account;
+}
+
+/** Returns the account of a link, which may have lost its last organisation since. */
+export async function getAccount(db: Executor, id: string): Promise<AccountRow> {
+  const [account] = await db
+    .select()
+    .from(users)
+    .where(and(eq(users.id, id), canLogIn));
+  if (!account) throw new WharfError("link_invalid", {});
+  return account;
+}
+
+const canLogIn = sql`not ${users.is_service} and exists (
+  select from memberships where memberships.user_id = ${users.id})`;
+
+export async function setPasswordHash(tx: Executor, userId: string, hash: string): Promise<void> {
+  await tx
+    .update(users)
+    .set({ password_hash: hash, updated_at: sql`now()` })
+    .where(eq(users.id, userId));
+}
+
+export async function recordLogin(tx: Executor, userId: string): Promise<void> {
+  await tx
+    .update(users)
+    .set({ last_login_at: sql`now()` })
+    .where(eq(users.id, userId));
+}
+
+interface NewAccount {
+  readonly email: string;
+  readonly username: string | undefined;
+  readonly password_hash: string | null;
+}
+
+/** Creates an account. Without a name, it gets the first part of its address, or one like it. */
+export async function createAccount(tx: Executor, input: NewAccount): Promise<AccountRow> {
+  const base =
+    input.email
+      .replace(/@.*$/s, "")
+      .replaceAll(/[^\w.-]/g, "-")
+      .slice(0, 90) || "user";
+  const names = input.username === undefined ? [base, `${base}-${randomBytes(3).toString("hex")}`] : [input.username];
+  for (const username of names) {
+    const [account] = await tx
+      .insert(users)
+      .values({ id: randomUUID(), email: input.email, username, password_hash: input.password_hash })
+      .onConflictDoNothing()
+      .returning();
+    if (account) return account;
+  }
+  throw new WharfError("username_taken", { username: names.at(-1) ?? base });
+}
+
+/** Adds a person to an organisation. A person who is in it already keeps their role. */
+export async function addMember(
+  tx: Executor,
+  member: { organization_id: string; user_id: string; role: "admin" | "member" | "viewer" },
+): Promise<void> {
+  await tx.insert(memberships).values(member).onConflictDoNothing();
+}
+
+/**
+ * Returns a member whose logins the caller may manage. An account that also belongs to another
+ * organisation, or runs the server, can do more than the caller, so only operators may.
+ */
+export async function requireManagedAccount(db: Executor, caller: Caller, name: string): Promise<MemberRow> {
+  const user = await findMember(db, caller, name);
+  if (user.is_service) throw new WharfError("account_is_service", { username: user.username });
+  if (caller.is_operator || user.id === caller.user_id) return user;
+  const [elsewhere] = await db
+    .select({ id: memberships.user_id })
+    .from(memberships)
+    .where(and(eq(memberships.user_id, user.id), ne(memberships.organization_id, caller.organization_id)))
+    .limit(1);
+  if (user.is_operator || elsewhere) throw new WharfError("account_shared", { username: user.username });
+  return user;
+}

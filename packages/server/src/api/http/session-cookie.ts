@@ -1,0 +1,69 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { organizationHeader, WharfError } from "@wharf/contract";
+import type { Caller, Credentials } from "../../access/index.ts";
+
+/**
+ * The cookie of a browser's session. Scripts cannot read it, and browsers do not send it with
+ * requests that other sites start. Cookies belong to a host with all of its ports, so the name
+ * contains the port: two servers on one machine do not log each other out.
+ */
+export function formatSessionCookie(headers: IncomingHttpHeaders, value: string, maxAgeSeconds: number): string {
+  const isSecure = headers.origin?.startsWith("https:") === true;
+  const parts = [`${getCookieName(headers, isSecure)}=${value}`, "Path=/", "HttpOnly", "SameSite=Lax"];
+  return [...parts, `Max-Age=${maxAgeSeconds}`, ...(isSecure ? ["Secure"] : [])].join("; ");
+}
+
+/** Formats the cookie that removes the one of an ended session. */
+export const formatEndedCookie = (headers: IncomingHttpHeaders): string => formatSessionCookie(headers, "", 0);
+
+/** Returns the value of the cookie; that of an encrypted connection comes first. */
+export function findSessionCookie(headers: IncomingHttpHeaders): string | undefined {
+  const cookies = new Map<string, string>();
+  for (const pair of (headers.cookie ?? "").split(";")) {
+    const [name = "", value = ""] = pair.split("=", 2).map((text) => text.trim());
+    // Of several cookies of one name, browsers send the one with the longest path first.
+    if (!cookies.has(name)) cookies.set(name, value);
+  }
+  const value = cookies.get(getCookieName(headers, true)) ?? cookies.get(getCookieName(headers, false));
+  return value === undefined || value === "" ? undefined : value;
+}
+
+/** Returns what a request says about its sender. */
+export const getCredentials = (headers: IncomingHttpHeaders): Credentials => ({
+  authorization: headers.authorization,
+  sessionCookie: findSessionCookie(headers),
+  [organizationHeader]: headers[organizationHeader],
+});
+
+/**
+ * Returns what proves the sender of a stream while it lasts. The access token of a login expires
+ * earlier than the login itself.
+ */
+export const getLastingCredentials = (headers: IncomingHttpHeaders, { session }: Caller): Credentials =>
+  session === undefined
+    ? getCredentials(headers)
+    : { sessionId: session.id, [organizationHeader]: headers[organizationHeader] };
+
+/** `__Host-` makes the browser refuse the cookie from plain HTTP and from other subdomains. */
+function getCookieName({ host = "" }: IncomingHttpHeaders, isSecure: boolean): string {
+  const port = /:(\d+)$/.exec(host)?.[1];
+  return `${isSecure ? "__Host-" : ""}wharf_session${port === undefined ? "" : `_${port}`}`;
+}
+
+/**
+ * Refuses a request with a cookie that another page started (CSRF). Browsers send `Origin` with
+ * every request that can change something and with every WebSocket, and the guard has compared it;
+ * those that know `Sec-Fetch-Site` say more.
+ */
+export function requireOwnPage({
+  method = "GET",
+  headers,
+}: {
+  method?: string | undefined;
+  headers: IncomingHttpHeaders;
+}): void {
+  const site = headers["sec-fetch-site"];
+  const isForeign = site !== undefined && site !== "same-origin" && site !== "none";
+  const isSafe = (method === "GET" || method === "HEAD") && headers.upgrade === undefined;
+  if (isForeign || (!isSafe && headers.origin === undefined)) throw new WharfError("cross_site_request", {});
+}

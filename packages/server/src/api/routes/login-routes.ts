@@ -1,0 +1,172 @@
+import { api, type LoginTokens, WharfError } from "@wharf/contract";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import type {
+  SessionTokens,
+  AccountRow,
+  LinkRow,
+  Links,
+  LoginManagement,
+  Logins,
+  LoginSource,
+  Scope,
+  SessionRow,
+  Sessions,
+} from "../../access/index.ts";
+import { registerRoute } from "../http/register-route.ts";
+
+export interface LoginModules {
+  readonly logins: Logins;
+  readonly sessions: Sessions;
+  readonly sessionTokens: SessionTokens;
+  readonly links: Links;
+  readonly loginManagement: LoginManagement;
+}
+
+/** The pages on which links end. */
+export const linkPaths = { login: "/login/", password: "/password/", invitation: "/invitations/" } as const;
+
+const maxInvitations = 1_000;
+
+/** Logins of programs, and what people do about their logins and those of members. */
+export function serveLoginRoutes(app: FastifyInstance, modules: LoginModules): void {
+  serveLogins(app, modules);
+  serveOwnLogins(app, modules);
+  serveInvitations(app, modules);
+}
+
+function serveLogins(app: FastifyInstance, { logins, sessions, sessionTokens }: LoginModules): void {
+  const start = sessions.startProgramSession.bind(sessions);
+  const createTokens = (request: FastifyRequest, started: ProgramLogin) => {
+    request.auditTarget = { kind: "user", id: started.account.id };
+    return createLoginTokens(sessionTokens, started);
+  };
+  registerRoute(app, api.login, async ({ body }, { request }) =>
+    createTokens(request, await logins.logInWithPassword(body, { source: getLoginSource(request), start })),
+  );
+  registerRoute(app, api.useLoginLink, async ({ body }, { request }) =>
+    createTokens(request, await logins.logInWithLink(body.token, { source: getLoginSource(request), start })),
+  );
+  registerRoute(app, api.setPassword, async ({ body }, { request }) => {
+    const input = { secret: body.token, password: body.password };
+    return createTokens(request, await logins.resetPassword(input, { source: getLoginSource(request), start }));
+  });
+  registerRoute(app, api.acceptInvitation, async ({ body: { token, ...body } }, { request }) =>
+    createTokens(
+      request,
+      await logins.acceptInvitation({ secret: token, ...body }, { source: getLoginSource(request), start }),
+    ),
+  );
+  registerRoute(app, api.refreshLogin, async ({ body }, { request }) =>
+    createTokens(request, await logins.refresh(body.refresh_token)),
+  );
+  registerRoute(app, api.logout, async ({ body }) => {
+    const sessionId = sessions.findTokenSession(body.refresh_token);
+    if (sessionId !== undefined) await sessions.endById(sessionId);
+  });
+}
+
+function serveOwnLogins(app: FastifyInstance, { logins, sessions, loginManagement }: LoginModules): void {
+  registerRoute(app, api.changePassword, ({ scope, body }, { request }) => {
+    requireWholeAccount(scope);
+    const { current_password: current, new_password: next } = body;
+    return logins.changePassword(scope.user_id, {
+      current,
+      next,
+      sessionId: scope.session?.id,
+      source: getLoginSource(request),
+    });
+  });
+  registerRoute(app, api.listSessions, async ({ scope }) => {
+    const rows = await sessions.list(scope.user_id);
+    const lastLoginAt = await loginManagement.getLastLogin(scope.user_id);
+    return {
+      sessions: rows.map((row) => ({ ...row, is_current: row.id === scope.session?.id })),
+      ...(lastLoginAt && { last_login_at: lastLoginAt }),
+    };
+  });
+  registerRoute(app, api.endSession, async ({ scope, params }) => {
+    requireWholeAccount(scope);
+    const isEnded = await sessions.end(scope.user_id, params.session_id);
+    if (!isEnded) throw new WharfError("login_not_found", { id: params.session_id });
+  });
+  registerRoute(app, api.endSessions, async ({ scope }) => {
+    requireWholeAccount(scope);
+    return { ended: await loginManagement.endOtherSessions(scope.user_id, scope.session?.id) };
+  });
+  registerRoute(app, api.createOwnLink, async ({ scope, body }) => {
+    requireWholeAccount(scope);
+    return toPersonLink(await loginManagement.createOwnLink(scope, body.kind));
+  });
+  registerRoute(app, api.createUserLink, async ({ scope, params, body }) => {
+    requireWholeAccount(scope);
+    return toPersonLink(await loginManagement.createUserLink(scope, params.user, body.kind));
+  });
+  registerRoute(app, api.endUserSessions, async ({ scope, params }) => ({
+    ended: await loginManagement.endUserSessions(scope, params.user),
+  }));
+}
+
+function serveInvitations(app: FastifyInstance, { links }: LoginModules): void {
+  registerRoute(app, api.createInvitation, async ({ scope, body: { expires_in_s, ...body } }) => {
+    requireWholeAccount(scope);
+    const target = { kind: "invitation", organization_id: scope.organization_id, ...body } as const;
+    const lifetime = expires_in_s === undefined ? {} : { lifetimeMs: expires_in_s * 1000 };
+    const { link, secret } = await links.create(target, { createdBy: scope.user_id, ...lifetime });
+    return { ...toInvitation(link), path: linkPaths.invitation + secret };
+  });
+  registerRoute(app, api.listInvitations, async ({ scope }) => ({
+    invitations: (await links.listInvitations(scope.organization_id, maxInvitations)).map(toInvitation),
+  }));
+  registerRoute(app, api.revokeInvitation, ({ scope, params }) =>
+    links.revokeInvitation(scope.organization_id, params.invitation_id),
+  );
+}
+
+export const getLoginSource = ({ ip, headers }: FastifyRequest): LoginSource => ({
+  address: ip ?? "",
+  user_agent: headers["user-agent"] ?? "",
+});
+
+/** A token with a list of permissions must not create a login, which has all of them. */
+function requireWholeAccount({ permissions, needs }: Scope): void {
+  if (permissions !== undefined && needs !== "nothing" && needs !== "token")
+    throw new WharfError("permission_missing", { permission: needs, reason: "token" });
+}
+
+interface ProgramLogin {
+  readonly account: AccountRow;
+  readonly session: SessionRow;
+  readonly refresh_token: string;
+}
+
+async function createLoginTokens(
+  sessionTokens: SessionTokens,
+  { account, session, refresh_token }: ProgramLogin,
+): Promise<LoginTokens> {
+  const { token, expires_in } = await sessionTokens.issue({ user_id: account.id, session_id: session.id });
+  const { id, email, username } = account;
+  return {
+    token_type: "Bearer",
+    access_token: token,
+    expires_in,
+    refresh_token,
+    session_id: session.id,
+    user: { id, email, username },
+  };
+}
+
+interface LinkWithAccount {
+  readonly link: LinkRow;
+  readonly secret: string;
+  readonly account: Pick<AccountRow, "id" | "email" | "username">;
+}
+
+function toPersonLink({ link, secret, account }: LinkWithAccount) {
+  const { id, email, username } = account;
+  const kind = link.kind === "password" ? link.kind : ("login" as const);
+  return { kind, path: linkPaths[kind] + secret, expires_at: link.expires_at, user: { id, email, username } };
+}
+
+function toInvitation({ id, email, role, created_by, created_at, expires_at }: LinkRow) {
+  return { id, email: email ?? "", role: role ?? "viewer", created_by, created_at, expires_at };
+}

@@ -1,0 +1,39 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+import { list, parseTime } from "./setting-forms.ts";
+
+/** The settings of people's logins. */
+export const loginEnvironment = {
+  /** How long a login lasts without a request. */
+  WHARF_SESSION_IDLE: z.string().default("7d").transform(parseTime),
+  /** How long a login lasts at most. */
+  WHARF_SESSION_MAX: z.string().default("30d").transform(parseTime),
+  /**
+   * The addresses of proxies in front of the server, separated by commas: an address or a network
+   * such as `10.0.0.0/8`. Only from these does the server believe `X-Forwarded-For`, which names
+   * the client whose failed logins count.
+   */
+  WHARF_TRUSTED_PROXIES: list.default([]).superRefine((addresses, context) => {
+    const wrong = addresses.find((address) => !isNetwork(address));
+    if (wrong !== undefined) context.addIssue(`'${wrong}' is not an address or a network such as 10.0.0.0/8`);
+  }),
+};
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits, ...more] = text.split("/");
+  const version = isIP(address);
+  const isMask = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  return version !== 0 && isMask && more.length === 0;
+}
+
+const Environment = z.object(loginEnvironment);
+
+export interface LoginConfig {
+  readonly sessionTimes: { readonly idleMs: number; readonly maxMs: number };
+  readonly trustedProxies: readonly string[];
+}
+
+export const toLoginConfig = (e: z.output<typeof Environment>): LoginConfig => ({
+  sessionTimes: { idleMs: e.WHARF_SESSION_IDLE, maxMs: e.WHARF_SESSION_MAX },
+  trustedProxies: e.WHARF_TRUSTED_PROXIES,
+});

@@ -1,0 +1,85 @@
+import { sql } from "drizzle-orm";
+import { check, index, integer, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
+import { createOneOfCheck, createTimeColumn } from "./columns.ts";
+import { organizations, users } from "./people.ts";
+
+/**
+ * The logins of people that last: those of browsers, which hold a cookie, and those of programs,
+ * which hold a refresh token. Only hashes of cookies are here.
+ */
+export const sessions = pgTable(
+  "sessions",
+  {
+    id: uuid().primaryKey(),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    kind: text({ enum: ["browser", "program"] }).notNull(),
+    /** How the person logged in. */
+    method: text({ enum: ["password", "link", "invitation", "oidc", "passkey"] }).notNull(),
+    /** The hash of a browser's cookie. */
+    secret_hash: text().unique(),
+    /** How often a program's refresh token was replaced. Only the last one is valid. */
+    generation: integer().notNull().default(0),
+    replaced_at: createTimeColumn(),
+    user_agent: text().notNull().default(""),
+    address: text().notNull().default(""),
+    created_at: createTimeColumn().notNull().defaultNow(),
+    used_at: createTimeColumn().notNull().defaultNow(),
+    expires_at: createTimeColumn().notNull(),
+  },
+  (t) => [
+    index("sessions_user").on(t.user_id, t.created_at.desc()),
+    index("sessions_used").on(t.used_at),
+    index("sessions_expires").on(t.expires_at),
+    check("sessions_kind", createOneOfCheck("kind", ["browser", "program"])),
+    check("sessions_secret", sql`(kind = 'browser') = (secret_hash is not null)`),
+  ],
+);
+
+/** Links that log a person in, invite one, or let one set a password. Each works once. */
+export const login_links = pgTable(
+  "login_links",
+  {
+    id: uuid().primaryKey(),
+    kind: text({ enum: ["login", "password", "invitation"] }).notNull(),
+    secret_hash: text().notNull().unique(),
+    /** The person whom the link logs in, or whose password it sets. */
+    user_id: uuid().references(() => users.id, { onDelete: "cascade" }),
+    /** The organisation to which the link invites, with the address and the role there. */
+    organization_id: uuid().references(() => organizations.id, { onDelete: "cascade" }),
+    email: varchar({ length: 255 }),
+    role: text({ enum: ["admin", "member", "viewer"] }),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    created_at: createTimeColumn().notNull().defaultNow(),
+    expires_at: createTimeColumn().notNull(),
+    used_at: createTimeColumn(),
+    revoked_at: createTimeColumn(),
+  },
+  (t) => [
+    index("login_links_user").on(t.user_id),
+    index("login_links_organization").on(t.organization_id, t.created_at.desc()),
+    index("login_links_created_by").on(t.created_by),
+    index("login_links_expires").on(t.expires_at),
+    check("login_links_kind", createOneOfCheck("kind", ["login", "password", "invitation"])),
+    check(
+      "login_links_target",
+      sql`case kind when 'invitation' then organization_id is not null and email is not null and role is not null
+        else user_id is not null end`,
+    ),
+  ],
+);
+
+/** Counts the failed logins of an account or an address, whose names are hashed. */
+export const login_failures = pgTable(
+  "login_failures",
+  {
+    key: text().primaryKey(),
+    failures: integer().notNull(),
+    /** Until then every attempt is refused. */
+    blocked_until: createTimeColumn(),
+    /** After this time without a failure the count begins again. */
+    forget_at: createTimeColumn().notNull(),
+  },
+  (t) => [index("login_failures_forget").on(t.forget_at)],
+);
