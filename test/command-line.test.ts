@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
@@ -436,6 +436,39 @@ describe("exit codes", () => {
     const refused = await run("run", ["x", "--repo", repository, "--agent", "auggie"]);
     expect(refused).toMatchObject({ code: 2, err: expect.stringContaining("it needs a login: set one with") });
     expect(await ids()).toEqual(before);
+  });
+
+  test("of logins exit with 0 when they succeed", async () => {
+    const text = readFileSync(join(wharf.environment["WHARF_DATA"] ?? "", "server.json"), "utf8");
+    const { url } = JSON.parse(text) as { url: string };
+    const named = ["--url", url];
+    const invitation = await run("user invite", ["ada@example.com", "--role", "viewer"]);
+    expect([invitation.code, invitation.out]).toEqual([0, expect.stringMatching(/^http.*\/invitations\/[\w-]{43}\n$/)]);
+    expect(invitation.err).toContain("Wharf sends no mail");
+    expect((await run("user invitations")).out).toContain("ada@example.com");
+    expect(await getExitCode("login", [invitation.out.trim()], "correct horse battery\n")).toBe(0);
+    const { out } = await run("session ls", [...named, "--json"]);
+    const { sessions } = JSON.parse(out) as { sessions: { id: string; is_current: boolean }[] };
+    expect(sessions).toMatchObject([{ is_current: true }]);
+    expect(await getExitCode("session end", [sessions[0]!.id, ...named])).toBe(0);
+    expect((await run("session ls", named)).code).toBe(2);
+    expect(await getExitCode("login", ["--email", "ada@example.com", ...named], "correct horse battery\n")).toBe(0);
+    expect(await getExitCode("logout", ["--all", ...named])).toBe(0);
+    expect((await run("logout", named)).out).toContain("No login is saved");
+    const link = await run("login", ["--link"]);
+    expect(link.out).toMatch(/^http.*\/login\/[\w-]{43}\n$/);
+    expect(await getExitCode("login", [link.out.trim()])).toBe(0);
+    expect((await run("login", [link.out.trim()])).err).toContain("This link does not work");
+    const reset = await run("user link", ["ada", "--password"]);
+    expect(await getExitCode("login", [reset.out.trim()], "another horse battery\n")).toBe(0);
+    expect(await getExitCode("user logout", ["ada"])).toBe(0);
+    expect(await getExitCode("user invite", ["bob@example.com"])).toBe(0);
+    const list = await run("user invitations", ["--json"]);
+    const { invitations } = JSON.parse(list.out) as { invitations: { id: string }[] };
+    expect(await getExitCode("user uninvite", [invitations[0]!.id])).toBe(0);
+    expect((await run("user invitations")).out).toContain("no open invitations");
+    const file = join(folder, ".config/wharf/logins.json");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   test("of commands that need no server", async () => {

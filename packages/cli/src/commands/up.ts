@@ -7,6 +7,7 @@ import { createIntegerSchema } from "../input/option-values.ts";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
+import type { Client } from "../server/client.ts";
 import { startOwnServer } from "../server/own-server.ts";
 
 const Options = z.object({
@@ -53,15 +54,27 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
 }
 
 async function printAddress({ client, settings, terminal }: Cli, url: string): Promise<void> {
-  const [info, { agent_types }] = await Promise.all([
+  const [info, { agent_types }, link] = await Promise.all([
     client.call(api.serverInfo, {}),
     client.call(api.listAgentTypes, {}),
+    createFirstLink(client, url),
   ]);
   if (settings.json) {
     const agents = agent_types.filter(({ available }) => available).map(({ name }) => name);
     const { pid, data_folder, backend, isolation, isolation_reason } = info;
     terminal.out(
-      toJsonLine({ type: "up", url, version, pid, data_folder, backend, isolation, isolation_reason, agents }),
+      toJsonLine({
+        type: "up",
+        url,
+        version,
+        pid,
+        data_folder,
+        backend,
+        isolation,
+        isolation_reason,
+        agents,
+        login_link: link,
+      }),
     );
     return;
   }
@@ -69,6 +82,7 @@ async function printAddress({ client, settings, terminal }: Cli, url: string): P
   const block = formatFields(
     [
       ["address", style.bold(url)],
+      ["log in", link],
       ["data", info.data_folder],
       ["isolation", formatIsolation(info, style)],
       ["agents", getAgentNames(agent_types, true)],
@@ -81,6 +95,17 @@ async function printAddress({ client, settings, terminal }: Cli, url: string): P
   ${style.dim('To run a task, in another terminal: wharf run "<prompt>" --repo .')}
   ${style.dim("Ctrl-C stops the server and leaves its agents running; `wharf down` stops both.")}
 `);
+}
+
+/**
+ * Returns a link that logs the owner in with a browser, until they have logged in once; later,
+ * `wharf login --link` prints one.
+ */
+async function createFirstLink(client: Client, url: string): Promise<string | undefined> {
+  const { last_login_at } = await client.call(api.listSessions, {});
+  if (last_login_at !== undefined) return undefined;
+  const { path } = await client.call(api.createOwnLink, { body: { kind: "login" } });
+  return url + path;
 }
 
 const getAgentNames = (types: readonly AgentType[], available: boolean): string =>

@@ -7,6 +7,7 @@ import { createChoiceOption } from "../input/option-values.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { addUserLogins } from "./user-logins.ts";
 
 const AddOptions = z.object({
   role: OrganizationRole.optional(),
@@ -51,6 +52,7 @@ export function addUser(program: Command, register: RegisterCommand): void {
     .description("Remove a user from the organization and its boards, and revoke their tokens there.")
     .addArgument(createUserArgument());
   register(addExamples(rm, ["wharf user rm ada"]), None, removeUser);
+  addUserLogins(group, register);
 }
 
 async function listUsers({ client, settings, terminal, look }: Cli): Promise<void> {

@@ -26,6 +26,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   amount: "5",
   turns: "5",
   role: "admin",
+  link: `http://127.0.0.1:1/login/${"x".repeat(43)}`,
 };
 const neededOptions: Readonly<Record<string, readonly string[]>> = {
   run: ["--repo", "/"],
@@ -43,6 +44,7 @@ const local: ReadonlySet<string> = new Set([
   "demo",
   "doctor",
   "config show",
+  "logout",
   "completion bash",
   "completion zsh",
   "completion fish",

@@ -6,8 +6,8 @@ import type { RunningServer } from "@wharf/server";
 import type { Interrupts } from "../interrupts.ts";
 import type { Environment } from "../settings/environment.ts";
 import type { Settings } from "../settings/settings.ts";
-import { Client, isUnreachable } from "./client.ts";
-import { createLocator } from "./server-address.ts";
+import { type Client, isUnreachable } from "./client.ts";
+import { createClient } from "./login-token.ts";
 
 /**
  * The daemon and Wharf's own agents are in these folders: beside the bundle in the published
@@ -67,7 +67,7 @@ export async function getOrStartServer(
   settings: Settings,
   { interrupts, onStart }: OwnServerOptions,
 ): Promise<ServerHandle> {
-  const client = new Client(createLocator(settings));
+  const client = createClient(settings);
   let deadline: number | undefined;
   for (;;) {
     if (await isAnswering(client, settings))

@@ -21,6 +21,9 @@ export type LocateServer = () => Promise<ServerAddress>;
 
 const ServerFile = z.object({ url: z.url() });
 
+/** Returns the token of a saved login at a server. */
+type GetLoginToken = (url: string) => Promise<string | undefined>;
+
 /** Requests to a folder's server use this name and never leave this machine. */
 const folderUrl = "http://localhost";
 
@@ -28,21 +31,27 @@ const folderUrl = "http://localhost";
  * Locates the named server, or else the server of the data folder. The folder's token is sent only
  * through the folder's socket: any process may listen at an address that a server left in a file.
  */
-export function createLocator(settings: Settings): LocateServer {
+export function createLocator(settings: Settings, getLoginToken?: GetLoginToken): LocateServer {
   const { organization } = settings;
-  const locate = createServerLocator(settings);
+  const locate = createServerLocator(settings, getLoginToken);
   return organization === undefined ? locate : async () => ({ ...(await locate()), organization });
 }
 
-function createServerLocator({ url, token, dataFolder }: Settings): LocateServer {
+function createServerLocator({ url, token, dataFolder }: Settings, getLoginToken?: GetLoginToken): LocateServer {
   let closed: Promise<void> | undefined;
   return async () => {
     if (url !== undefined && token !== undefined) return { url, token };
+    const loginToken = url === undefined ? undefined : await getLoginToken?.(url);
+    if (url !== undefined && loginToken !== undefined) return { url, token: loginToken };
     await (closed ??= requireClosedFolder(dataFolder));
     if (url === undefined) return getFolderAddress(dataFolder, token);
     return isSame(url, await getServedAddress(dataFolder)) ? getFolderAddress(dataFolder) : { url };
   };
 }
+
+/** Returns the address of the server for a browser. */
+export const getPublicUrl = async ({ url, dataFolder }: Settings): Promise<string> =>
+  url ?? (await getServedAddress(dataFolder)) ?? folderUrl;
 
 /** Returns a server's name for messages. */
 export const getServerName = ({ url, folder }: ServerAddress): string => folder ?? url;

@@ -11,6 +11,7 @@ import {
   readConfigFile,
 } from "./config-file.ts";
 import type { Environment } from "./environment.ts";
+import { SavedLogins } from "./saved-logins.ts";
 import { createTokenSource, type TokenSource } from "./token-source.ts";
 
 /**
@@ -26,6 +27,8 @@ export interface Settings {
   readonly token?: string;
   /** Selects one of the user's organizations, by id or short name. */
   readonly organization?: string;
+  /** Logins that `wharf login` saved; absent for a command that works on this machine alone. */
+  readonly savedLogins?: SavedLogins;
   readonly json: boolean;
 }
 
@@ -89,6 +92,7 @@ export async function getSettings(environment: Environment, options: GlobalOptio
   return {
     ...getLocalSettings(environment, options),
     dataFolder: dataFolder.value,
+    savedLogins: new SavedLogins(environment),
     ...(url && { url: url.value }),
     ...(value !== undefined && { token: value }),
     ...(organization && { organization: organization.value }),
