@@ -63,6 +63,20 @@ test("entries are numbered and chained in the order in which they were recorded"
   expect(await verify(f)).toMatchObject({ intact: true, checked: 501, end: { sequence: 501 } });
 });
 
+test("an entry is chained without reading the entries before it", async () => {
+  await using f = await fixture();
+  const client = await f.pool.connect();
+  await client.query("begin");
+  await client.query("insert into audit_entries (content) select '{}' from generate_series(1, 300)");
+  const { rows } = await client.query(
+    "select seq_scan, idx_scan from pg_stat_xact_user_tables where relname = 'audit_entries'",
+  );
+  await client.query("commit");
+  client.release();
+  expect(rows).toEqual([{ seq_scan: "0", idx_scan: "0" }]);
+  expect(await verify(f)).toMatchObject({ intact: true, checked: 300 });
+});
+
 test("two servers that write at once continue one chain", async () => {
   await using f = await fixture();
   await using one = openLog(f, { serverId: "one" });

@@ -1,6 +1,7 @@
 CREATE TABLE "audit_chain" (
 	"id" boolean PRIMARY KEY DEFAULT true NOT NULL,
 	"sequence" bigint NOT NULL,
+	"at" timestamp (3) with time zone NOT NULL,
 	"hash" text NOT NULL,
 	"pruned_sequence" bigint NOT NULL,
 	"pruned_hash" text NOT NULL,
@@ -26,42 +27,40 @@ CREATE INDEX "audit_entries_actor" ON "audit_entries" USING btree ("actor_id","s
 CREATE INDEX "audit_entries_action" ON "audit_entries" USING btree ("action","sequence");--> statement-breakpoint
 CREATE INDEX "audit_entries_target" ON "audit_entries" USING btree ("target_id","sequence");--> statement-breakpoint
 CREATE INDEX "audit_entries_result" ON "audit_entries" USING btree ("result","sequence");--> statement-breakpoint
-INSERT INTO "audit_chain" ("sequence", "hash", "pruned_sequence", "pruned_hash") VALUES (0, repeat('0', 64), 0, repeat('0', 64));
+INSERT INTO "audit_chain" ("sequence", "at", "hash", "pruned_sequence", "pruned_hash") VALUES (0, 'epoch', repeat('0', 64), 0, repeat('0', 64));
 --> statement-breakpoint
-CREATE FUNCTION "lock_audit_chain"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "begin_audit_chain"() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	chain audit_chain;
 BEGIN
-	PERFORM FROM audit_chain FOR UPDATE;
+	SELECT * INTO chain FROM audit_chain FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'the end of the audit chain is missing';
 	END IF;
+	-- The end of the chain while the statement adds rows: reading it from the table for each row would
+	-- take longer with each row.
+	PERFORM set_config('wharf.audit_sequence', chain.sequence::text, true),
+		set_config('wharf.audit_at', chain.at::text, true), set_config('wharf.audit_hash', chain.hash, true);
 	RETURN NULL;
 END;
 $$;
 --> statement-breakpoint
 CREATE FUNCTION "chain_audit_entry"() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-	previous record;
-	last_at timestamptz;
 BEGIN
-	SELECT sequence, hash INTO previous FROM audit_chain;
-	-- The end of the chain moves after the statement: until then, its rows continue each other.
-	SELECT at INTO last_at FROM audit_entries ORDER BY sequence DESC LIMIT 1;
-	IF EXISTS (SELECT FROM audit_entries WHERE sequence > previous.sequence) THEN
-		SELECT sequence, hash INTO previous FROM audit_entries ORDER BY sequence DESC LIMIT 1;
-	END IF;
-	NEW.sequence := previous.sequence + 1;
-	NEW.at := greatest(last_at, date_trunc('milliseconds', clock_timestamp()));
-	NEW.hash := encode(sha256(convert_to(concat_ws(E'\n', previous.hash, NEW.sequence,
+	NEW.sequence := current_setting('wharf.audit_sequence')::bigint + 1;
+	NEW.at := greatest(current_setting('wharf.audit_at')::timestamptz, date_trunc('milliseconds', clock_timestamp()));
+	NEW.hash := encode(sha256(convert_to(concat_ws(E'\n', current_setting('wharf.audit_hash'), NEW.sequence,
 		to_char(NEW.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), NEW.content), 'UTF8')), 'hex');
+	PERFORM set_config('wharf.audit_sequence', NEW.sequence::text, true),
+		set_config('wharf.audit_at', NEW.at::text, true), set_config('wharf.audit_hash', NEW.hash, true);
 	RETURN NEW;
 END;
 $$;
 --> statement-breakpoint
-CREATE FUNCTION "move_audit_chain"() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION "end_audit_chain"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE audit_chain SET sequence = last.sequence, hash = last.hash
-	FROM (SELECT sequence, hash FROM audit_entries ORDER BY sequence DESC LIMIT 1) last
-	WHERE last.sequence > audit_chain.sequence;
+	UPDATE audit_chain SET sequence = current_setting('wharf.audit_sequence')::bigint,
+		at = current_setting('wharf.audit_at')::timestamptz, hash = current_setting('wharf.audit_hash');
 	RETURN NULL;
 END;
 $$;
@@ -95,11 +94,11 @@ BEGIN
 END;
 $$;
 --> statement-breakpoint
-CREATE TRIGGER "audit_entries_locked" BEFORE INSERT ON "audit_entries" FOR EACH STATEMENT EXECUTE FUNCTION "lock_audit_chain"();
+CREATE TRIGGER "audit_entries_begun" BEFORE INSERT ON "audit_entries" FOR EACH STATEMENT EXECUTE FUNCTION "begin_audit_chain"();
 --> statement-breakpoint
 CREATE TRIGGER "audit_entries_chained" BEFORE INSERT ON "audit_entries" FOR EACH ROW EXECUTE FUNCTION "chain_audit_entry"();
 --> statement-breakpoint
-CREATE TRIGGER "audit_entries_moved" AFTER INSERT ON "audit_entries" FOR EACH STATEMENT EXECUTE FUNCTION "move_audit_chain"();
+CREATE TRIGGER "audit_entries_ended" AFTER INSERT ON "audit_entries" FOR EACH STATEMENT EXECUTE FUNCTION "end_audit_chain"();
 --> statement-breakpoint
 CREATE TRIGGER "audit_entries_unchanged" BEFORE UPDATE OR TRUNCATE ON "audit_entries" FOR EACH STATEMENT EXECUTE FUNCTION "refuse_audit_change"();
 --> statement-breakpoint

@@ -42,6 +42,7 @@ export const audit_chain = pgTable(
     id: boolean().primaryKey().default(true),
     /** The last entry; 0 and zeros before the first one. */
     sequence: createSequenceColumn().notNull(),
+    at: timestamp({ withTimezone: true, precision: 3 }).notNull(),
     hash: text().notNull(),
     /** The last entry that was removed on request: the first remaining one continues its hash. */
     pruned_sequence: createSequenceColumn().notNull(),
