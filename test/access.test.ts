@@ -319,7 +319,7 @@ describe("each route accepts and refuses as the contract says", () => {
   });
 
   test("admins find the entries of their organization in the audit log, and of no other one", async () => {
-    const readActors = async (name: string) => {
+    const readOrganizations = async (name: string) => {
       const { text } = await send(
         api.listAuditEntries,
         { query: { limit: "1000" } },
@@ -329,10 +329,10 @@ describe("each route accepts and refuses as the contract says", () => {
         .parse(JSON.parse(text))
         .entries.map(({ organization_id }) => organization_id);
     };
-    const [own, other] = [await readActors("admin"), await readActors("admin of another organization")];
+    const [own, other] = [await readOrganizations("admin"), await readOrganizations("admin of another organization")];
     expect([new Set(own).size, new Set(other).size]).toEqual([1, 1]);
     expect(own[0]).not.toBe(other[0]);
-    expect(new Set(await readActors("owner")).size).toBeGreaterThan(2);
+    expect(await readOrganizations("owner")).toEqual(expect.arrayContaining([own[0], other[0]]));
   });
 
   test("every route that needs a body has one here", () => {
