@@ -92,7 +92,7 @@ function ask(port: number, id: string): Promise<boolean> {
   });
 }
 
-test(`the ledger agrees with the provider after ${kills} kills under load`, { timeout: 240_000 }, async () => {
+test(`the ledger agrees with the provider after ${kills} kills under load`, { timeout: 600_000 }, async () => {
   await using f = await fixture();
   await using model = await startModel();
   const folder = await mkdtemp(join(tmpdir(), "wharf-ledger-"));
