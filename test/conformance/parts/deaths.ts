@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { daemonApi, type Endpoint, execApi, filesApi, type JournalRecord, searchApi } from "@wharf/contract";
+import { daemonApi, type Endpoint, execApi, filesApi, type JournalRecord, searchApi, watchApi } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { noTraces, findTraces } from "../../support/processes.ts";
@@ -19,6 +19,7 @@ const streamingCalls: Readonly<Record<string, (runner: Runner) => AsyncGenerator
   followCommand,
   listTree,
   searchContents,
+  watchChanges,
 };
 
 const deep = Array.from({ length: 15 }, () => "d".repeat(240)).join("/");
@@ -39,6 +40,13 @@ async function* followCommand(runner: Runner): AsyncGenerator<unknown> {
   const command_id = randomUUID();
   await runner.client.call(execApi.startCommand, { body: { command: "echo begun; sleep 20", command_id } });
   yield* runner.client.stream(execApi.followCommand, { params: { command_id }, query: {} });
+}
+
+/** Follows changes that a command makes again and again. */
+async function* watchChanges(runner: Runner): AsyncGenerator<unknown> {
+  const command = "for i in $(seq 100); do touch watched-$RANDOM; sleep 0.2; done";
+  await runner.client.call(execApi.startCommand, { body: { command } });
+  yield* runner.client.stream(watchApi.watchChanges, {});
 }
 
 export function deaths(name: string, under: BackendUnderTest): void {
