@@ -16,6 +16,8 @@ const smallTables: ReadonlySet<string> = new Set([
   // One row for each limit that a person sets, and one while the queue is paused.
   "run_limits",
   "queue_pauses",
+  // The ends of the audit log's chain, in one row.
+  "audit_chain",
   // Requests to models that have not ended.
   "model_reservations",
   "__drizzle_migrations",

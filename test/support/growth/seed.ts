@@ -12,6 +12,7 @@ export interface SeedSizes {
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
 const logTables = ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"];
+const loginTables = ["sessions", "login_links"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
@@ -50,6 +51,7 @@ export async function seedGrowth(
   await seedRunners(run, { owner, board, runners });
   await seedRuns(run, owner);
   await seedUsage(run);
+  await seedLogins(run, owner);
   const { rows: made } = await pool.query<{ id: string }>(
     `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
      values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
@@ -59,7 +61,7 @@ export async function seedGrowth(
   const taskId = made[0]?.id ?? "";
   await seedEvents(run, { taskId, board, events });
   await run("set session_replication_role = origin");
-  for (const table of [...logTables, ...usageTables]) await run(`vacuum analyze ${table}`);
+  for (const table of [...logTables, ...usageTables, ...loginTables]) await run(`vacuum analyze ${table}`);
   return { ownerId: owner, boardId: board, taskId };
 }
 
@@ -173,6 +175,24 @@ async function seedUsage(run: Run): Promise<void> {
       0, 10000
     from hours group by task_id`);
   await run("drop table hours");
+}
+
+/** Creates logins that are in use, and links that are used up. */
+async function seedLogins(run: Run, owner: string): Promise<void> {
+  await run(
+    `insert into sessions (id, user_id, kind, method, used_at, expires_at)
+     select gen_random_uuid(), $1, 'program', 'password', now() - make_interval(secs => n),
+       now() + make_interval(secs => 86400 + n)
+     from generate_series(1, 20000) n`,
+    [owner],
+  );
+  await run(
+    `insert into login_links (id, kind, secret_hash, user_id, created_at, expires_at, used_at)
+     select gen_random_uuid(), 'login', 'seed-' || n, $1, now() - make_interval(mins => n % 20000),
+       now() - make_interval(mins => n % 20000) + interval '15 minutes', now()
+     from generate_series(1, 20000) n`,
+    [owner],
+  );
 }
 
 /**

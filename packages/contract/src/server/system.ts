@@ -44,7 +44,7 @@ export const systemApi = {
     body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
     status: 202,
     response: Ok,
-    // The server may end before the answer.
-    audit: "begun",
+    // A server without a database or with a full disk must still stop.
+    audit: "counted",
   }),
 } as const;

@@ -44,7 +44,7 @@ export function auditRequests(app: FastifyInstance, { audit, isRecordedElsewhere
   app.addHook("preHandler", async (request) => {
     const operation = findOperation(request);
     if (operation.policy === "denied" || isRecordedElsewhere(request)) return;
-    audit.requireRoom();
+    if (operation.policy !== "counted") audit.requireRoom();
     const target = getTarget(request.params);
     const organizationId = request.caller?.organization_id;
     if (target?.id !== undefined && organizationId !== undefined)
