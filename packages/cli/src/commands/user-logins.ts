@@ -1,16 +1,16 @@
-import { api, type Invitation } from "@wharf/contract";
-import { type Command, Option } from "commander";
+import { api, type Invitation, OrganizationRole } from "@wharf/contract";
+import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { addExamples, createUserArgument } from "../help/examples.ts";
+import { createChoiceOption } from "../input/option-values.ts";
 import { printPersonLink } from "../login/person-link.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable } from "../render/table.ts";
 import { getPublicUrl } from "../server/server-address.ts";
 
-const roles = ["admin", "member", "viewer"] as const;
-const InviteOptions = z.object({ role: z.enum(roles).default("member") });
+const InviteOptions = z.object({ role: OrganizationRole.default("member") });
 const LinkOptions = z.object({ password: z.boolean().default(false) });
 
 /** Adds the commands for invitations and logins to the group `user`. */
@@ -18,7 +18,9 @@ export function addUserLogins(group: Command, register: RegisterCommand): void {
   const invite = group
     .command("invite")
     .argument("<email>", "e-mail address of the person")
-    .addOption(new Option("--role <role>", "role in the organization").choices(roles).default("member"))
+    .addOption(
+      createChoiceOption("--role <role>", "role in the organization", OrganizationRole.options).default("member"),
+    )
     .summary("Invite a person")
     .description(
       "Print a link with which a person joins the organization. Wharf sends no mail: send the link yourself.",

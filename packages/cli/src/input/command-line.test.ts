@@ -139,6 +139,8 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "board share": { "--role": ["guest", "one of viewer, editor, owner"] },
   "org create": { "--title": ["", "at least 1 character"] },
   "user add": { "--role": ["owner", "one of viewer, member, admin"], "--email": ["ada", "an e-mail address"] },
+  "user invite": { "--role": ["owner", "one of viewer, member, admin"] },
+  login: { "--email": ["x", "at least 3 characters"] },
   "token create": {
     "--permission": ["task:fly", "one of server:read, "],
     "--expires": ["tomorrow", "days from 1d to 3650d"],
