@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { pipeline, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { SecretFilter } from "../../redaction/index.ts";
 import type { TokenUsage } from "../../usage/index.ts";
 import type { AnswerWatch, GatewayContext, GatewayHooks, ModelCall, ModelRoute, UpstreamFault } from "../context.ts";
 import { type GatewayRequest, refuseWithError } from "../refusal.ts";
+import { flushHeadersSoon, joinAnswer } from "./answer-beginning.ts";
 import { AnswerCheck } from "./answer-check.ts";
 import { AnswerEnd } from "./answer-end.ts";
 import type { RunConnections } from "./connections.ts";
@@ -387,22 +388,6 @@ export class Exchange {
       ...(this.#resetAt !== undefined && { reset_at: this.#resetAt }),
     });
   }
-}
-
-/**
- * Most servers send the beginning of an answer with its headers: both then leave in one write.
- */
-function flushHeadersSoon(res: ServerResponse, body: Readable): void {
-  let hasBegun = false;
-  body.once("data", () => (hasBegun = true));
-  setImmediate(() => {
-    if (!hasBegun && !res.writableEnded && !res.destroyed) res.flushHeaders();
-  });
-}
-
-async function* joinAnswer(head: Buffer, response: IncomingMessage): AsyncGenerator<Buffer> {
-  yield head;
-  yield* response;
 }
 
 function toRefusal(thrown: unknown, route: string): WharfError {
