@@ -17,10 +17,10 @@ import {
   type ServerEndpoint,
   sockets,
 } from "@wharf/contract";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
+import { expireToken } from "./support/expire-token.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
@@ -145,7 +145,7 @@ beforeAll(async () => {
   const admin = await addUser("admin", "admin");
   const narrow = (await createToken("admin", { permissions: ["task:read"] })).token;
   const expired = await createToken("admin", { expires_in_days: 1 });
-  await expireToken(expired.id);
+  await expireToken(wharf, expired.id, -1);
   const revoked = await createToken("admin");
   await call(api.createOrganization, { body: { name: "Other", slug: "other" } });
   const inOther = { ...toHeaders(ownerToken), [organizationHeader]: "other" };
@@ -370,54 +370,4 @@ function openSocket(address: string, headers: Headers): Promise<Outcome> {
     });
     socket.on("error", reject);
   });
-}
-
-describe("a token", () => {
-  test("never grants more than the token that creates it", async () => {
-    const writer = await createToken("admin", { permissions: ["token:write", "task:read"] });
-    const refused = await send(
-      api.createAccessToken,
-      { body: { name: "more", permissions: ["task:write"] } },
-      toHeaders(writer.token),
-    );
-    expect(refused.status).toBe(403);
-    const same = await call(api.createAccessToken, { body: { name: "same" } }, toHeaders(writer.token));
-    expect(same.permissions).toEqual(["token:write", "task:read"]);
-  });
-
-  test("never creates one that outlives it", async () => {
-    const short = await createToken("admin", { expires_in_days: 7 });
-    const create = (body: Partial<AccessTokenInput>) =>
-      send(api.createAccessToken, { body: { name: "next", ...body } }, toHeaders(short.token));
-    const refused = await create({ expires_in_days: 8 });
-    expect([refused.status, Problem.parse(JSON.parse(refused.text)).code]).toEqual([
-      403,
-      "access_token_outlives_creator",
-    ]);
-    const forAnother = await create({ expires_in_days: 8, user: "viewer" });
-    expect(forAnother.status).toBe(403);
-    expect(JSON.parse((await create({})).text)).toMatchObject({ expires_at: short.expires_at });
-    expect((await create({ expires_in_days: 6 })).status).toBe(201);
-  });
-
-  test("of an operator is not given by an admin", async () => {
-    const { token } = personas.get("admin")!;
-    const refused = await send(api.createAccessToken, { body: { name: "root", user: "owner" } }, toHeaders(token));
-    expect(readOutcome(refused.text)).toBe("permission_missing");
-  });
-
-  test("ends when its user leaves the organization", async () => {
-    const token = await addUser("leaver", "member");
-    expect(readOutcome((await send(api.whoami, {}, toHeaders(token))).text)).toBe("accepted");
-    await fetch(`${url}/api/v1/users/leaver`, { method: "DELETE", headers: toHeaders(ownerToken) });
-    expect(readOutcome((await send(api.whoami, {}, toHeaders(token))).text)).toBe("unauthenticated");
-  });
-});
-
-/** Moves the end of a token into the past. */
-async function expireToken(id: string): Promise<void> {
-  const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
-  await db.connect();
-  await db.query("update access_tokens set expires_at = now() - interval '1 second' where id = $1", [id]);
-  await db.end();
 }

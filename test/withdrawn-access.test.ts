@@ -14,10 +14,10 @@ import {
   taskStreamPath,
   terminalStreamPath,
 } from "@wharf/contract";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
+import { expireToken } from "./support/expire-token.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
 
@@ -68,19 +68,16 @@ async function addPerson(role: "member" | "admin", input: Partial<AccessTokenInp
 /** Changes that withdraw the access to the shared task from a person. */
 const withdrawals: Record<string, (person: Person) => Promise<unknown>> = {
   "the token is revoked": ({ token_id }) => wharf.client.call(api.revokeAccessToken, { params: { token_id } }),
-  "the token expires": ({ token_id }) => expireToken(token_id),
+  "the token expires": ({ token_id }) => endToken(token_id),
   "the person leaves the organization": ({ username }) =>
     wharf.client.call(api.removeMember, { params: { user: username } }),
   "the board is no longer shared": ({ username }) =>
     wharf.client.call(api.unshareBoard, { params: { board_id, user: username } }),
 };
 
-/** Lets a token expire in a moment: a person cannot choose less than a day. */
-async function expireToken(id: string): Promise<void> {
-  const db = new pg.Client({ host: join(wharf.data, "postgres", "socket"), user: "wharf", database: "postgres" });
-  await db.connect();
-  await db.query("update access_tokens set expires_at = now() + interval '1 second' where id = $1", [id]);
-  await db.end();
+/** Lets a token expire in a moment. */
+async function endToken(id: string): Promise<void> {
+  await expireToken(wharf, id, 1);
   // The server learns of the new end as of any other change.
   await wharf.client.call(api.shareBoard, { params: { board_id, user: "owner" }, body: { role: "owner" } });
 }
