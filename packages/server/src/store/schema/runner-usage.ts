@@ -20,22 +20,27 @@ export const runner_counters = pgTable("runner_counters", {
 });
 
 /**
- * What runners used, by hour. Usage outlives the tasks and people that caused it, so these columns
- * refer to no table.
+ * Who used a runner, and what for. Usage outlives the tasks and people that caused it, so these
+ * columns refer to no table.
  */
+const createSourceColumns = () => ({
+  runner_id: uuid().notNull(),
+  /** The run, or the runner itself if a person created it. */
+  run_id: uuid().notNull(),
+  organization_id: uuid().notNull(),
+  board_id: uuid(),
+  task_id: uuid(),
+  user_id: uuid(),
+  agent_type: text(),
+  tier: text().notNull(),
+});
+
+/** What runners used, by hour. */
 export const runner_hours = pgTable(
   "runner_hours",
   {
     hour: createTimeColumn().notNull(),
-    runner_id: uuid().notNull(),
-    /** The run, or the runner itself if a person created it. */
-    run_id: uuid().notNull(),
-    organization_id: uuid().notNull(),
-    board_id: uuid(),
-    task_id: uuid(),
-    user_id: uuid(),
-    agent_type: text(),
-    tier: text().notNull(),
+    ...createSourceColumns(),
     cpu_ms: createNumberColumn().notNull(),
     running_ms: createNumberColumn().notNull(),
     /** One MiB of memory for one second each. */
@@ -51,21 +56,12 @@ export const runner_hours = pgTable(
 
 /**
  * The disks that runners hold, also while they are stopped. A row ends when a runner is destroyed,
- * which a trigger notes, or when its disk serves another run or person. The columns refer to no
- * table, for the reason above.
+ * which a trigger notes, or when its disk serves another run or person.
  */
 export const runner_disks = pgTable(
   "runner_disks",
   {
-    runner_id: uuid().notNull(),
-    /** The run, or the runner itself if a person created it. */
-    run_id: uuid().notNull(),
-    organization_id: uuid().notNull(),
-    board_id: uuid(),
-    task_id: uuid(),
-    user_id: uuid(),
-    agent_type: text(),
-    tier: text().notNull(),
+    ...createSourceColumns(),
     /** What the runner may store, in MiB. */
     disk_mib: createNumberColumn().notNull(),
     held_from: createTimeColumn().notNull(),
