@@ -146,6 +146,20 @@ export function agent(under: BackendUnderTest): void {
       });
     });
 
+    // K-056
+    test("a forced stop kills the agent without asking it to end its turn", async () => {
+      const turn_id = randomUUID();
+      await runner.startAgent("run-3");
+      const { last } = (await runner.client.call(daemonApi.health, {})).journal;
+      await runner.prompt("run-3", turn_id, "demo: hang");
+      await runner.client.call(daemonApi.stopAgent, { body: { reason: "at once", force: true } });
+      const records = await runner.until(isTurnEnd(turn_id), last);
+      const exits = records.flatMap(({ data }) => (data.kind === "agent_exit" ? [data.signal] : []));
+      expect(exits).toEqual(["SIGKILL"]);
+      expect(records.at(-1)?.data).toMatchObject({ status: "cancelled" });
+      expect((await runner.client.call(daemonApi.health, {})).agent.status).toBe("exited");
+    });
+
     test("invalid requests are refused with the reason", async () => {
       const body = { epoch: 5, seq: -1 };
       const raw = { method: "POST", path: "/journal/ack", body: JSON.stringify(body) };

@@ -20,6 +20,8 @@ import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 import { showTask } from "./task-show.ts";
+import { printState } from "./task-state.ts";
+import { addStop } from "./task-stop.ts";
 
 const CreateOptions = z.object({
   description: z.string().optional(),
@@ -38,7 +40,6 @@ const ListOptions = z.object({
   state: TaskState.optional(),
   limit: createIntegerSchema({ min: 1, max: 1000 }),
 });
-const StopOptions = z.object({ reason: z.string().optional() });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const PushOptions = z.object({
   allowSecret: z
@@ -181,12 +182,7 @@ const sampleChoices = { mode: "plan", model: "sonnet" } as const;
 
 /** Adds the commands that end a task's work. */
 function addStateCommands(group: Command, register: RegisterCommand): void {
-  const stop = group
-    .command("stop")
-    .description("Stop a task's agent and its runner; the runner's disk is kept")
-    .addArgument(createTaskArgument())
-    .option("--reason <text>", "reason for the log");
-  register(addExamples(stop, ["wharf task stop 1f2e3d4c"]), StopOptions, stopTask);
+  addStop(group, register);
   const cancel = group
     .command("cancel")
     .description("End a task without accepting its result; a new prompt reopens it")
@@ -250,15 +246,6 @@ async function listTasks(
   else if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit shows them.\n`);
 }
 
-async function stopTask(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof StopOptions>>): Promise<void> {
-  const body = options.reason === undefined ? {} : { reason: options.reason };
-  printState(
-    cli,
-    await cli.client.call(api.stopTask, { params: getParams(args), body }),
-    "Stopping the agent. Its disk is kept.",
-  );
-}
-
 async function pauseTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   printState(
     cli,
@@ -306,10 +293,6 @@ async function acceptTask(cli: Cli, { args }: CommandLineInput<unknown>): Promis
     await cli.client.call(api.setTaskState, { params: getParams(args), body: { state: "COMPLETED" } }),
     "Accepted.",
   );
-}
-
-function printState({ settings, terminal }: Cli, task: { id: string; state: TaskState }, message: string): void {
-  terminal.out(settings.json ? toJsonLine(task) : `${message} Task ${toShortId(task.id)} is ${task.state}.\n`);
 }
 
 async function removeTask({ client, settings, terminal }: Cli, { args }: CommandLineInput<unknown>): Promise<void> {

@@ -120,7 +120,10 @@ export const agentApi = {
     method: "POST",
     path: "/agent/stop",
     summary: "Stop the agent's processes",
-    body: z.object({ reason: z.string() }),
+    body: z.object({
+      reason: z.string(),
+      force: z.boolean().default(false).describe("kill them at once; otherwise the agent is first asked to end"),
+    }),
     response: Ok,
   }),
   pauseAgent: createDaemonEndpoint({

@@ -3,6 +3,7 @@ import { createEndpoint } from "../endpoint.ts";
 import { TaskState } from "../states.ts";
 import { taskParams } from "./ids.ts";
 import { QueueWait } from "./queue.ts";
+import { StopInput } from "./runs.ts";
 import { Task } from "./tasks.ts";
 
 /** Starting, stopping and pausing the work on tasks. */
@@ -25,9 +26,7 @@ export const orchestratorApi = {
     path: "/api/v1/orchestrator/tasks/:task_id/stop",
     summary: "Stop the task's run; keep its runner's disk",
     params: taskParams,
-    body: z
-      .object({ reason: z.string().max(2000).optional(), force: z.boolean().default(false) })
-      .default({ force: false }),
+    body: StopInput,
     response: Task,
   }),
   pauseTask: createEndpoint({

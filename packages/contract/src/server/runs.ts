@@ -25,6 +25,19 @@ export const Run = z.object({
 });
 export type Run = z.infer<typeof Run>;
 
+/** How a run is stopped. */
+export const StopInput = z
+  .object({
+    reason: z.string().max(2000).optional(),
+    force: z
+      .boolean()
+      .default(false)
+      .describe(
+        "kill the agent's processes at once, also if the runner does not answer; otherwise the agent is first asked to end its turn",
+      ),
+  })
+  .default({ force: false });
+
 const runParams = z.object({ agent_id: ShortId });
 
 /** The routes of runs. The API calls a run an agent. */
@@ -60,6 +73,7 @@ export const runsApi = {
     path: "/api/v1/agents/:agent_id/stop",
     summary: "Stop a run; keep its runner's disk",
     params: runParams,
+    body: StopInput,
     response: Run,
   }),
 } as const;

@@ -22,7 +22,7 @@ export function createAgentHandlers(agent: AgentHost): RouteHandlers<typeof agen
       return success;
     },
     stopAgent: async ({ body }) => {
-      await agent.stop(body.reason);
+      await agent.stop(body.reason, body.force ? { killAfterMs: 0 } : {});
       return success;
     },
     pauseAgent: () => agent.pause(),

@@ -224,9 +224,10 @@ function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModule
     queries.listForTask((await tasks.find(scope, params.task_id)).id, query),
   );
   registerRoute(app, api.getAgent, ({ scope, params }) => queries.getRun(scope, params.agent_id));
-  registerRoute(app, api.stopAgent, async ({ scope, params }) => {
+  registerRoute(app, api.stopAgent, async ({ scope, params, body }) => {
     const run = await queries.getRun(scope, params.agent_id);
-    await commands.stop(run.task_id, "REVIEW", { by: scope.user_id });
+    const { reason, force: isForced } = body;
+    await commands.stop(run.task_id, "REVIEW", { by: scope.user_id, reason, isForced, runId: run.id });
     return queries.getRun(scope, run.id);
   });
 }
@@ -307,7 +308,11 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
   });
   registerRoute(app, api.stopTask, async ({ scope, params, body }) => {
     const task = await tasks.find(scope, params.task_id);
-    await commands.stop(task.id, "REVIEW", { by: scope.user_id, reason: body.reason });
+    await commands.stop(task.id, "REVIEW", {
+      by: scope.user_id,
+      reason: body.reason,
+      isForced: body.force,
+    });
     return tasks.find(scope, task.id);
   });
   for (const [route, action] of [

@@ -24,6 +24,14 @@ const { permissions, pushes, runners, runs, tasks, turns } = schema;
 const stoppingTimeoutMs = 20_000;
 const stoppingPollIntervalMs = 100;
 
+interface StopOptions {
+  readonly by: string;
+  readonly reason?: string | undefined;
+  readonly isForced?: boolean;
+  /** The run to stop, and no later one; by default the task's live run. */
+  readonly runId?: string;
+}
+
 /**
  * Commands that people issue for runs. Each is one transaction that stores the desired state; the
  * holder of the run's lease reads it and acts on it, in this process or another, now or after a
@@ -116,16 +124,18 @@ export class RunCommands {
 
   /**
    * Stops the current run, keeps its runner's disk, and moves the task to the state the caller
-   * gives.
+   * gives. A forced stop does not wait for the agent.
    */
-  async stop(taskId: string, state: TaskState, options: { by: string; reason?: string | undefined }): Promise<void> {
+  async stop(taskId: string, state: TaskState, options: StopOptions): Promise<void> {
     await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId);
       const run = await lockLiveRun(writer.tx, taskId);
+      if (options.runId !== undefined && run?.id !== options.runId) throw new WharfError("no_run", { task_id: taskId });
       if (run)
         await stopRun(writer, run, {
           status: state === "COMPLETED" ? "COMPLETED" : "STOPPED",
           reason: options.reason ?? `the task is ${state.toLowerCase()}`,
+          isForced: options.isForced ?? false,
         });
       else if (state === "REVIEW" && task.resume_at === null) throw new WharfError("no_run", { task_id: taskId });
       await moveTask(writer, task, state, options);

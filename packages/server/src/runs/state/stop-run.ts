@@ -12,15 +12,24 @@ interface RunOutcome {
   readonly status: "COMPLETED" | "FAILED" | "STOPPED";
   readonly reason: string;
   readonly error_code?: string;
+  /** Whether the agent's processes are killed; otherwise the agent is asked to end. */
+  readonly isForced?: boolean;
 }
 
 /**
- * Requests the end of a run. A run that has not started yet, or waits for a retry, ends at once.
+ * Requests the end of a run. A run that has not started yet, or waits for a retry, ends at once. A
+ * stop that is already requested can only become a forced one.
  */
 export async function stopRun(writer: LogWriter, run: RunRow, end: RunOutcome): Promise<void> {
-  if (run.desired === "STOP") return;
+  const isForced = end.isForced === true;
+  if (run.desired === "STOP") {
+    if (isForced)
+      await writer.tx.update(runs).set({ stop_forced: true, updated_at: new Date() }).where(eq(runs.id, run.id));
+    return;
+  }
   const change = {
     desired: "STOP" as const,
+    stop_forced: isForced,
     stop_status: end.status,
     stop_reason: end.reason,
     updated_at: new Date(),

@@ -58,6 +58,8 @@ export class TaskWork {
   /** Failures since the last stored record or dispatched turn. */
   #failures = 0;
   #engineAwaySince: number | undefined;
+  /** Whether the runner's processes must end before anything else uses the runner. */
+  #isKillDue = false;
 
   constructor(deps: RunDeps, { tenure, taskId }: { tenure: Tenure; taskId: string }) {
     this.#deps = deps;
@@ -84,7 +86,8 @@ export class TaskWork {
     const backgroundWork = [this.#watch.run(signal), this.#delivery.run(signal)];
     try {
       while (!signal.aborted && !this.#isOver()) {
-        if (!this.#isWireNeeded()) await this.#alarm.wait(signal);
+        if (this.#isKillDue) await this.#killProcesses();
+        else if (!this.#isWireNeeded()) await this.#alarm.wait(signal);
         else await this.#trySession(signal);
       }
       this.#tenure.signal.throwIfAborted();
@@ -200,7 +203,20 @@ export class TaskWork {
     if (isLive && run.status === "STARTING" && this.#watch.view.run.desired !== "STOP")
       await this.#start.start(run, { at: runLease, link }, signal);
     if (isLive) await runSync.run(signal);
+    if (runSync.isUnresponsive) return this.#abandonProcesses();
     await this.#drainJournal(link, ingest, signal);
+  }
+
+  /** The rest of the journal stays on the runner's disk: the next run reads it. */
+  #abandonProcesses(): void {
+    this.#isDrained = true;
+    this.#isKillDue = true;
+  }
+
+  /** A runner without open deliveries is stopped by its worker. */
+  async #killProcesses(): Promise<void> {
+    this.#isKillDue = false;
+    await this.#stopDaemon(this.#watch.view.runner);
   }
 
   /**
@@ -245,6 +261,7 @@ export class TaskWork {
     await endRun(this.#deps, this.#start.toRunLease(run));
     // A runner that never existed has no journal.
     if (runner.state !== "READY") this.#isDrained = true;
+    else if (run.stop_forced) this.#abandonProcesses();
     await this.#watch.refresh();
   }
 

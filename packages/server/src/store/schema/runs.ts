@@ -43,6 +43,8 @@ export const runs = pgTable(
     /** The final status of a stopped run, and why it was stopped. */
     stop_status: text({ enum: ["COMPLETED", "FAILED", "STOPPED"] }),
     stop_reason: text(),
+    /** Whether the person who stopped the run does not wait for its agent. */
+    stop_forced: boolean().notNull().default(false),
     queued_at: createTimeColumn(),
     slot: boolean().notNull().default(false),
     priority: integer().notNull().default(0),

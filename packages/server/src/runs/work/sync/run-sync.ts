@@ -80,6 +80,8 @@ export class RunSync {
   #endedTurn: string | undefined;
   /** The turn whose cancellation was requested over this link. */
   #cancelledTurn: string | undefined;
+  /** Whether the runner did not answer a forced stop, so that its processes may still run. */
+  isUnresponsive = false;
   /** The open turn in the last round: when it changes or ends, its usage is measured. */
   #measuredTurn: string | undefined;
 
@@ -104,7 +106,7 @@ export class RunSync {
       signal.throwIfAborted();
       const { run, runner, isLive } = this.#options.watch.view;
       if (!isLive || run.id !== this.#runLease.run_id || runner.desired !== "READY") return;
-      if (run.desired === "STOP") return this.#endRun(signal);
+      if (run.desired === "STOP") return this.#endRun(run, signal);
       const { tenure, watch } = this.#options;
       const { stopSignal } = watch;
       const step = { name: "steer", maxMs: this.#deps.times.agentStart + extraAnswerMs, signals: [signal, stopSignal] };
@@ -148,15 +150,15 @@ export class RunSync {
   }
 
   /**
-   * Ends the agent, and waits briefly for its last records. The rest of the journal is read after
-   * the run's end.
+   * Asks the agent to end, or kills it, and waits briefly for its last records. The rest of the
+   * journal is read after the run's end.
    */
-  async #endRun(signal: AbortSignal): Promise<void> {
+  async #endRun({ stop_forced: force }: RunRow, signal: AbortSignal): Promise<void> {
     const endSignal = AbortSignal.any([signal, AbortSignal.timeout(endTimeoutMs)]);
     try {
       await this.#link.client.call(
         daemonApi.stopAgent,
-        { body: { reason: "the run is ending" } },
+        { body: { reason: "the run is ending", force } },
         { signal: endSignal },
       );
       const { journal } = await this.#link.client.call(daemonApi.health, {}, { signal: endSignal });
@@ -164,6 +166,7 @@ export class RunSync {
         await this.alarm.wait(endSignal, drainPollIntervalMs);
     } catch (error) {
       signal.throwIfAborted();
+      this.isUnresponsive = force;
       this.#deps.logger.debug({ run_id: this.#runLease.run_id, error }, "a run's agent did not end in time");
     }
     await this.#reportUsage();

@@ -1,0 +1,1 @@
+ALTER TABLE "runs" ADD COLUMN "stop_forced" boolean DEFAULT false NOT NULL;
