@@ -1,4 +1,4 @@
-import { api } from "@wharf/contract";
+import { api, getEndpointUrl, runnerApi } from "@wharf/contract";
 import { expect } from "vitest";
 import type { EmbeddedPostgres } from "../../packages/server/src/store/embedded/index.ts";
 import { isPushed, getAgentText, type ServerHarness } from "./server-harness.ts";
@@ -14,7 +14,7 @@ export function createSharedSettings({ connection }: EmbeddedPostgres): Record<s
 
 /**
  * Checks that tasks prompted at either server become branches, and that either server reads files
- * and diffs of all runners.
+ * and diffs of all runners, also for a browser.
  */
 export async function expectSharedTasks(
   [a, b]: readonly [ServerHarness, ServerHarness],
@@ -30,7 +30,22 @@ export async function expectSharedTasks(
     for (const server of [a, b]) {
       expect(await server.cli("runner", "exec", runner, "cat", "x.txt")).toMatchObject({ code: 0, stdout: "x" });
       expect((await server.cli("task", "diff", task.id)).stdout).toContain("x.txt");
+      expect(await runInBrowser(server, runner, "cat x.txt")).toMatchObject({ exit_code: 0, stdout: "x" });
     }
   }
   for (const { id } of tasks) await a.client.call(api.deleteTask, { params: { task_id: id } });
+}
+
+/** Logs a browser in at a server, and runs a command with it. */
+async function runInBrowser({ client }: ServerHarness, runnerId: string, command: string): Promise<unknown> {
+  const { url: origin } = await client.locate();
+  const { path } = await client.call(api.createOwnLink, { body: { kind: "login" } });
+  const login = await fetch(origin + path, { method: "POST", redirect: "manual", headers: { origin } });
+  const cookie = login.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+  const answer = await fetch(origin + getEndpointUrl(runnerApi.execRunnerOnce, { params: { runner_id: runnerId } }), {
+    method: "POST",
+    headers: { cookie, origin, "content-type": "application/json" },
+    body: JSON.stringify({ command }),
+  });
+  return answer.json();
 }

@@ -6,6 +6,7 @@ import { WharfError } from "@wharf/contract";
 import { getConnectionHeaders } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isSameToken } from "../../access/index.ts";
+import { createForwardedHeaders } from "./session-cookie.ts";
 
 /**
  * Marks a request that a server forwarded; the receiver answers or refuses it, and never forwards
@@ -69,7 +70,7 @@ export class Peers {
     refuseSecondHop(holder, request.raw);
     const isParsed = request.body !== undefined && request.body !== null;
     const body = isParsed ? Buffer.from(JSON.stringify(request.body)) : undefined;
-    const headers = this.#createHeaders(request.raw);
+    const headers = this.#createHeaders(holder, request.raw);
     if (body) headers["content-length"] = body.length;
     const answer = await this.#sendRequest(holder, { message: request.raw, headers, body: body ?? request.raw });
     const connectionHeaders = getConnectionHeaders(answer.headers.connection);
@@ -86,7 +87,7 @@ export class Peers {
   ): Promise<void> {
     refuseSecondHop(holder, message);
     const { connection, upgrade } = message.headers;
-    const headers = { ...this.#createHeaders(message), connection, upgrade };
+    const headers = { ...this.#createHeaders(holder, message), connection, upgrade };
     const peerRequest = this.#createRequest(holder, message, headers);
     const joined = Promise.withResolvers<void>();
     peerRequest.once("error", (cause) => joined.reject(createUnreachableError(holder, cause)));
@@ -133,13 +134,14 @@ export class Peers {
     return peerRequest;
   }
 
-  #createHeaders(message: IncomingMessage): OutgoingHttpHeaders {
+  #createHeaders(holder: HeldElsewhereError, message: IncomingMessage): OutgoingHttpHeaders {
     const { headers } = message;
     const address = message.socket.remoteAddress ?? "local";
-    const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin"]);
+    const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin", "cookie"]);
     const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
     return {
       ...Object.fromEntries(forwardedEntries),
+      ...createForwardedHeaders(headers, new URL(holder.address)),
       [forwardedHeader]: `${address} ${this.#createProof(message, address)}`,
     };
   }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Caller, Credentials } from "../../access/index.ts";
 
@@ -26,6 +26,19 @@ export function findSessionCookie(headers: IncomingHttpHeaders): string | undefi
   }
   const value = cookies.get(getCookieName(headers, true)) ?? cookies.get(getCookieName(headers, false));
   return value === undefined || value === "" ? undefined : value;
+}
+
+/**
+ * Returns the headers with which a server forwards a browser's request to another one. The cookie
+ * gets the name that it has there. A page of this server, which the guard has checked, counts as a
+ * page of that server.
+ */
+export function createForwardedHeaders(headers: IncomingHttpHeaders, { host, origin }: URL): OutgoingHttpHeaders {
+  const value = findSessionCookie(headers);
+  return {
+    ...(value !== undefined && { cookie: `${getCookieName({ host }, false)}=${value}` }),
+    ...(headers.origin !== undefined && { origin }),
+  };
 }
 
 /** Returns what a request says about its sender. */
