@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { AccessTokens, AccessWatch, Authenticator, Members, Organizations } from "../src/access/index.ts";
 import { AgentTypes } from "../src/agent-types/index.ts";
-import { createApi } from "../src/api/index.ts";
+import { ClientAddresses, createApi } from "../src/api/index.ts";
 import { AuditReader } from "../src/audit/index.ts";
 import { Queue, RunQueries } from "../src/runs/index.ts";
 import { Wakeup } from "../src/store/index.ts";
@@ -18,11 +18,18 @@ export interface ServedApi extends AsyncDisposable {
   readonly url: string;
 }
 
+export const createClientAddresses = (trustedProxies: readonly string[] = []): ClientAddresses =>
+  new ClientAddresses({ trustedProxies, forwardingKey: "the same on all servers" });
+
 /**
  * Serves the API over a fixture's database. Modules with further dependencies are absent unless the
  * test provides them.
  */
-export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise<ServedApi> {
+export async function serveApi(
+  f: Fixture,
+  more: Partial<Modules> = {},
+  clientAddresses = createClientAddresses(),
+): Promise<ServedApi> {
   const logins = createTestLogins(f);
   const boards = new Boards(f.db);
   const ignoreChange = () => undefined;
@@ -59,6 +66,7 @@ export async function serveApi(f: Fixture, more: Partial<Modules> = {}): Promise
     logger: pino({ level: "silent" }),
     guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
     authenticator,
+    clientAddresses,
     accessWatch: new AccessWatch({ authenticator, wakeup: new Wakeup() }),
     modules: modules as Modules,
   });

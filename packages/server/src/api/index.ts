@@ -5,6 +5,7 @@ import type { z } from "zod";
 import { type AccessWatch, type Authenticator, createScope } from "../access/index.ts";
 import { auditRequests } from "./http/audit-requests.ts";
 import { secretParam } from "./http/audited-operation.ts";
+import type { ClientAddresses } from "./http/client-addresses.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
@@ -30,8 +31,7 @@ export interface ApiOptions {
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
   readonly modules: ApiModules & WorkspaceModules;
-  /** Proxies whose `X-Forwarded-For` names the client. */
-  readonly trustedProxies?: readonly string[];
+  readonly clientAddresses: ClientAddresses;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -42,14 +42,13 @@ export async function createApi({
   accessWatch,
   modules,
   logger,
-  trustedProxies = [],
+  clientAddresses,
 }: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
-    trustProxy: [...trustedProxies],
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBytes,
     // The guard refuses a request without a host, with a problem.
@@ -73,9 +72,14 @@ export async function createApi({
   });
   setJsonBodyParser(app);
   setErrorHandlers(app, { bodyBytes: maxBodyBytes, peers: modules.peers });
+  app.decorateRequest("clientAddress", {
+    getter() {
+      return clientAddresses.find(this.raw);
+    },
+  });
   auditRequests(app, {
     audit: modules.audit,
-    isRecordedElsewhere: ({ raw }) => modules.peers?.findForwardedAddress(raw) !== undefined,
+    isRecordedElsewhere: ({ raw }) => clientAddresses.isForwarded(raw),
     findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
   app.addHook("onRequest", async (request, reply) => {
@@ -108,6 +112,7 @@ export async function createApi({
   serveAuditRoutes(app, modules);
   app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
   const streams = new Streams(app.server, {
+    clientAddresses,
     guard,
     authenticator,
     accessWatch,
@@ -128,4 +133,5 @@ const getLoggedUrl = ({ url, routeOptions }: FastifyRequest): string =>
   routeOptions.url?.endsWith(`:${secretParam}`) ? routeOptions.url : url;
 
 export { listenInFolder } from "./http/folder-socket.ts";
+export { ClientAddresses } from "./http/client-addresses.ts";
 export { Peers } from "./http/peers.ts";

@@ -6,6 +6,13 @@ import { expect, test } from "vitest";
 import { readConfig } from "./index.ts";
 
 // S-003
+test("proxies are addresses and networks, and never all addresses", () => {
+  const networks = "10.0.0.0/8,192.0.2.1,2001:db8::/32";
+  expect(readConfig({ WHARF_TRUSTED_PROXIES: networks }).trustedProxies).toEqual(networks.split(","));
+  for (const wrong of ["0.0.0.0/0", "10.0.0.0/33", "proxy.example.com", "10.0.0.0/8/1"])
+    expect(() => readConfig({ WHARF_TRUSTED_PROXIES: wrong })).toThrow(wrong);
+});
+
 test.each([
   [{}, "local"],
   [{ AGENT_MODE: "local" }, "local"],

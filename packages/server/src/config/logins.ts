@@ -11,7 +11,7 @@ export const loginEnvironment = {
   /**
    * The addresses of proxies in front of the server, separated by commas: an address or a network
    * such as `10.0.0.0/8`. Only from these does the server believe `X-Forwarded-For`, which names
-   * the client whose failed logins count.
+   * the client for the audit log and the limits of logins.
    */
   WHARF_TRUSTED_PROXIES: list.default([]).superRefine((addresses, context) => {
     const wrong = addresses.find((address) => !isNetwork(address));
@@ -22,7 +22,7 @@ export const loginEnvironment = {
 function isNetwork(text: string): boolean {
   const [address = "", bits, ...more] = text.split("/");
   const version = isIP(address);
-  const isMask = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+  const isMask = bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
   return version !== 0 && isMask && more.length === 0;
 }
 

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { WharfError } from "@wharf/contract";
 import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organizations } from "../access/index.ts";
-import { createApi, Peers } from "../api/index.ts";
+import { ClientAddresses, createApi, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
@@ -47,12 +47,16 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const accessWatch = new AccessWatch({ authenticator, wakeup });
   accessWatch.start();
   parts.defer(() => accessWatch.stop());
+  const clientAddresses = new ClientAddresses({
+    trustedProxies: config.trustedProxies,
+    forwardingKey: createHmac("sha256", secret).update("forwarded requests").digest("base64url"),
+  });
   const app = await createApi({
     logger,
     guard: { host: config.host, allowedHosts },
     authenticator,
     accessWatch,
-    trustedProxies: config.trustedProxies,
+    clientAddresses,
     modules: {
       ...services.loginModules,
       boards,
@@ -83,7 +87,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       pool,
       orphans,
       peers: new Peers({
-        forwardingKey: createHmac("sha256", secret).update("forwarded requests").digest("base64url"),
+        clientAddresses,
         findHolder: (runnerId) => servers.findHolder(runnerId),
       }),
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),

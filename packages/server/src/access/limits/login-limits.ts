@@ -111,11 +111,12 @@ export class LoginLimits {
 function getLimits({ account, address }: LoginAttempt): readonly [Limit, Limit, Limit] {
   const network = getNetwork(address);
   return [
-    { key: hashKey("account and network", account, network), maxFailures: 5, isForgiven: true },
-    { key: hashKey("network", network), maxFailures: 50, isForgiven: false },
-    { key: hashKey("account", account), maxFailures: 50, isForgiven: false },
+    { key: hashLimitKey("account and network", account, network), maxFailures: 5, isForgiven: true },
+    { key: hashLimitKey("network", network), maxFailures: 50, isForgiven: false },
+    { key: hashLimitKey("account", account), maxFailures: 50, isForgiven: false },
   ];
 }
 
-const hashKey = (...parts: readonly string[]): string =>
+/** Hashes the names of a limit, so that the table contains no addresses. */
+export const hashLimitKey = (...parts: readonly string[]): string =>
   createHash("sha256").update(JSON.stringify(parts)).digest("base64url");

@@ -9,10 +9,13 @@ import {
   workspaceApi,
 } from "@wharf/contract";
 import { ChainCheck, parseExportLine } from "@wharf/contract/audit";
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ServedApi, serveApi, token } from "../../../test/api.ts";
+import { createClientAddresses, type ServedApi, serveApi, token } from "../../../test/api.ts";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
+import { hashLimitKey } from "../../access/limits/login-limits.ts";
 import { AuditReader } from "../../audit/index.ts";
+import { schema } from "../../store/index.ts";
 
 let f: Fixture;
 let served: ServedApi;
@@ -67,6 +70,25 @@ test("an act is in the audit log when its answer arrives: who, what, when, from 
   expect(await readNewest()).toMatchObject([
     { action: "setTaskState", target: { kind: "task", id }, result: "ok", details: { state: "CANCELLED" } },
   ]);
+});
+
+test("an entry and a login have the client's address behind a trusted proxy, and the proxy's behind another", async () => {
+  const login = { email: "nowhere@example.com", password: "wrong" };
+  for (const [proxies, address] of [
+    [["127.0.0.1"], "203.0.113.7"],
+    [["192.0.2.1"], "127.0.0.1"],
+  ] as const) {
+    await using proxied = await serveApi(f, {}, createClientAddresses(proxies));
+    const answer = await fetch(proxied.url + api.login.path, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-forwarded-for": "198.51.100.1, 203.0.113.7" },
+      body: JSON.stringify(login),
+    });
+    expect(answer.status).toBe(401);
+    await expect.poll(() => readNewest()).toMatchObject([{ action: "login", result: "denied", address }]);
+    const key = hashLimitKey("network", address);
+    expect(await f.db.select().from(schema.login_failures).where(eq(schema.login_failures.key, key))).toHaveLength(1);
+  }
 });
 
 test("an entry completes ids of its organization only", async () => {

@@ -112,7 +112,7 @@ function createRecord(
   const target = request.auditTarget ?? getTarget(request.params);
   const details = policy === "denied" ? {} : getDetails(request);
   return {
-    ...describeSender(request.raw, { caller: request.caller }),
+    ...describeSender(request),
     action,
     ...(target && { target }),
     result,

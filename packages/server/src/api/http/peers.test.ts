@@ -4,7 +4,7 @@ import { json } from "node:stream/consumers";
 import { getEndpointUrl, runnerApi, terminalStreamPath, WharfError } from "@wharf/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { type ServedApi, serveApi } from "../../../test/api.ts";
+import { createClientAddresses, type ServedApi, serveApi } from "../../../test/api.ts";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { createPerson, type TestPerson } from "../../../test/logins.ts";
 import type { RunnerModules } from "../routes/runner-routes.ts";
@@ -20,7 +20,7 @@ let front: ServedApi;
 let person: TestPerson;
 
 const createPeers = (address?: string) =>
-  new Peers({ forwardingKey: "the same on both", findHolder: async () => address });
+  new Peers({ clientAddresses: createClientAddresses(), findHolder: async () => address });
 
 /** A runner that is stopped, so that only the server that holds it answers with that error. */
 const standaloneRunners = {

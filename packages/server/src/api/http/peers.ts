@@ -1,24 +1,16 @@
-import { createHmac } from "node:crypto";
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex, Readable } from "node:stream";
 import { WharfError } from "@wharf/contract";
 import { getConnectionHeaders } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { isSameToken } from "../../access/index.ts";
+import { type ClientAddresses, forwardedHeader } from "./client-addresses.ts";
 import { createForwardedHeaders } from "./session-cookie.ts";
-
-/**
- * Marks a request that a server forwarded; the receiver answers or refuses it, and never forwards
- * it again.
- */
-export const forwardedHeader = "x-wharf-forwarded";
 
 export interface PeersOptions {
   /** Returns the address of the server that holds the runner, if that is a different server. */
   readonly findHolder: (runnerId: string) => Promise<string | undefined>;
-  /** Proves that another server has forwarded a request, and from which address. */
-  readonly forwardingKey: string;
+  readonly clientAddresses: ClientAddresses;
 }
 
 /** Another server holds the runner's lease, and only that server has the wire. */
@@ -52,17 +44,6 @@ export class Peers {
   async requireLocalRunner(runnerId: string): Promise<void> {
     const address = await this.#options.findHolder(runnerId);
     if (address !== undefined) throw new HeldElsewhereError(address, runnerId);
-  }
-
-  /** Returns the address of the sender if another server of the installation has forwarded this. */
-  findForwardedAddress(message: IncomingMessage): string | undefined {
-    const [address = "", proof = ""] = String(message.headers[forwardedHeader] ?? "").split(" ");
-    return isSameToken(proof, this.#createProof(message, address)) ? address : undefined;
-  }
-
-  #createProof({ method, url }: IncomingMessage, address: string): string {
-    const text = `${address} ${method} ${url}`;
-    return createHmac("sha256", this.#options.forwardingKey).update(text).digest("base64url");
   }
 
   /** Forwards a request and streams the answer back. */
@@ -136,13 +117,12 @@ export class Peers {
 
   #createHeaders(holder: HeldElsewhereError, message: IncomingMessage): OutgoingHttpHeaders {
     const { headers } = message;
-    const address = message.socket.remoteAddress ?? "local";
     const dropped = new Set([...getConnectionHeaders(headers.connection), "host", "origin", "cookie"]);
     const forwardedEntries = Object.entries(headers).filter(([name]) => !dropped.has(name));
     return {
       ...Object.fromEntries(forwardedEntries),
       ...createForwardedHeaders(headers, new URL(holder.address)),
-      [forwardedHeader]: `${address} ${this.#createProof(message, address)}`,
+      ...this.#options.clientAddresses.createForwardedHeader(message),
     };
   }
 }

@@ -32,6 +32,8 @@ declare module "fastify" {
     isWatched?: boolean;
   }
   interface FastifyRequest {
+    /** The address of the client, also behind a trusted proxy. */
+    readonly clientAddress: string;
     /** The sender, also of a request that its scope refuses. */
     caller?: Caller;
     /** Absent for a route that needs nothing. */

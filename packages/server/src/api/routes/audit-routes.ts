@@ -27,8 +27,8 @@ export function serveAuditRoutes(app: FastifyInstance, { audit, auditReader }: A
     const anchor = parseAnchor(query.anchor_sequence, query.anchor_hash);
     void reply.type("application/x-ndjson").send(Readable.from(formatLines(auditReader.verify(anchor))));
   });
-  registerRoute(app, api.pruneAudit, ({ scope, query }, reply) => {
-    const sender = describeSender(reply.request.raw, { caller: scope });
+  registerRoute(app, api.pruneAudit, ({ query }, { request }) => {
+    const sender = describeSender(request);
     return audit.prune(query.before, { ...sender, action: "pruneAudit", result: "ok" });
   });
 }

@@ -122,8 +122,8 @@ function serveInvitations(app: FastifyInstance, { links }: LoginModules): void {
   );
 }
 
-export const getLoginSource = ({ ip, headers }: FastifyRequest): LoginSource => ({
-  address: ip ?? "",
+export const getLoginSource = ({ clientAddress, headers }: FastifyRequest): LoginSource => ({
+  address: clientAddress,
   user_agent: headers["user-agent"] ?? "",
 });
 

@@ -9,6 +9,7 @@ import { WebSocket } from "ws";
 import { fixture } from "../../../test/fixture.ts";
 import { AccessWatch, Authenticator } from "../../access/index.ts";
 import { Wakeup } from "../../store/index.ts";
+import { ClientAddresses } from "../http/client-addresses.ts";
 import { Guard } from "../http/guard.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
 import { formatRefusal } from "./upgrades.ts";
@@ -25,6 +26,7 @@ async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits
   const accessWatch = new AccessWatch({ authenticator, wakeup: new Wakeup() });
   const streams = new Streams(server, {
     audit: f.audit,
+    clientAddresses: new ClientAddresses({ trustedProxies: [], forwardingKey: "" }),
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
     authenticator,
     accessWatch,

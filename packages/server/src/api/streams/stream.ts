@@ -18,6 +18,7 @@ import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {
   readonly audit: UpgradeOptions["audit"];
+  readonly clientAddresses: UpgradeOptions["clientAddresses"];
   readonly guard: Guard;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
@@ -47,10 +48,11 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { audit, guard, authenticator, accessWatch, logger, peers, limits } = options;
+    const { audit, clientAddresses, guard, authenticator, accessWatch, logger, peers, limits } = options;
     const findStream = (url: URL, sender: StreamSender) => this.#findStream(url, sender);
     this.#upgrades = new Upgrades(server, {
       audit,
+      clientAddresses,
       guard,
       authenticator,
       accessWatch,

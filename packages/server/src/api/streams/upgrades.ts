@@ -5,9 +5,10 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { AccessUse, AccessWatch, Authenticator, Caller } from "../../access/index.ts";
 import type { AuditLog } from "../../audit/index.ts";
 import { isDenied } from "../http/audit-requests.ts";
+import type { ClientAddresses } from "../http/client-addresses.ts";
 import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
-import { describeSender } from "../http/request-sender.ts";
+import { describeSender, type RequestSender } from "../http/request-sender.ts";
 import { getCredentials, getLastingCredentials, requireOwnPage } from "../http/session-cookie.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
@@ -22,14 +23,12 @@ export interface PreparedStream extends AsyncDisposable {
 }
 
 /** Who asks for a stream, and from where. */
-export interface StreamSender {
-  readonly caller: Caller;
-  readonly message: IncomingMessage;
-}
+export type StreamSender = RequestSender & { readonly caller: Caller };
 
 export interface UpgradeOptions {
   /** Records who was refused. */
   readonly audit: Pick<AuditLog, "count">;
+  readonly clientAddresses: ClientAddresses;
   readonly guard: Guard;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
@@ -93,7 +92,7 @@ export class Upgrades {
       const sender = (caller = await this.#options.authenticator.authenticate(getCredentials(request.headers)));
       if (caller.session?.kind === "browser") requireOwnPage(request);
       requireHandshake(request);
-      const stream = await this.#options.route(url, { caller, message: request });
+      const stream = await this.#options.route(url, { ...this.#describe(request), caller });
       let isStarted = false;
       // The callback runs before the call returns, or never: if ws rejects the rest of the
       // handshake, or the client left.
@@ -115,9 +114,13 @@ export class Upgrades {
     }
   }
 
+  #describe(request: IncomingMessage): Omit<RequestSender, "caller"> {
+    return { headers: request.headers, clientAddress: this.#options.clientAddresses.find(request) };
+  }
+
   #recordRefusal(request: IncomingMessage, caller: Caller | undefined, { code: error, status }: Problem): void {
     if (!isDenied(status)) return;
-    const sender = describeSender(request, { caller, peers: this.#options.peers });
+    const sender = describeSender({ ...this.#describe(request), caller });
     const details = { path: request.url?.split("?")[0] ?? "" };
     this.#options.audit.count({ ...sender, action: "openStream", result: "denied", error, details });
   }

@@ -42,7 +42,7 @@ const TerminalName = z.union([z.uuid(), z.literal("new")]);
 export async function openTerminalStream(
   modules: RunnerModules & Pick<AuditModules, "audit">,
   url: URL,
-  { caller, message }: StreamSender,
+  streamSender: StreamSender,
 ): Promise<PreparedStream | undefined> {
   const match = pattern.exec(url.pathname);
   if (!match) return undefined;
@@ -50,8 +50,8 @@ export async function openTerminalStream(
   const query = parseInput(TerminalStreamQuery, Object.fromEntries(url.searchParams));
   requireStorable(query);
   const { needs } = sockets.terminalStream;
-  const runner = await getReadyRunner(modules, createScope(caller, needs), match[1] ?? "");
-  const sender = describeSender(message, { caller, peers: modules.peers });
+  const runner = await getReadyRunner(modules, createScope(streamSender.caller, needs), match[1] ?? "");
+  const sender = describeSender(streamSender);
   const audit = new TerminalAudit({ audit: modules.audit, sender, runnerId: runner.id });
   await audit.begin(name, query.command);
   const use = modules.runnerLinks.acquire(runner);
