@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { generateAccessToken } from "../../../access/credentials/access-token.ts";
+import { formatRefreshToken } from "../../../access/sessions/refresh-token.ts";
 import { KnownSecrets } from "../../../redaction/index.ts";
 import { commit, git, gitError, hostGit, listeningGateway, Scratch, type Seen } from "../../testing.ts";
 import { ObjectReader } from "./object-reader.ts";
@@ -192,6 +194,8 @@ describe("the scan of an object", () => {
     "npm-token": `npm${"_"}${createRandomText(36)}`,
     "pypi-token": `pypi-${"AgEI"}${createRandomText(80)}`,
     jwt: `eyJ${createRandomText(20)}.eyJ${createRandomText(40)}.${createRandomText(43)}`,
+    "wharf-access-token": generateAccessToken(),
+    "wharf-refresh-token": formatRefreshToken(randomBytes(32), { session_id: randomUUID(), generation: 3 }),
     "private-key": `-----BEGIN RSA ${"PRIVATE"} KEY-----\n${keyBody}`,
   };
 

@@ -52,6 +52,8 @@ export const secretRules: readonly SecretRule[] = [
     ["eyJ"],
     String.raw`[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{10,4000}\.[A-Za-z0-9_-]{20,1000}`,
   ),
+  createTokenRule("wharf-access-token", "Wharf access token", ["wharf_pat_"], "[A-Za-z0-9]{42}"),
+  createTokenRule("wharf-refresh-token", "Wharf refresh token", ["wharf_refresh_"], "[A-Za-z0-9_-]{70}"),
   {
     id: "private-key",
     description: "private key",
