@@ -83,7 +83,7 @@ async function createTasks(folder: string): Promise<void> {
   const { default_board_id } = await server.client.call(api.serverInfo, {});
   const body = { title: "A task", description: "as told" };
   for (let n = 0; n < tasks; n++)
-    await server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
+    await server.client.call(api.createTask, { params: { board_id: default_board_id! }, body });
 }
 
 async function measureBare(folder: string, rounds: number) {

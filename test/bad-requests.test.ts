@@ -257,7 +257,7 @@ describe("a prompt", () => {
   test("to a task without a repository, and an answer or a stop without anything to answer or stop, report what is missing", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
     const task = await wharf.client.call(api.createTask, {
-      params: { board_id: default_board_id },
+      params: { board_id: default_board_id! },
       body: { title: "t", description: "d", agent_type: "demo" },
     });
     await expect(wharf.prompt(task, "x")).rejects.toMatchObject({
@@ -289,7 +289,7 @@ describe("a deletion while the agent works", () => {
       permission_policy: "allow-all" as const,
       repository_url: good,
     };
-    const task = await wharf.client.call(api.createTask, { params: { board_id: boardId ?? default_board_id }, body });
+    const task = await wharf.client.call(api.createTask, { params: { board_id: boardId ?? default_board_id! }, body });
     // The process is in its own session before the command ends, so it no longer has a parent.
     await wharf.prompt(task, `demo: run (setsid sleep ${mark} &) > /dev/null 2>&1; sleep 0.3\ndemo: hang`);
     await wharf.until(task.id, ({ data }) => data.kind === "message" && data.text.includes("exit code"));
@@ -318,7 +318,7 @@ describe("a deletion while the agent works", () => {
   // K-041
   test("removes a board with its tasks and their runners", async () => {
     const { default_board_id } = await wharf.client.call(api.serverInfo, {});
-    const first = { params: { board_id: default_board_id } };
+    const first = { params: { board_id: default_board_id! } };
     await expect(wharf.client.call(api.deleteBoard, first)).rejects.toMatchObject({ code: "board_is_default" });
     const board = await wharf.client.call(api.createBoard, { body: { name: "for a while" } });
     const { task, runner } = await startAgent(board.id);

@@ -30,7 +30,7 @@ export async function createTask(server: Server, agent: string, folder: string):
     repository_url,
     permission_policy: "allow-all" as const,
   };
-  return server.client.call(api.createTask, { params: { board_id: default_board_id }, body });
+  return server.client.call(api.createTask, { params: { board_id: default_board_id! }, body });
 }
 
 /** Prompts the task; the returned id identifies the turn's end in the log. */

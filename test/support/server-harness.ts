@@ -133,7 +133,7 @@ export class ServerHarness implements AsyncDisposable {
       permission_policy: "allow-all" as const,
       ...fields,
     };
-    return this.client.call(api.createTask, { params: { board_id: default_board_id }, body });
+    return this.client.call(api.createTask, { params: { board_id: default_board_id! }, body });
   }
 
   prompt(task: Pick<Task, "id">, text: string, turnId: string = crypto.randomUUID()): Promise<Turn> {

@@ -52,8 +52,16 @@ export async function serveApi(
     log: f.log,
     audit: f.audit,
     auditReader: new AuditReader(f.db),
+    pool: { getLevels: () => [] },
+    scheduler: { active: 0, started: new Date(), heartbeat: new Date() } as Modules["scheduler"],
     health: () => ({ status: "ok", problems: [] }),
-    server: { version: "0", data_folder: "/", default_board_id: "", backend: "none", isolation: "none" },
+    server: {
+      version: "0",
+      data_folder: "/",
+      default_board_id: f.owner.default_board_id,
+      backend: "none",
+      isolation: "none",
+    },
     ...more,
   };
   const authenticator = new Authenticator({

@@ -7,6 +7,7 @@ import { formatPatch } from "../render/diff.ts";
 import { formatUsage } from "../render/event-line.ts";
 import { formatUnsafeWarning } from "../render/isolation.ts";
 import { formatDuration } from "../render/numbers.ts";
+import { getTaskBoardId } from "../tasks/find-board.ts";
 import { getExitCode, exitCodes } from "../turn/outcome.ts";
 import { watchTurn } from "../turn/show-turn.ts";
 import type { Summary } from "../turn/summary.ts";
@@ -73,11 +74,12 @@ export class Demo {
     return sample;
   }
 
-  async #runTask(stage: DemoServer, info: { default_board_id: string; isolation: string }): Promise<Summary> {
+  async #runTask(stage: DemoServer, info: { isolation: string }): Promise<Summary> {
     const { interrupts } = this.#options;
     const { signal } = interrupts;
     const { client } = stage;
-    const board = await client.call(api.getBoard, { params: { board_id: info.default_board_id } }, { signal });
+    const boardId = await getTaskBoardId(client, undefined, signal);
+    const board = await client.call(api.getBoard, { params: { board_id: boardId } }, { signal });
     const body = {
       title,
       description: prompt,

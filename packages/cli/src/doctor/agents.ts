@@ -44,7 +44,8 @@ export async function checkServer({ client, settings }: DoctorContext): Promise<
     const info = await client.call(api.serverInfo, {}, { timeoutMs: 5_000 });
     const { url } = await client.locate();
     const limits = info.limits === undefined ? "" : ` (${info.limits})`;
-    const text = `${version} at ${url}, process ${info.pid}, isolation ${info.isolation}${limits}`;
+    const process = info.pid === undefined ? "" : `, process ${info.pid}`;
+    const text = `${version} at ${url}${process}, isolation ${info.isolation}${limits}`;
     if (info.isolation !== "unsafe") return { name, status: "ok", text };
     return {
       name,

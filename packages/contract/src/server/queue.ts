@@ -34,9 +34,14 @@ export const QueuePause = z.object({ reason: z.string().optional(), paused_at: z
 
 export const OrchestratorStatus = z.object({
   status: z.enum(["running", "paused", "stopping"]),
-  active_agents: z.number(),
-  queued_tasks: z.number(),
-  running_turns: z.number().int().describe("turns that have a slot, on all servers"),
+  active_agents: z
+    .number()
+    .describe("agents of this server for operators; for other people the running turns on the boards that they see"),
+  queued_tasks: z.number().describe("tasks that wait, on the boards that the person sees; for operators on all boards"),
+  running_turns: z
+    .number()
+    .int()
+    .describe("turns that have a slot, on the boards that the person sees; for operators on all boards"),
   slots: z.number().int().describe("how many turns may run at the same time, on all servers"),
   pause: QueuePause.optional(),
   uptime_seconds: z.number(),

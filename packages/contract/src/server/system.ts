@@ -22,9 +22,9 @@ export const systemApi = {
     summary: "Get the server's version, backend and limits",
     response: z.object({
       version: z.string(),
-      pid: z.number(),
-      data_folder: z.string(),
-      default_board_id: z.uuid(),
+      pid: z.number().optional().describe("the server's process; only for operators"),
+      data_folder: z.string().optional().describe("the server's data folder; only for operators"),
+      default_board_id: z.uuid().optional().describe("the board that the server began with, for people who see it"),
       backend: z.string(),
       isolation: z.string(),
       isolation_reason: z.string().optional(),

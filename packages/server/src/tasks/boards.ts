@@ -45,6 +45,14 @@ export class Boards {
       .orderBy(asc(boards.created_at));
   }
 
+  async isVisible(scope: VisibilityScope, id: string): Promise<boolean> {
+    const rows = await this.#db
+      .select({ id: boards.id })
+      .from(boards)
+      .where(and(eq(boards.id, id), isVisibleBoard(scope)));
+    return rows.length > 0;
+  }
+
   async get(scope: Scope, id: string): Promise<BoardRow> {
     const [row] = await this.#db
       .select({ board: boards, role: selectBoardRole(scope) })

@@ -15,12 +15,12 @@ export interface QueueModules {
 /** Serves the queue and its pause, and the limits of running turns. */
 export function serveQueue(app: FastifyInstance, { boards, queue, runLimits, scheduler }: QueueModules): void {
   const readStatus = async (scope: Scope) => {
-    const [queued, { pause, slots, running_turns }] = await Promise.all([queue.count(scope), queue.readState()]);
+    const [{ queued, running }, { pause, slots }] = await Promise.all([queue.count(scope), queue.readState()]);
     return {
       status: pause === null ? ("running" as const) : ("paused" as const),
-      active_agents: scheduler.active,
+      active_agents: scope.is_operator ? scheduler.active : running,
       queued_tasks: queued,
-      running_turns,
+      running_turns: running,
       slots,
       pause,
       uptime_seconds: Math.round((Date.now() - scheduler.started.getTime()) / 1000),

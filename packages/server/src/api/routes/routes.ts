@@ -339,14 +339,20 @@ function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
   });
 }
 
-function serveSystem(app: FastifyInstance, { health, server, pool, shutdown }: ApiModules): void {
+function serveSystem(app: FastifyInstance, { boards, health, server, pool, shutdown }: ApiModules): void {
   registerRoute(app, api.health, async () => {
     const { status, problems } = health();
     return { status, version: server.version, ...(problems.length > 0 && { problems }) };
   });
-  registerRoute(app, api.serverInfo, async () => {
+  registerRoute(app, api.serverInfo, async ({ scope }) => {
+    const { data_folder, default_board_id, ...info } = server;
     const levels = pool.getLevels();
-    return { ...server, pid: process.pid, ...(levels.length > 0 && { pool: levels }) };
+    return {
+      ...info,
+      ...(scope.is_operator && { data_folder, pid: process.pid }),
+      ...((await boards.isVisible(scope, default_board_id)) && { default_board_id }),
+      ...(levels.length > 0 && { pool: levels }),
+    };
   });
   registerRoute(app, api.shutdown, async ({ body }) => {
     shutdown(body);

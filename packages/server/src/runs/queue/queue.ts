@@ -1,6 +1,6 @@
 import type { WaitCause } from "@wharf/contract";
 import { type SQL, sql } from "drizzle-orm";
-import { isVisibleBoard, type VisibilityScope } from "../../access/index.ts";
+import { isVisibleBoard, type Scope, type VisibilityScope } from "../../access/index.ts";
 import { type Database, formatCursor, type PageQuery, parseCursor, schema } from "../../store/index.ts";
 import { createQueueOrder, type DefaultRunLimits } from "./queue-order.ts";
 import { type QueueState, readQueueState, type SlotLimits } from "./queue-state.ts";
@@ -64,12 +64,14 @@ export class Queue {
     return readQueueState(this.#db, this.#options);
   }
 
-  /** Counts the waiting runs on visible boards. */
-  async count(scope: VisibilityScope): Promise<number> {
-    const { rows } = await this.#db.execute<{ n: number }>(sql`
-      select count(*)::int as n from runs join boards on boards.id = runs.board_id
-      where runs.queued_at is not null and ${isVisibleBoard(scope)}`);
-    return rows[0]?.n ?? 0;
+  /** Counts the waiting runs and the running turns on visible boards; operators see all of them. */
+  async count(scope: VisibilityScope & Pick<Scope, "is_operator">): Promise<{ queued: number; running: number }> {
+    const isVisible = scope.is_operator ? sql`true` : isVisibleBoard(scope);
+    const countRuns = (condition: SQL) => sql`(
+      select count(*)::int from runs join boards on boards.id = runs.board_id where ${condition} and ${isVisible})`;
+    const { rows } = await this.#db.execute<{ queued: number; running: number }>(sql`
+      select ${countRuns(sql`runs.queued_at is not null`)} as queued, ${countRuns(sql`runs.slot`)} as running`);
+    return rows[0] ?? { queued: 0, running: 0 };
   }
 
   /** Stops giving slots, on all servers. Running turns go on. */
