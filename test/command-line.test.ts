@@ -6,6 +6,7 @@ import { testAgentTypes } from "./support/command-line/parts/agent-types.ts";
 import { testPeople } from "./support/command-line/parts/people.ts";
 import { testResources } from "./support/command-line/parts/resources.ts";
 import { testRunners } from "./support/command-line/parts/runners.ts";
+import { testTaskRecords } from "./support/command-line/parts/task-records.ts";
 import { testTasks } from "./support/command-line/parts/tasks.ts";
 import { testWorkspaces } from "./support/command-line/parts/workspaces.ts";
 import { launcher } from "./support/server-harness.ts";
@@ -44,6 +45,7 @@ test("tables fit the terminal, and are complete with --wide and for programs", a
 
 describe("exit codes", () => {
   testTasks(commandLine);
+  testTaskRecords(commandLine);
   testResources(commandLine);
   testPeople(commandLine);
   testRunners(commandLine);

@@ -92,6 +92,7 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.listTasks, { query: { cursor, state: "FAILED" } });
   await client.call(api.listTasks, { query: { offset: 10_000, limit: 1000 } });
   await client.call(api.listTasks, { query: { state: "IN_PROGRESS" } });
+  await client.call(api.listTasks, { query: { archived: "true" } });
   await client.call(api.listBoardTasks, { params: board, query: { cursor } });
   await client.call(api.listBoardTasks, { params: board, query: { state: "TODO" } });
   const runs = await client.call(api.listAgents, { query: {} });

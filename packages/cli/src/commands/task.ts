@@ -16,6 +16,7 @@ import { findBoard, getTaskBoardId } from "../tasks/find-board.ts";
 import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
+import { addArchiveCommands } from "./task-archive.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
@@ -38,6 +39,7 @@ const CreateOptions = z.object({
 const ListOptions = z.object({
   board: z.string().optional(),
   state: TaskState.optional(),
+  archived: z.boolean().default(false),
   limit: createIntegerSchema({ min: 1, max: 1000 }),
 });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
@@ -56,6 +58,7 @@ export function addTask(program: Command, register: RegisterCommand): void {
   addContentCommands(group, register);
   addTurnCommands(group, register);
   addStateCommands(group, register);
+  addArchiveCommands(group, register);
 }
 
 /** Adds the commands that create, show and delete tasks. */
@@ -89,6 +92,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .description("List tasks, newest first")
     .option("--board <board>", "list only tasks of this board, by name or id")
     .addOption(createChoiceOption("--state <state>", "list only tasks in this state", TaskState.options))
+    .option("--archived", "list the archived tasks instead of the others")
     .option("--limit <n>", "maximum number of tasks", "30");
   register(addExamples(ls, ["wharf task ls", "wharf task ls --state REVIEW"]), ListOptions, listTasks);
   const show = group
@@ -231,13 +235,14 @@ async function listTasks(
   { client, settings, terminal, look }: Cli,
   { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
-  const { board, state, limit } = options;
-  const query = { limit, ...(state && { state }) };
+  const { board, state, archived, limit } = options;
+  const query = { limit, ...(state && { state }), ...(archived && { archived: "true" }) };
   const answer =
     board === undefined
       ? await client.call(api.listTasks, { query })
       : await client.call(api.listBoardTasks, { params: { board_id: (await findBoard(client, board)).id }, query });
   if (settings.json) return terminal.out(toJsonLine(answer));
+  if (answer.tasks.length === 0 && archived) return terminal.err("There are no archived tasks.\n");
   if (answer.tasks.length === 0)
     return terminal.err('There are no tasks. Start one with `wharf run "<prompt>" --repo .`.\n');
   terminal.out(formatTaskTable(answer.tasks, look));

@@ -59,6 +59,7 @@ export function formatTask(
       ["usage", formatUsageLine(usage)],
       ["resources", formatResourcesLine(resources)],
       ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
+      ["archived", task.archived_at && `${toSingleLine(task.archived_at, 40)} (${formatAge(task.archived_at)})`],
       ["changed", `${toSingleLine(task.updated_at)} (${formatAge(task.updated_at)})`],
     ],
     style,

@@ -60,6 +60,8 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   board_is_default: [{ board_id: uuid }],
   task_not_found: [{ id: uuid }],
   task_transition_invalid: [{ task_id: uuid, from: "COMPLETED", to: "REVIEW" }],
+  task_archived: [{ task_id: uuid }],
+  task_at_work: [{ task_id: uuid, state: "BLOCKED" }],
   task_needs_repository: [{ task_id: uuid }],
   run_not_found: [{ id: uuid }],
   run_stopping: [{}],

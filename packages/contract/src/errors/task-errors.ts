@@ -7,6 +7,8 @@ export interface TaskErrors {
   task_not_found: { id: string };
   task_transition_invalid: { task_id: string; from: TaskState; to: TaskState };
   task_needs_repository: { task_id: string };
+  task_archived: { task_id: string };
+  task_at_work: { task_id: string; state: TaskState };
   run_not_found: { id: string };
   run_stopping: NoContext;
   run_transition_invalid: { run_id: string; from: RunStatus; to: RunStatus };
@@ -70,6 +72,19 @@ export const taskErrors: Catalogue<TaskErrors> = {
     message: () => "The task has no repository, so no agent can start.",
     next: () =>
       "Create a new task with `wharf task create <title> --repo <url>`, or set `repository_url` on this one through the API.",
+  },
+  task_archived: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The task is archived, so it accepts no prompt.",
+    next: ({ task_id }) => `Restore it with \`wharf task restore ${toShortId(task_id)}\`.`,
+  },
+  task_at_work: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ state }) => `The task is ${state} and cannot be archived: its work has not ended.`,
+    next: ({ task_id }) =>
+      `Stop its agent with \`wharf task stop ${toShortId(task_id)}\`, or cancel it with \`wharf task cancel ${toShortId(task_id)}\`.`,
   },
   run_not_found: {
     http: 404,

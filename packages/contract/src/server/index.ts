@@ -16,6 +16,7 @@ import { runnerTerminalsApi } from "./runner-terminals.ts";
 import { runnersApi } from "./runners.ts";
 import { runsApi } from "./runs.ts";
 import { systemApi } from "./system.ts";
+import { taskArchiveApi } from "./task-archive.ts";
 import { tasksApi } from "./tasks.ts";
 import { turnsApi } from "./turns.ts";
 import { usageApi } from "./usage.ts";
@@ -41,6 +42,7 @@ export * from "./runners.ts";
 export * from "./runs.ts";
 export * from "./streams.ts";
 export * from "./system.ts";
+export * from "./task-archive.ts";
 export * from "./tasks.ts";
 export * from "./turns.ts";
 export * from "./usage-csv.ts";
@@ -51,6 +53,7 @@ export * from "./workspace.ts";
 export const api = {
   ...boardsApi,
   ...tasksApi,
+  ...taskArchiveApi,
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,

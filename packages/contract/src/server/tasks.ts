@@ -33,6 +33,8 @@ export const Task = z.object({
   completed_at: z.string().optional(),
   /** When Wharf resumes the task, if it is BLOCKED by the limit of a model's provider. */
   resume_at: z.string().optional(),
+  /** When the task was archived; absent for tasks that are not. */
+  archived_at: z.string().optional(),
 });
 export type Task = z.infer<typeof Task>;
 
@@ -85,6 +87,12 @@ export type TaskInput = z.infer<typeof TaskInput>;
 export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
 export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
+const taskListQuery = z.object({
+  state: TaskState.optional(),
+  archived: z.stringbool().default(false).describe("list the archived tasks instead of the others"),
+  ...listQuery,
+});
+
 /** Identifies a text that a refused push reported as a secret. */
 const SecretFingerprint = z.string().regex(/^[0-9a-f]{16}$/, "a fingerprint of 16 hexadecimal digits");
 
@@ -105,7 +113,7 @@ export const tasksApi = {
     path: "/api/v1/boards/:board_id/tasks",
     summary: "List a board's tasks, newest first",
     params: boardParams,
-    query: z.object({ state: TaskState.optional(), ...listQuery }),
+    query: taskListQuery,
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   listTasks: createEndpoint({
@@ -113,7 +121,7 @@ export const tasksApi = {
     method: "GET",
     path: "/api/v1/tasks",
     summary: "List the tasks of all your boards, newest first",
-    query: z.object({ state: TaskState.optional(), ...listQuery }),
+    query: taskListQuery,
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   getTask: createEndpoint({

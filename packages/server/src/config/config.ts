@@ -83,8 +83,8 @@ const Environment = z.object({
   /** How long a run between turns keeps its runner; by tier as `small=15m,large=2h`. */
   WHARF_IDLE: z.string().default("15m").transform(parseIdle),
   /**
-   * How long Wharf keeps the runner of an accepted or cancelled task. A runner with an unpushed
-   * commit is kept forever.
+   * How long Wharf keeps the runner of an accepted, cancelled or archived task. A runner with an
+   * unpushed commit is kept forever.
    */
   WHARF_KEEP_RUNNERS: z.string().default("1d").transform(parseTime),
   /**

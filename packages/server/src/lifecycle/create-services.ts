@@ -8,6 +8,7 @@ import {
   type RunDeps,
   RunLimits,
   Scheduler,
+  TaskArchive,
 } from "../runs/index.ts";
 import { createJobs } from "./create-jobs.ts";
 import { createLogins } from "./create-logins.ts";
@@ -66,10 +67,22 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
   const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
   const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
   const isAway = (runnerId: string) => leases.find(runnerId) !== undefined && !runLinks.has(runnerId);
+  const taskArchive = new TaskArchive(log, (id) => pokeTask(wakeup, id));
   const commands = new RunCommands(log, (id) => (id === undefined ? wakeup.poke() : pokeTask(wakeup, id)), isAway);
   const onChange = () => wakeup.poke("queue");
   const queue = new Queue(db, { ...limits, onChange });
   const runLimits = new RunLimits(db, { defaults: shares, onChange });
   const jobs = createJobs(setup, { storage, host, held, extra: [logins.loginPruning] });
-  return { ...held, ...logins, ...jobs, workers, standaloneRunners, scheduler, commands, queue, runLimits };
+  return {
+    ...held,
+    ...logins,
+    ...jobs,
+    workers,
+    standaloneRunners,
+    scheduler,
+    commands,
+    taskArchive,
+    queue,
+    runLimits,
+  };
 }

@@ -65,6 +65,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       members: new Members(db, onAccessChange),
       accessTokens: new AccessTokens(db, onAccessChange),
       tasks: new Tasks(db, log),
+      taskArchive: services.taskArchive,
       commands,
       queries: new RunQueries(db),
       queue: services.queue,

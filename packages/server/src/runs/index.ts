@@ -3,6 +3,7 @@ export { defaultRunTimes, type LinksByRunner, type RunDeps, type RunTimes } from
 export { failRunnerWork, getRunnerWork } from "./work/find-work.ts";
 export { Scheduler } from "./scheduler/scheduler.ts";
 export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
+export { TaskArchive } from "./commands/task-archive.ts";
 export { RunLimits } from "./queue/run-limits.ts";
 export { Queue } from "./queue/queue.ts";
 export { RunQueries } from "./commands/run-queries.ts";

@@ -39,6 +39,8 @@ export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 export interface TaskFilter extends PageQuery {
   readonly board_id?: string;
   readonly state?: TaskState | undefined;
+  /** Whether the list has the archived tasks or the others. */
+  readonly archived?: boolean;
 }
 
 interface TaskPage {
@@ -83,7 +85,8 @@ export class Tasks {
   /** Returns the newest tasks first, without the texts that may be long. */
   async list(scope: VisibilityScope, filter: TaskFilter): Promise<TaskPage> {
     const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
-    const where = sql`deleted_at is null and ${inState}`;
+    const isListed = filter.archived ? sql`archived_at is not null` : sql`archived_at is null`;
+    const where = sql`deleted_at is null and ${isListed} and ${inState}`;
     const newest: NewestQuery = { table: "tasks", where, boards: isVisibleBoard(scope), boardId: filter.board_id };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),

@@ -24,11 +24,12 @@ import type { LoginModules } from "./login-routes.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
+import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes.ts";
 
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
-export interface ApiModules extends RunnerModules, PeopleModules, QueueModules, LoginModules {
+export interface ApiModules extends RunnerModules, PeopleModules, QueueModules, LoginModules, TaskArchiveModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;
@@ -66,6 +67,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   servePeople(app, modules);
   serveBoards(app, modules);
   serveTasks(app, modules);
+  serveTaskArchive(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);

@@ -62,3 +62,14 @@ test("a runner whose task waits for a person is kept and does not hide older one
   expect(await getDesiredState(f, old.runner)).toBe("DESTROYED");
   for (const { runner } of kept) expect(await getDesiredState(f, runner)).toBe("STOPPED");
 });
+
+test("the runner of a task that was archived long ago is marked for removal, whatever the task's state", async () => {
+  await using f = await fixture();
+  const { task, runner } = await accept(f);
+  const isTask = eq(tasks.id, task.id);
+  const archived_at = sql`now() - interval '2 days'`;
+  await f.db.update(tasks).set({ state: "REVIEW", completed_at: null, archived_at }).where(isTask);
+  expect(await look(f, 3 * day)).toBe(false);
+  expect(await look(f)).toBe(true);
+  expect(await getDesiredState(f, runner)).toBe("DESTROYED");
+});

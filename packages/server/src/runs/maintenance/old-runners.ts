@@ -21,9 +21,9 @@ interface RestingRunner extends Record<string, unknown> {
 }
 
 /**
- * Discards the runners of tasks accepted or cancelled more than `keepMs` ago whose commits are all
- * on the remote. A later prompt of the task gets a new runner, with the branch from the remote.
- * Each step checks a few stopped runners; after the last one, the cleanup starts over.
+ * Discards the runners of tasks accepted, cancelled or archived more than `keepMs` ago whose
+ * commits are all on the remote. A later prompt of the task gets a new runner, with the branch from
+ * the remote. Each step checks a few stopped runners; after the last one, the cleanup starts over.
  */
 export class OldRunnerCleanup implements MaintenanceJob {
   readonly name = "old runners";
@@ -69,8 +69,9 @@ const getRestingRunners = (tx: Executor, cursor: RestingRunner | undefined, keep
     select resting.id, resting.updated_at::text as rested_at, coalesce(task.is_over and push.id is null, false) as is_old
     from resting
     left join lateral (
-      select tasks.state in ('COMPLETED', 'CANCELLED')
-        and tasks.completed_at < now() - make_interval(secs => ${keepMs / 1000}) as is_over
+      select tasks.archived_at < now() - make_interval(secs => ${keepMs / 1000})
+        or tasks.state in ('COMPLETED', 'CANCELLED')
+          and tasks.completed_at < now() - make_interval(secs => ${keepMs / 1000}) as is_over
       from runs join tasks on tasks.id = runs.task_id
       where runs.runner_id = resting.id order by runs.created_at desc limit 1
     ) task on true

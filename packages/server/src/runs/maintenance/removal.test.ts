@@ -133,6 +133,15 @@ describe("a deleted board", () => {
     expect(await countRows(f)).toMatchObject({ boards: 1, tasks: 1, runs: 1, turns: 1, permissions: 0, pushes: 0 });
   });
 
+  test("is removed with its archived tasks", async () => {
+    await using f = await fixture();
+    const { id, made } = await newBoard(f, 2);
+    await f.db.update(tasks).set({ archived_at: new Date() }).where(eq(tasks.id, made[1]!.id));
+    await f.commands.deleteBoard(id);
+    await finish(f);
+    expect(await countRows(f)).toMatchObject({ boards: 1, ...nothing });
+  });
+
   test("can be removed by two servers at once, and neither waits for the other's tasks", async () => {
     await using f = await fixture();
     const { id } = await newBoard(f, 0);

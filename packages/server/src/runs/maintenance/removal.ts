@@ -1,4 +1,4 @@
-import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 import { markDeleted } from "../state/deletion.ts";
@@ -89,19 +89,22 @@ async function markTasks(tx: Executor): Promise<boolean> {
     .where(sql`${boards.deleted_at} is not null`)
     .limit(maxBoards);
   for (const board of deleted) {
-    const rows = await tx
-      .select({ id: tasks.id })
-      .from(tasks)
-      .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at)))
-      .orderBy(desc(tasks.created_at), desc(tasks.id))
-      .limit(maxTasks)
-      .for("update", { skipLocked: true });
-    if (rows.length === 0) continue;
-    await markDeleted(
-      tx,
-      rows.map(({ id }) => id),
-    );
-    return true;
+    // Each of the two has its own index.
+    for (const isListed of [isNull(tasks.archived_at), isNotNull(tasks.archived_at)]) {
+      const rows = await tx
+        .select({ id: tasks.id })
+        .from(tasks)
+        .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at), isListed))
+        .orderBy(desc(tasks.created_at), desc(tasks.id))
+        .limit(maxTasks)
+        .for("update", { skipLocked: true });
+      if (rows.length === 0) continue;
+      await markDeleted(
+        tx,
+        rows.map(({ id }) => id),
+      );
+      return true;
+    }
   }
   return false;
 }

@@ -54,6 +54,7 @@ export async function queueTurn(
   { isLimited = true }: { isLimited?: boolean } = {},
 ): Promise<TurnRow> {
   const { tx } = writer;
+  if (task.archived_at !== null) throw new WharfError("task_archived", { task_id: task.id });
   if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
   const live = await lockLiveRun(tx, task.id);
   if (live?.desired === "STOP") throw new RunStoppingError();

@@ -45,6 +45,8 @@ export const tasks = pgTable(
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     completed_at: createTimeColumn(),
+    /** When the task was archived. It is absent from lists and accepts no prompt. */
+    archived_at: createTimeColumn(),
     /**
      * When the task was deleted. A deleted task is invisible while a job removes its rows in small
      * steps.
@@ -57,10 +59,13 @@ export const tasks = pgTable(
     index("tasks_board").on(t.board_id),
     index("tasks_listed")
       .on(t.board_id, ...getNewestFirstColumns(t))
-      .where(sql`deleted_at is null`),
+      .where(sql`deleted_at is null and archived_at is null`),
     index("tasks_listed_by_state")
       .on(t.board_id, t.state, ...getNewestFirstColumns(t))
-      .where(sql`deleted_at is null`),
+      .where(sql`deleted_at is null and archived_at is null`),
+    index("tasks_archived")
+      .on(t.board_id, ...getNewestFirstColumns(t))
+      .where(sql`deleted_at is null and archived_at is not null`),
     index("tasks_deleted")
       .on(t.deleted_at)
       .where(sql`deleted_at is not null`),

@@ -1,0 +1,23 @@
+import { createEndpoint } from "../endpoint.ts";
+import { taskParams } from "./ids.ts";
+import { Task } from "./tasks.ts";
+
+/** Archived tasks are absent from lists and accept no prompt. Their logs and branches are kept. */
+export const taskArchiveApi = {
+  archiveTask: createEndpoint({
+    needs: "task:write",
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/archive",
+    summary: "Archive a task whose work has ended: it leaves the lists and cannot start until it is restored",
+    params: taskParams,
+    response: Task,
+  }),
+  restoreTask: createEndpoint({
+    needs: "task:write",
+    method: "POST",
+    path: "/api/v1/tasks/:task_id/restore",
+    summary: "Restore an archived task",
+    params: taskParams,
+    response: Task,
+  }),
+} as const;
