@@ -113,6 +113,12 @@ export class ServerHarness implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stop();
+    const undocumented = this.#log.split("\n").filter((line) => line.includes("OpenAPI document does not list"));
+    if (undocumented.length > 0) throw new Error(`add these errors to the contract:\n${undocumented.join("\n")}`);
+  }
+
+  async #stop(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ErrorCode } from "./errors/index.ts";
 import type { RouteNeed } from "./permissions.ts";
 
 /**
@@ -31,6 +32,10 @@ export interface Endpoint {
   readonly carriesContent?: boolean;
   /** When the server writes a request to its audit log. @default `getAuditPolicy` */
   readonly audit?: AuditPolicy;
+  /** Errors that the route can answer, besides those that `listErrors` derives from its parts. */
+  readonly errors?: readonly ErrorCode[];
+  /** Whether a request may ask for a part of the answer with the header `Range`. */
+  readonly hasRanges?: boolean;
 }
 
 /**

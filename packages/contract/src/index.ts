@@ -5,6 +5,7 @@
 export * from "./attachments.ts";
 export * from "./budget-text.ts";
 export * from "./daemon/index.ts";
+export * from "./endpoint-errors.ts";
 export * from "./endpoint.ts";
 export * from "./errors/index.ts";
 export * from "./errors/invalid-request.ts";

@@ -70,8 +70,16 @@ export async function serveApi(
     owner: f.owner,
     sessionCredentials: logins.sessionCredentials,
   });
+  const undocumented: string[] = [];
   const app = await createApi({
-    logger: pino({ level: "silent" }),
+    logger: pino(
+      { level: "error" },
+      {
+        write: (line: string) => {
+          if (line.includes("OpenAPI document does not list")) undocumented.push(line);
+        },
+      },
+    ),
     guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
     authenticator,
     clientAddresses,
@@ -79,5 +87,12 @@ export async function serveApi(
     modules: modules as Modules,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
-  return { url, port: Number(new URL(url).port), [Symbol.asyncDispose]: () => app.close() };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      if (undocumented.length > 0) throw new Error(`add these errors to the contract:\n${undocumented.join("")}`);
+    },
+  };
 }

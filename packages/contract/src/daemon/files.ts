@@ -279,6 +279,7 @@ export const rawFilesApi = {
     query: z.object({ path: Path }),
     response: "stream",
     responseType: "application/octet-stream",
+    hasRanges: true,
   }),
   upload: createDaemonEndpoint({
     method: "PUT",

@@ -99,6 +99,7 @@ export const agentTypesApi = {
     body: AgentTypeInput,
     status: 201,
     response: AgentType,
+    errors: ["agent_type_exists"],
   }),
   updateAgentType: createEndpoint({
     needs: "agent-type:write",
@@ -108,6 +109,7 @@ export const agentTypesApi = {
     params: agentTypeParams,
     body: AgentTypeUpdate,
     response: AgentType,
+    errors: ["agent_type_exists"],
   }),
   deleteAgentType: createEndpoint({
     needs: "agent-type:write",
@@ -117,5 +119,6 @@ export const agentTypesApi = {
     params: agentTypeParams,
     status: 204,
     response: "none",
+    errors: ["agent_type_in_use"],
   }),
 } as const;

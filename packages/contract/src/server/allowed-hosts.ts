@@ -87,6 +87,7 @@ export const allowedHostsApi = {
     params: z.object({ allowed_host_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["allowed_host_not_found"],
   }),
   listDeniedHosts: createEndpoint({
     needs: "host:read",

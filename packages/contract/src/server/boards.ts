@@ -13,10 +13,12 @@ export const Board = z.object({
 });
 export type Board = z.infer<typeof Board>;
 
-export const BoardInput = z.object({
-  name: z.string().trim().min(1).max(255),
-  description: z.string().max(10_000).default(""),
-});
+export const BoardInput = z
+  .object({
+    name: z.string().trim().min(1).max(255),
+    description: z.string().max(10_000).default(""),
+  })
+  .meta({ examples: [{ name: "Shop", description: "Work on the shop" }] });
 /** An update changes only the fields that it names and resets no field to a default. */
 export const BoardUpdate = BoardInput.extend({ description: BoardInput.shape.description.unwrap() }).partial();
 
@@ -64,5 +66,6 @@ export const boardsApi = {
     params: boardParams,
     status: 204,
     response: "none",
+    errors: ["board_is_default"],
   }),
 } as const;

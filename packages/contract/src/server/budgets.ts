@@ -75,6 +75,7 @@ export const budgetsApi = {
     summary: "Set what models may cost. Tasks that waited for more money continue",
     body: BudgetInput,
     response: Budget,
+    errors: ["budget_user_not_found", "budget_not_found"],
   }),
   removeBudget: createEndpoint({
     needs: "budget:write",
@@ -84,5 +85,6 @@ export const budgetsApi = {
     params: z.object({ budget_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["budget_not_found"],
   }),
 } as const;

@@ -73,6 +73,7 @@ export const loginsApi = {
     summary: "Log a program in with an account's password",
     body: z.object({ email: AccountEmail, password: Password }),
     response: LoginTokens,
+    errors: ["login_failed", "rate_limited"],
   }),
   refreshLogin: createEndpoint({
     audit: "counted",
@@ -82,6 +83,7 @@ export const loginsApi = {
     summary: "Get a new access token. A refresh token that is used twice ends the login",
     body: z.object({ refresh_token: Secret }),
     response: LoginTokens,
+    errors: ["login_ended", "rate_limited"],
   }),
   logout: createEndpoint({
     needs: "nothing",
@@ -99,6 +101,7 @@ export const loginsApi = {
     summary: "Log a program in with the last part of a login link",
     body: z.object({ token: Secret }),
     response: LoginTokens,
+    errors: ["link_invalid", "rate_limited"],
   }),
   setPassword: createEndpoint({
     needs: "nothing",
@@ -107,6 +110,7 @@ export const loginsApi = {
     summary: "Set a password with the last part of a link for that. All earlier logins end",
     body: z.object({ token: Secret, password: Password }),
     response: LoginTokens,
+    errors: ["link_invalid", "password_unsuitable", "rate_limited"],
   }),
   acceptInvitation: createEndpoint({
     needs: "nothing",
@@ -115,6 +119,7 @@ export const loginsApi = {
     summary: "Accept an invitation with its last part: create the account, or prove it with its password",
     body: z.object({ token: Secret, username: Username.optional(), password: Password }),
     response: LoginTokens,
+    errors: ["link_invalid", "login_failed", "password_unsuitable", "username_taken", "rate_limited"],
   }),
   changePassword: createEndpoint({
     needs: "account:write",
@@ -127,6 +132,7 @@ export const loginsApi = {
     }),
     status: 204,
     response: "none",
+    errors: ["login_failed", "password_unsuitable", "rate_limited"],
   }),
   createOwnLink: createEndpoint({
     needs: "account:write",
@@ -155,6 +161,7 @@ export const loginsApi = {
     params: z.object({ session_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["login_not_found"],
   }),
   endSessions: createEndpoint({
     needs: "account:write",
@@ -172,6 +179,7 @@ export const loginsApi = {
     body: LinkInput.default({ kind: "login" }),
     status: 201,
     response: PersonLink,
+    errors: ["account_shared", "account_is_service"],
   }),
   endUserSessions: createEndpoint({
     needs: "organization:admin",
@@ -180,6 +188,7 @@ export const loginsApi = {
     summary: "End all logins and open links of a member",
     params: userParams,
     response: z.object({ ended: z.number() }),
+    errors: ["account_shared", "account_is_service"],
   }),
   createInvitation: createEndpoint({
     needs: "organization:admin",
@@ -209,5 +218,6 @@ export const loginsApi = {
     params: z.object({ invitation_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["invitation_not_found"],
   }),
 } as const;

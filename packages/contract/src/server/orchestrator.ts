@@ -4,6 +4,7 @@ import { TaskState } from "../states.ts";
 import { taskParams } from "./ids.ts";
 import { QueueWait } from "./queue.ts";
 import { StopInput } from "./runs.ts";
+import { changeErrors, promptErrors } from "./task-errors.ts";
 import { Task } from "./tasks.ts";
 
 /** Starting, stopping and pausing the work on tasks. */
@@ -19,6 +20,7 @@ export const orchestratorApi = {
       .default({}),
     status: 202,
     response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
+    errors: [...promptErrors],
   }),
   stopTask: createEndpoint({
     needs: "task:prompt",
@@ -28,6 +30,7 @@ export const orchestratorApi = {
     params: taskParams,
     body: StopInput,
     response: Task,
+    errors: [...changeErrors],
   }),
   pauseTask: createEndpoint({
     needs: "task:prompt",
@@ -37,6 +40,7 @@ export const orchestratorApi = {
       "Pause the agent during its turn: its pending model requests end, then its processes are frozen. The task's log records when",
     params: taskParams,
     response: Task,
+    errors: [...changeErrors, "no_turn", "unsupported"],
   }),
   resumeTask: createEndpoint({
     needs: "task:prompt",
@@ -45,6 +49,7 @@ export const orchestratorApi = {
     summary: "Resume a paused agent, or at once a task that waits for the limit of a model's provider",
     params: taskParams,
     response: Task,
+    errors: [...changeErrors, "no_turn", "unsupported"],
   }),
   taskStatus: createEndpoint({
     needs: "task:read",

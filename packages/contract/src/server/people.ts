@@ -56,18 +56,20 @@ export const AccessToken = z.object({
 });
 export type AccessToken = z.infer<typeof AccessToken>;
 
-export const AccessTokenInput = z.object({
-  name: z.string().trim().min(1).max(100),
-  permissions: z.array(Permission).min(1).optional().describe("without them, everything that the user may do"),
-  expires_in_days: z
-    .number()
-    .int()
-    .min(1)
-    .max(3_650)
-    .optional()
-    .describe("without it, the end of the token that creates it, if it has one"),
-  user: z.string().min(1).max(100).optional().describe("a name or an id; admins create tokens for other users"),
-});
+export const AccessTokenInput = z
+  .object({
+    name: z.string().trim().min(1).max(100),
+    permissions: z.array(Permission).min(1).optional().describe("without them, everything that the user may do"),
+    expires_in_days: z
+      .number()
+      .int()
+      .min(1)
+      .max(3_650)
+      .optional()
+      .describe("without it, the end of the token that creates it, if it has one"),
+    user: z.string().min(1).max(100).optional().describe("a name or an id; admins create tokens for other users"),
+  })
+  .meta({ examples: [{ name: "deployment", permissions: ["task:read", "task:create"], expires_in_days: 90 }] });
 export type AccessTokenInput = z.output<typeof AccessTokenInput>;
 
 export const userParams = z.object({ user: z.string().min(1).max(100) });
@@ -95,6 +97,7 @@ export const peopleApi = {
     body: z.object({ name: z.string().trim().min(1).max(255), slug: Slug }),
     status: 201,
     response: Organization,
+    errors: ["organization_exists"],
   }),
   listMembers: createEndpoint({
     needs: "organization:read",
@@ -111,6 +114,7 @@ export const peopleApi = {
     body: MemberInput,
     status: 201,
     response: Member,
+    errors: ["user_exists"],
   }),
   setMemberRole: createEndpoint({
     needs: "organization:admin",
@@ -120,6 +124,7 @@ export const peopleApi = {
     params: userParams,
     body: z.object({ role: OrganizationRole }),
     response: Member,
+    errors: ["organization_needs_admin"],
   }),
   removeMember: createEndpoint({
     needs: "organization:admin",
@@ -129,6 +134,7 @@ export const peopleApi = {
     params: userParams,
     status: 204,
     response: "none",
+    errors: ["organization_needs_admin"],
   }),
   listBoardMembers: createEndpoint({
     needs: "board:read",
@@ -146,6 +152,7 @@ export const peopleApi = {
     params: boardParams.extend(userParams.shape),
     body: z.object({ role: BoardRole }),
     response: BoardMember,
+    errors: ["board_needs_owner"],
   }),
   unshareBoard: createEndpoint({
     needs: "board:admin",
@@ -155,6 +162,7 @@ export const peopleApi = {
     params: boardParams.extend(userParams.shape),
     status: 204,
     response: "none",
+    errors: ["board_needs_owner"],
   }),
   listAccessTokens: createEndpoint({
     needs: "token:read",
@@ -171,6 +179,7 @@ export const peopleApi = {
     body: AccessTokenInput,
     status: 201,
     response: AccessToken.extend({ token: z.string() }),
+    errors: ["access_token_outlives_creator"],
   }),
   revokeAccessToken: createEndpoint({
     needs: "token:write",
@@ -180,5 +189,6 @@ export const peopleApi = {
     params: z.object({ token_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["access_token_not_found"],
   }),
 } as const;

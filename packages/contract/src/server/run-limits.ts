@@ -56,6 +56,7 @@ export const runLimitsApi = {
     summary: "Set how many turns may run at the same time. Running turns go on",
     body: RunLimitInput,
     response: RunLimit,
+    errors: ["run_limit_user_not_found", "run_limit_not_found"],
   }),
   removeRunLimit: createEndpoint({
     needs: "limit:write",
@@ -65,5 +66,6 @@ export const runLimitsApi = {
     params: z.object({ limit_id: z.uuid() }),
     status: 204,
     response: "none",
+    errors: ["run_limit_not_found"],
   }),
 } as const;

@@ -134,6 +134,7 @@ export const runnersApi = {
     body: RunnerCreate,
     status: 201,
     response: RunnerView,
+    errors: ["runner_already_exists", "model_route_missing", "runner_not_found", "runner_not_running"],
   }),
   listRunners: createEndpoint({
     needs: "runner:read",
@@ -161,6 +162,7 @@ export const runnersApi = {
     path: "/api/v1/runners/orphans",
     summary: "Destroy all orphaned runners and their disks",
     response: z.object({ deleted: z.array(z.string()) }),
+    errors: ["backend_failed"],
   }),
   getRunner: createEndpoint({
     needs: "runner:read",
@@ -178,6 +180,7 @@ export const runnersApi = {
     params: runnerParams,
     status: 204,
     response: "none",
+    errors: ["runner_in_use"],
   }),
   stopRunner: createEndpoint({
     needs: "runner:write",
@@ -186,6 +189,7 @@ export const runnersApi = {
     summary: "Stop a runner's processes; keep its disk",
     params: runnerParams,
     response: RunnerView,
+    errors: ["runner_in_use", "runner_not_running"],
   }),
   startRunner: createEndpoint({
     needs: "runner:write",
@@ -195,5 +199,6 @@ export const runnersApi = {
     params: runnerParams,
     query: wait,
     response: RunnerView,
+    errors: ["runner_in_use", "runner_not_running"],
   }),
 } as const;

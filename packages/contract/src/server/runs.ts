@@ -3,6 +3,7 @@ import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunPhase, RunStatus } from "../states.ts";
 import { ShortId, taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageEnd, pageQuery } from "./paging.ts";
+import { changeErrors } from "./task-errors.ts";
 
 export const Run = z.object({
   id: z.uuid(),
@@ -75,5 +76,6 @@ export const runsApi = {
     params: runParams,
     body: StopInput,
     response: Run,
+    errors: [...changeErrors],
   }),
 } as const;

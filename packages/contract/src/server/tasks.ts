@@ -6,6 +6,7 @@ import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
 import { boardParams } from "./boards.ts";
 import { taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageQuery } from "./paging.ts";
+import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
 
 export const Task = z.object({
   id: z.uuid(),
@@ -69,19 +70,29 @@ const branchName = z
 export const AgentChoice = z.string().trim().min(1).max(1024);
 
 /** A title of at most 500 characters and a description are required; the priority is 0–10. */
-export const TaskInput = z.object({
-  title: z.string().trim().min(1).max(500),
-  description: z.string().min(1).max(200_000),
-  priority: z.number().int().min(0).max(10).default(0),
-  agent_type: z.string().max(100).optional(),
-  agent_mode: AgentChoice.optional(),
-  agent_model: AgentChoice.optional(),
-  repository_url: repositoryUrl.optional(),
-  branch: branchName.optional(),
-  permission_policy: PermissionPolicy.optional(),
-  interrupt_policy: InterruptPolicy.optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
-});
+export const TaskInput = z
+  .object({
+    title: z.string().trim().min(1).max(500),
+    description: z.string().min(1).max(200_000),
+    priority: z.number().int().min(0).max(10).default(0),
+    agent_type: z.string().max(100).optional(),
+    agent_mode: AgentChoice.optional(),
+    agent_model: AgentChoice.optional(),
+    repository_url: repositoryUrl.optional(),
+    branch: branchName.optional(),
+    permission_policy: PermissionPolicy.optional(),
+    interrupt_policy: InterruptPolicy.optional(),
+    metadata: z.record(z.string(), z.unknown()).optional(),
+  })
+  .meta({
+    examples: [
+      {
+        title: "Fix the failing test",
+        description: "Make `npm test` pass.",
+        repository_url: "https://github.com/acme/shop.git",
+      },
+    ],
+  });
 export type TaskInput = z.infer<typeof TaskInput>;
 /** An update changes only the fields that it names and resets no field to a default. */
 export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
@@ -106,6 +117,7 @@ export const tasksApi = {
     body: TaskInput,
     status: 201,
     response: Task,
+    errors: ["agent_type_unavailable", "policy_unsupported", "repository_refused"],
   }),
   listBoardTasks: createEndpoint({
     needs: "task:read",
@@ -140,6 +152,7 @@ export const tasksApi = {
     params: taskParams,
     body: TaskUpdate,
     response: Task,
+    errors: ["agent_type_unavailable", "policy_unsupported", "repository_refused", "log_full"],
   }),
   deleteTask: createEndpoint({
     needs: "task:delete",
@@ -158,6 +171,7 @@ export const tasksApi = {
     params: taskParams,
     body: z.object({ state: TaskState, reason: z.string().max(2000).optional() }),
     response: Task,
+    errors: [...promptErrors, "task_transition_invalid"],
   }),
   cancelTask: createEndpoint({
     needs: "task:write",
@@ -166,6 +180,7 @@ export const tasksApi = {
     summary: "Cancel a task",
     params: taskParams,
     response: Task,
+    errors: [...changeErrors, "task_transition_invalid"],
   }),
   pushTask: createEndpoint({
     needs: "task:write",
@@ -175,6 +190,7 @@ export const tasksApi = {
     params: taskParams,
     body: z.object({ allow_secrets: z.array(SecretFingerprint).max(100).optional() }).optional(),
     response: Task,
+    errors: ["no_commit", "nothing_to_push", "log_full"],
   }),
   setTaskMode: createEndpoint({
     needs: "task:prompt",
@@ -184,6 +200,7 @@ export const tasksApi = {
     params: taskParams,
     body: z.object({ mode_id: AgentChoice.optional() }),
     response: Task,
+    errors: ["unsupported", "log_full"],
   }),
   setTaskModel: createEndpoint({
     needs: "task:prompt",
@@ -193,6 +210,7 @@ export const tasksApi = {
     params: taskParams,
     body: z.object({ model_id: AgentChoice.optional() }),
     response: Task,
+    errors: ["unsupported", "log_full"],
   }),
   answerPermission: createEndpoint({
     needs: "task:prompt",
@@ -203,6 +221,7 @@ export const tasksApi = {
     body: z.object({ option_id: z.string().max(200).optional() }),
     status: 202,
     response: Ok,
+    errors: ["permission_request_not_found", "permission_request_closed", "log_full"],
   }),
   listTaskEvents: createEndpoint({
     needs: "task:read",
@@ -221,5 +240,6 @@ export const tasksApi = {
     summary: "Get the changes on the task's branch against its base",
     params: taskParams,
     response: Diff,
+    errors: [...diffErrors],
   }),
 } as const;

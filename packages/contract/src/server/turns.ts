@@ -4,6 +4,7 @@ import { createEndpoint } from "../endpoint.ts";
 import { TurnState } from "../states.ts";
 import { taskParams } from "./ids.ts";
 import { pageEnd, pageQuery } from "./paging.ts";
+import { promptErrors } from "./task-errors.ts";
 
 export const Turn = z.object({
   id: z.uuid(),
@@ -28,14 +29,17 @@ export const turnsApi = {
     summary:
       "Prompt the task's agent, and start a run if there is none. During a turn the prompt waits as QUEUED, behind earlier prompts",
     params: taskParams,
-    body: z.object({
-      text: z.string().min(1).max(200_000),
-      turn_id: z.uuid().optional().describe("an idempotency key: a repeated request has no effect"),
-      agent_type: z.string().max(100).optional(),
-      attachments: Attachments.optional().describe("at most 20 files and 10 MB in total, as base64"),
-    }),
+    body: z
+      .object({
+        text: z.string().min(1).max(200_000),
+        turn_id: z.uuid().optional().describe("an idempotency key: a repeated request has no effect"),
+        agent_type: z.string().max(100).optional(),
+        attachments: Attachments.optional().describe("at most 20 files and 10 MB in total, as base64"),
+      })
+      .meta({ examples: [{ text: "Now add a test for it." }] }),
     status: 202,
     response: Turn,
+    errors: [...promptErrors],
   }),
   cancelTurn: createEndpoint({
     needs: "task:prompt",
@@ -45,6 +49,7 @@ export const turnsApi = {
     params: taskParams.extend({ turn_id: z.uuid() }),
     status: 202,
     response: Turn,
+    errors: ["turn_ended", "log_full"],
   }),
   listTaskTurns: createEndpoint({
     needs: "task:read",

@@ -110,7 +110,9 @@ export async function createApi({
   await serveRunnerRoutes(app, modules);
   await serveWorkspaces(app, modules);
   serveAuditRoutes(app, modules);
-  app.get("/api/v1/openapi.json", async () => createOpenApiDocument());
+  app.get("/api/v1/openapi.json", async (_request, reply) =>
+    reply.type("application/json; charset=utf-8").send((openApiText ??= JSON.stringify(createOpenApiDocument()))),
+  );
   const streams = new Streams(app.server, {
     clientAddresses,
     guard,
@@ -127,6 +129,9 @@ export async function createApi({
   app.addHook("preClose", () => streams.close());
   return app;
 }
+
+/** Creating the document takes a tenth of a second, so it is created once, and only on demand. */
+let openApiText: string | undefined;
 
 /** A page's address may contain the secret of a link. */
 const getLoggedUrl = ({ url, routeOptions }: FastifyRequest): string =>

@@ -3,6 +3,8 @@ import type { Socket } from "node:net";
 import { type RemoteError, toWharfError, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isDatabaseUnavailable, isDatabaseFull } from "../../store/index.ts";
+import { isDocumented } from "../openapi/documented-errors.ts";
+import { findOperation } from "./audited-operation.ts";
 import { discardBody } from "./discard-body.ts";
 import { HeldElsewhereError, type Peers } from "./peers.ts";
 
@@ -15,6 +17,8 @@ export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: numb
         ?.forwardRequest(thrown, request, reply)
         .catch((error: unknown) => sendProblem(reply, toWharfError(error, "")));
     const error = toCatalogueError(thrown, request, limits);
+    if (!isDocumented(request, error.code))
+      request.log.error({ operation: findOperation(request).action, code: error.code }, undocumentedErrorMessage);
     const sendAnswer = () => sendProblem(reply, error);
     if (error.code === "body_too_large") void discardBody(request.raw).then(sendAnswer);
     else sendAnswer();
@@ -23,6 +27,9 @@ export function setErrorHandlers(app: FastifyInstance, limits: { bodyBytes: numb
     throw new WharfError("route_not_found", { method: request.method, path: request.url.split("?")[0] ?? "" });
   });
 }
+
+/** Tests look for this in the server's log. */
+const undocumentedErrorMessage = "an operation answers an error that the OpenAPI document does not list for it";
 
 /** Converts whatever was thrown into an error of the catalogue, and logs an internal one. */
 export function toCatalogueError(

@@ -37,6 +37,15 @@ export class ComponentSchemas {
     return addDirection(properties["schema"], direction);
   }
 
+  /** Converts a named schema to its own text, in which other named schemas are references. */
+  convertInPlace(schema: z.ZodType, direction: Direction): JsonSchema {
+    const converted = this.convert(schema, direction);
+    const name = String(converted["$ref"]).replace(/^.*\/(\w+)@\w+$/, "$1");
+    const definition = this.#used[direction].get(name);
+    this.#used[direction].delete(name);
+    return definition ?? converted;
+  }
+
   /** Adds the collected schemas to a document, and resolves all references in it. */
   embed(document: JsonSchema, components: JsonSchema): JsonSchema {
     const { input, output } = this.#used;

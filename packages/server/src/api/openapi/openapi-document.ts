@@ -3,80 +3,117 @@ import {
   type Endpoint,
   type ServerEndpoint,
   globalStreamPath,
+  organizationHeader,
   Problem,
   runnerApi,
-  StreamControl,
-  Subscribe,
   taskStreamPath,
-  TerminalControl,
-  TerminalRequest,
   terminalStreamPath,
   workspaceApi,
 } from "@wharf/contract";
 import type { z } from "zod";
 import { ComponentSchemas, type JsonSchema } from "./component-schemas.ts";
+import { describeSockets } from "./describe-sockets.ts";
+import { ErrorResponses } from "./error-responses.ts";
 import { toTemplate } from "./path-template.ts";
+import { getTag, tags } from "./tags.ts";
 
-const description = `The REST API of a Wharf server. A server serves it at
-\`/api/v1/openapi.json\`.
+const description = `The REST API of a Wharf server, which serves this document at \`/api/v1/openapi.json\`.
 
 An error is a problem document (RFC 9457) with a \`code\`, a \`detail\` and a \`next\` step. Ids of tasks, runs and
 runners may be shortened to an unambiguous prefix of eight or more characters. An answer of the type
-\`application/x-ndjson\` is a stream: its schema describes each line.
+\`application/x-ndjson\` is a stream: its schema describes each line. \`x-permission\` is the permission that an
+operation needs.
 
-WebSockets, which need the same token:
+\`x-websockets\` lists the WebSockets, which need the same credentials. Their \`messages\` are schemas of what the server
+sends and what the client may send:
 
-- \`${toTemplate(taskStreamPath)}?after=<seq>\` sends one task's log from a cursor, then live events. Each message is an
-  \`Event\`. The client may send \`StreamControl\`.
-- \`${toTemplate(globalStreamPath)}\` sends the events of many tasks. The client sends \`Subscribe\`.
-- \`${toTemplate(terminalStreamPath)}\` is a terminal. Binary messages are the bytes of its output and input. Text messages
-  are \`TerminalControl\` from the server and \`TerminalRequest\` from the client. The id \`new\` starts a shell.
+- \`${toTemplate(taskStreamPath)}?after=<seq>\` sends one task's log from a cursor, then live events.
+- \`${toTemplate(globalStreamPath)}\` sends the events of many tasks.
+- \`${toTemplate(terminalStreamPath)}\` is a terminal. Binary messages are the bytes of its output and input, and text
+  messages are JSON. The id \`new\` starts a shell.
 `;
+
+const securitySchemes = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    description: "An access token, the token of a login, or the owner's token.",
+  },
+  session: {
+    type: "apiKey",
+    in: "cookie",
+    name: "wharf_session",
+    description:
+      "The login of a browser. The name ends with the port of the server, such as `wharf_session_7420`, and begins with `__Host-` over HTTPS.",
+  },
+};
+
+/** A request with a token may select one of its user's organizations. */
+const organizationParameter = {
+  name: organizationHeader,
+  in: "header",
+  required: false,
+  description: "One of your organizations, by id or short name, if the token is not for a single one",
+  schema: { type: "string", maxLength: 100 },
+};
 
 /** Creates the OpenAPI document of the server's routes from the contract. */
 export function createOpenApiDocument(): JsonSchema {
   using schemas = new ComponentSchemas();
+  const errors = new ErrorResponses();
   const routes = Object.entries<ServerEndpoint>({ ...api, ...runnerApi, ...workspaceApi });
   const sorted = routes.toSorted(([, a], [, b]) => a.path.localeCompare(b.path));
   const operations = [...Map.groupBy(sorted, ([, { path }]) => toTemplate(path))].map(([path, group]) => [
     path,
     Object.fromEntries(
-      group.map(([name, route]) => [route.method.toLowerCase(), describeOperation(schemas, name, route)]),
+      group.map(([name, route]) => [route.method.toLowerCase(), describeOperation({ schemas, errors }, name, route)]),
     ),
   ]);
-  for (const message of [StreamControl, Subscribe, TerminalRequest]) schemas.convert(message, "input");
-  schemas.convert(TerminalControl, "output");
+  const usedTags = new Set(routes.map(([, { path }]) => getTag(path)));
   const document = {
     openapi: "3.1.0",
     info: { title: "Wharf", version: "1", description, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
     servers: [{ url: "/" }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { session: [] }],
+    tags: Object.entries(tags)
+      .filter(([name]) => usedTags.has(name))
+      .map(([name, meaning]) => ({ name, description: meaning })),
     paths: Object.fromEntries(operations),
+    "x-websockets": describeSockets(schemas),
   };
-  const problem = {
-    description: "An error",
-    content: { "application/problem+json": { schema: schemas.convert(Problem, "output") } },
-  };
+  schemas.convert(Problem, "output");
   const components = {
-    securitySchemes: { bearer: { type: "http", scheme: "bearer" } },
-    responses: { Problem: problem },
+    securitySchemes,
+    parameters: { organization: organizationParameter },
+    responses: errors.components,
   };
   return schemas.embed(document, components);
 }
 
-function describeOperation(schemas: ComponentSchemas, operationId: string, route: ServerEndpoint): JsonSchema {
+/** What the operations of a document share. */
+interface Components {
+  readonly schemas: ComponentSchemas;
+  readonly errors: ErrorResponses;
+}
+
+function describeOperation({ schemas, errors }: Components, operationId: string, route: ServerEndpoint): JsonSchema {
   const { path, summary, params, query, needs } = route;
   const [firstSentence = summary, ...rest] = summary.split(/\. (?=[A-Z`])/);
-  const parameters = [...describeParameters(schemas, "path", params), ...describeParameters(schemas, "query", query)];
+  const parameters = [
+    ...describeParameters(schemas, "path", params),
+    ...describeParameters(schemas, "query", query),
+    ...(needs === "nothing" ? [] : [{ $ref: "#/components/parameters/organization" }]),
+    ...(route.hasRanges ? rangeParameters : []),
+  ];
   return {
     operationId,
-    tags: [path.split("/")[3] ?? "health"],
+    tags: [getTag(path)],
     summary: firstSentence,
     ...(rest.length > 0 && { description: `${summary}.` }),
     ...(needs === "nothing" ? { security: [] } : needs !== "token" && { "x-permission": needs }),
     ...(parameters.length > 0 && { parameters }),
     ...describeBody(schemas, route),
-    responses: describeResponses(schemas, route),
+    responses: { ...describeSuccess(schemas, route), ...errors.describe(route) },
   };
 }
 
@@ -100,11 +137,20 @@ function describeBody(schemas: ComponentSchemas, { body, bodyType }: Endpoint): 
   return { requestBody: { required: !body.safeParse(undefined).success, content } };
 }
 
-function describeResponses(schemas: ComponentSchemas, { status = 200, ...route }: Endpoint): JsonSchema {
+const rangeParameters = [
+  { name: "Range", in: "header", required: false, description: "One range of bytes", schema: { type: "string" } },
+  { name: "If-Range", in: "header", required: false, description: "An entity tag", schema: { type: "string" } },
+];
+
+function describeSuccess(schemas: ComponentSchemas, route: ServerEndpoint): JsonSchema {
+  const { status = 200, response, hasRanges } = route;
   const content = describeContent(schemas, route);
   return {
-    [status]: { description: route.response === "none" ? "Success without content" : "Success", ...content },
-    default: { $ref: "#/components/responses/Problem" },
+    [status]: { description: response === "none" ? "Success without content" : "Success", ...content },
+    ...(hasRanges && {
+      206: { description: "The requested part", ...content },
+      416: { description: "The requested part does not exist" },
+    }),
   };
 }
 
