@@ -21,7 +21,8 @@ const description = `The REST API of a Wharf server, which serves this document 
 
 An error is a problem document (RFC 9457) with a \`code\`, a \`detail\` and a \`next\` step. Ids of tasks, runs and
 runners may be shortened to an unambiguous prefix of eight or more characters. An answer of the type
-\`application/x-ndjson\` is a stream: its schema describes each line. \`x-permission\` is the permission that an
+\`application/x-ndjson\` is a stream: its schema describes each line, and empty lines keep the connection open.
+\`x-permission\` is the permission that an
 operation needs.
 
 \`x-websockets\` lists the WebSockets, which need the same credentials. Their \`messages\` are schemas of what the server
