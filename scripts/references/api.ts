@@ -32,7 +32,8 @@ export function formatApi(): string {
     "[openapi.json](openapi.json), which also has the schemas of all answers. A server serves it at",
     "`/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
     "with a `code`, a `detail` and a `next` step. A route marked *stream* sends lines of JSON, bytes of a file or a tar",
-    "archive as they become available.",
+    "archive as they become available. [Requests](requests.md) explains what all routes have in common: versions, pages",
+    "and filters of lists.",
     "",
     "## WebSocket streams",
     "",
@@ -79,6 +80,7 @@ function formatRoute({
   status = 200,
   response,
   needs,
+  ifMatch = "unsupported",
 }: ServerEndpoint): string[] {
   const fields = [...listFields("path", params), ...listFields("query", query), ...listFields("body", body)];
   const table = ["| in | field | type |", "| --- | --- | --- |", ...fields];
@@ -87,6 +89,7 @@ function formatRoute({
     `### ${method} \`${toTemplate(path)}\``,
     "",
     `${summary}. Answers ${status}${response === "stream" ? ", *stream*" : ""}. Needs ${formatNeed(needs)}.`,
+    ...(ifMatch === "unsupported" ? [] : ["", `\`If-Match\` names the ${ifMatch} that the caller has read.`]),
     ...(fields.length > 0 ? ["", ...table] : []),
   ];
 }

@@ -60,6 +60,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "task logs": [[id], [id, "--follow"]],
   "task show": [[id]],
   "task answer": [[id], [id, evil], [id, "--refuse"]],
+  "task edit": [[id, "--priority", "3"]],
   "task mode": [[id], [id, evil]],
   "task model": [[id], [id, evil]],
   "task cancel-turn": [[id], [id, evil]],

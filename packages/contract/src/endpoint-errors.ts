@@ -112,6 +112,12 @@ const daemonErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
 
 const runnerPath = /\/(?:workspace|runners\/:runner_id)\/(?!workspace\/)([a-z]+)/;
 
+/** Errors of `If-Match`. A read ignores it. */
+function listPreconditionErrors({ method, ifMatch }: ServerEndpoint): readonly ErrorCode[] {
+  if (method === "GET" || ifMatch === "file") return [];
+  return ifMatch === "version" ? ["precondition_failed", "precondition_invalid"] : ["precondition_unsupported"];
+}
+
 /** Lists the codes of all errors that a route can answer. */
 export function listErrors(route: ServerEndpoint): ErrorCode[] {
   const { path, needs, errors = [], body, bodyType } = route;
@@ -126,6 +132,7 @@ export function listErrors(route: ServerEndpoint): ErrorCode[] {
     ...listFields(route).flatMap((field) => namedErrors[field] ?? []),
     ...(path.includes(":task_id/workspace/") ? workspaceErrors : []),
     ...(area === undefined ? [] : [...runnerErrors, ...area]),
+    ...listPreconditionErrors(route),
     ...errors,
   ];
   return [...new Set(codes)].toSorted();

@@ -52,11 +52,23 @@ export const getAuditPolicy = ({ audit, method }: Endpoint): AuditPolicy =>
 /** The answer of a route that has nothing to report. */
 export const Ok = z.object({ ok: z.literal(true) });
 
+/**
+ * How a route that changes something treats `If-Match`. `version`: the transaction that makes the
+ * change compares the version of the row. `file`: the daemon compares the tag of the file.
+ * `unsupported`: the server refuses the header, because it compares nothing.
+ */
+export type IfMatch = "version" | "file" | "unsupported";
+
 /** A route of the server, whose callers are people and programs. */
 export interface ServerEndpoint extends Endpoint {
   /** The permission without which the server refuses a request. */
   readonly needs: RouteNeed;
+  /** @default "unsupported" */
+  readonly ifMatch?: IfMatch;
 }
+
+/** A route that replaces, changes or deletes something does not compile without `ifMatch`. */
+type ConcurrentEndpoint<Method> = Method extends "PUT" | "PATCH" | "DELETE" ? { readonly ifMatch: IfMatch } : unknown;
 
 /** A WebSocket of the server. */
 export interface SocketEndpoint {
@@ -67,7 +79,7 @@ export interface SocketEndpoint {
 }
 
 /** Keeps the literal types of a route's parts. */
-export const createEndpoint = <const E extends ServerEndpoint>(route: E): E => route;
+export const createEndpoint = <const E extends ServerEndpoint>(route: E & ConcurrentEndpoint<E["method"]>): E => route;
 export const createSocketEndpoint = <const E extends SocketEndpoint>(socket: E): E => socket;
 
 /** Declares a route of the daemon, whose only caller is the server. */
@@ -79,7 +91,7 @@ export const createDaemonEndpoint = <const E extends Endpoint>(route: E): E => r
  */
 export const aliasEndpoint = <
   E extends Endpoint,
-  const C extends Partial<Endpoint> & Pick<ServerEndpoint, "path" | "needs">,
+  const C extends Partial<Endpoint> & Pick<ServerEndpoint, "path" | "needs" | "ifMatch">,
 >(
   original: E,
   changes: C,

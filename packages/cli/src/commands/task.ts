@@ -18,6 +18,7 @@ import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { addArchiveCommands } from "./task-archive.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
+import { editTask, EditOptions } from "./task-edit.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 import { showTask } from "./task-show.ts";
@@ -116,6 +117,25 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--stat", "show only the number of changed lines in each file");
   const diffLines = ["wharf task diff 1f2e3d4c --stat", "wharf task diff 1f2e3d4c | git apply"];
   register(addExamples(diff, diffLines), z.object({ stat: z.boolean().default(false) }), showDiff);
+  const edit = group
+    .command("edit")
+    .summary("Change a task")
+    .description("Change a task. The change is refused if somebody else changes the task at the same time.")
+    .addArgument(createTaskArgument())
+    .option("--title <text>", "new title")
+    .option("--description <text>", "new description; - reads it from stdin")
+    .option("--file <path>", "read the new description from a file")
+    .option("--repo <path or URL>", "repository to work on")
+    .option("--agent <name>", "agent to use")
+    .option("--branch <name>", "branch to start from")
+    .option("--priority <0-10>", "priority in the queue; a higher one starts first")
+    .addOption(createPolicyOption("when to ask you first"))
+    .option("--if-version <n>", "change only this version, from `wharf task show --json` (default: the present one)");
+  const editLines = [
+    "wharf task edit 1f2e3d4c --priority 8",
+    'wharf task edit 1f2e3d4c --title "Fix it" --if-version 3',
+  ];
+  register(addExamples(edit, editLines), EditOptions, editTask);
   const rm = group
     .command("rm")
     .summary("Delete a task")

@@ -31,6 +31,7 @@ const goodArguments: Readonly<Record<string, string>> = {
 const neededOptions: Readonly<Record<string, readonly string[]>> = {
   run: ["--repo", "/"],
   "agent-types set": ["--enable"],
+  "task edit": ["--priority", "3"],
   "budget set": ["--organization"],
   "limit set": ["--organization"],
   "workspace replace": ["--old", "a", "--new", "b"],

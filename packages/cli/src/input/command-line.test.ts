@@ -67,6 +67,17 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--priority": ["high", "a whole number from 0 to 10"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
   },
+  "task edit": {
+    "--title": ["", "at least 1 character"],
+    "--description": free,
+    "--file": ["no-such-file", "a readable file"],
+    "--repo": free,
+    "--agent": [long, "at most 100 characters"],
+    "--branch": ["a b", "a branch name: letters, digits, . _ / -"],
+    "--priority": ["11", "a whole number from 0 to 10"],
+    "--policy": ["never", "one of ask, allow-edits, allow-all"],
+    "--if-version": ["0", "a whole number from 1 to 2147483647"],
+  },
   "task push": { "--allow-secret": ["abc", "fingerprints of 16 hexadecimal digits, separated by commas"] },
   "task ls": {
     "--board": free,

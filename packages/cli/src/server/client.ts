@@ -4,6 +4,7 @@ import {
   type Endpoint,
   type EndpointInput,
   type EndpointOutput,
+  formatVersionTag,
   Problem,
   RemoteError,
   getEndpointUrl,
@@ -14,6 +15,8 @@ import { sendRequest } from "./transport.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** Refuses a change of any other version. */
+  readonly ifVersion?: number;
   /** Limits how long the server may take to answer. */
   readonly timeoutMs?: number;
   /** Limits how long an unresponsive server is retried. Only idempotent calls may set this. */
@@ -71,7 +74,10 @@ export class Client {
     const request = {
       method: route.method,
       path: getEndpointUrl(route, parts),
-      headers: body === undefined ? {} : { "content-type": "application/json" },
+      headers: {
+        ...(body !== undefined && { "content-type": "application/json" }),
+        ...(options.ifVersion !== undefined && { "if-match": formatVersionTag(options.ifVersion) }),
+      },
       body,
       signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
     };

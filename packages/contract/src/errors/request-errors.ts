@@ -8,6 +8,9 @@ export interface RequestErrors {
   route_not_found: { method: string; path: string };
   ambiguous_id: { what: string; id: string };
   body_too_large: { limit_bytes: number };
+  precondition_failed: { what: string; id: string; version: number };
+  precondition_invalid: { value: string };
+  precondition_unsupported: { method: string; path: string };
   rate_limited: { retry_after_s: number };
   unsupported: { what: string };
   internal: { reference: string };
@@ -52,6 +55,24 @@ export const requestErrors: Catalogue<RequestErrors> = {
     grpc: "RESOURCE_EXHAUSTED",
     message: ({ limit_bytes }) => `The request is larger than ${formatBytes(limit_bytes)}.`,
     next: () => "Send less at once, or upload the content as a file.",
+  },
+  precondition_failed: {
+    http: 412,
+    grpc: "ABORTED",
+    message: ({ what, version }) => `Somebody changed the ${what} after you read it: its version is now ${version}.`,
+    next: ({ what }) => `Read the ${what} again. If your change is still right, send it with the new version.`,
+  },
+  precondition_invalid: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ value }) => `If-Match must have the ETag of an answer or '*', not '${value}'.`,
+    next: () => 'Send the ETag of the answer that you read, such as "7", with its quotation marks.',
+  },
+  precondition_unsupported: {
+    http: 412,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ method, path }) => `${method} ${path} compares no versions, and If-Match needs that.`,
+    next: () => "Send the request without If-Match.",
   },
   rate_limited: {
     http: 429,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { McpServers } from "../mcp-server.ts";
 import { AgentProtocol } from "../states.ts";
+import { Version } from "./versions.ts";
 
 export const ResourceLimits = z.object({
   cpu: z.string().regex(/^\d+(\.\d+)?$/),
@@ -70,6 +71,7 @@ export const AgentType = AgentTypeInput.extend({
   unavailable_reason: z.string().optional(),
   created_at: z.string(),
   updated_at: z.string(),
+  version: Version,
 });
 export type AgentType = z.infer<typeof AgentType>;
 
@@ -104,6 +106,7 @@ export const agentTypesApi = {
   updateAgentType: createEndpoint({
     needs: "agent-type:write",
     method: "PUT",
+    ifMatch: "version",
     path: "/api/v1/agent-types/:type_id",
     summary: "Update an agent type",
     params: agentTypeParams,
@@ -114,6 +117,7 @@ export const agentTypesApi = {
   deleteAgentType: createEndpoint({
     needs: "agent-type:write",
     method: "DELETE",
+    ifMatch: "version",
     path: "/api/v1/agent-types/:type_id",
     summary: "Delete an agent type. Those that come with Wharf can only be disabled",
     params: agentTypeParams,

@@ -82,6 +82,7 @@ export const allowedHostsApi = {
   removeAllowedHost: createEndpoint({
     needs: "host:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/allowed-hosts/:allowed_host_id",
     summary: "Remove an entry from the allow-lists. Open connections continue",
     params: z.object({ allowed_host_id: z.uuid() }),

@@ -137,6 +137,7 @@ export const auditApi = {
   pruneAudit: createEndpoint({
     needs: "audit:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/audit",
     summary: "Remove entries from the beginning of the audit log. The chain stays verifiable",
     query: z.object({ before: z.iso.datetime({ offset: true }).describe("removes the entries before this time") }),

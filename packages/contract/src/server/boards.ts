@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BoardRole } from "../permissions.ts";
+import { Version } from "./versions.ts";
 
 export const Board = z.object({
   id: z.uuid(),
@@ -10,6 +11,7 @@ export const Board = z.object({
   role: BoardRole.describe("your role on the board"),
   created_at: z.string(),
   updated_at: z.string(),
+  version: Version,
 });
 export type Board = z.infer<typeof Board>;
 
@@ -52,6 +54,7 @@ export const boardsApi = {
   updateBoard: createEndpoint({
     needs: "board:write",
     method: "PUT",
+    ifMatch: "version",
     path: "/api/v1/boards/:board_id",
     summary: "Update a board",
     params: boardParams,
@@ -61,6 +64,7 @@ export const boardsApi = {
   deleteBoard: createEndpoint({
     needs: "board:admin",
     method: "DELETE",
+    ifMatch: "version",
     path: "/api/v1/boards/:board_id",
     summary: "Delete a board and its tasks",
     params: boardParams,

@@ -71,6 +71,7 @@ export const budgetsApi = {
   setBudget: createEndpoint({
     needs: "budget:write",
     method: "PUT",
+    ifMatch: "unsupported",
     path: "/api/v1/budgets",
     summary: "Set what models may cost. Tasks that waited for more money continue",
     body: BudgetInput,
@@ -80,6 +81,7 @@ export const budgetsApi = {
   removeBudget: createEndpoint({
     needs: "budget:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/budgets/:budget_id",
     summary: "Remove a budget. Tasks that waited for more money continue",
     params: z.object({ budget_id: z.uuid() }),

@@ -47,6 +47,7 @@ export * from "./tasks.ts";
 export * from "./turns.ts";
 export * from "./usage-csv.ts";
 export * from "./usage.ts";
+export * from "./versions.ts";
 export * from "./workspace.ts";
 
 /** The server's REST routes for tasks, runs and the server itself. */

@@ -124,6 +124,7 @@ export const loginsApi = {
   changePassword: createEndpoint({
     needs: "account:write",
     method: "PUT",
+    ifMatch: "unsupported",
     path: "/api/v1/me/password",
     summary: "Change your password. Your other logins end",
     body: z.object({
@@ -156,6 +157,7 @@ export const loginsApi = {
   endSession: createEndpoint({
     needs: "account:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/me/sessions/:session_id",
     summary: "End one of your logins",
     params: z.object({ session_id: z.uuid() }),
@@ -166,6 +168,7 @@ export const loginsApi = {
   endSessions: createEndpoint({
     needs: "account:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/me/sessions",
     summary: "End all your other logins",
     response: z.object({ ended: z.number() }),
@@ -184,6 +187,7 @@ export const loginsApi = {
   endUserSessions: createEndpoint({
     needs: "organization:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/users/:user/sessions",
     summary: "End all logins and open links of a member",
     params: userParams,
@@ -213,6 +217,7 @@ export const loginsApi = {
   revokeInvitation: createEndpoint({
     needs: "organization:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/invitations/:invitation_id",
     summary: "Revoke an invitation",
     params: z.object({ invitation_id: z.uuid() }),

@@ -119,6 +119,7 @@ export const peopleApi = {
   setMemberRole: createEndpoint({
     needs: "organization:admin",
     method: "PUT",
+    ifMatch: "unsupported",
     path: "/api/v1/users/:user",
     summary: "Change a user's role in the organization",
     params: userParams,
@@ -129,6 +130,7 @@ export const peopleApi = {
   removeMember: createEndpoint({
     needs: "organization:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/users/:user",
     summary: "Remove a user from the organization and its boards, and revoke their tokens there",
     params: userParams,
@@ -147,6 +149,7 @@ export const peopleApi = {
   shareBoard: createEndpoint({
     needs: "board:admin",
     method: "PUT",
+    ifMatch: "unsupported",
     path: "/api/v1/boards/:board_id/members/:user",
     summary: "Share a board with a user of its organization, or change their role on it",
     params: boardParams.extend(userParams.shape),
@@ -157,6 +160,7 @@ export const peopleApi = {
   unshareBoard: createEndpoint({
     needs: "board:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/boards/:board_id/members/:user",
     summary: "Stop sharing a board with a user",
     params: boardParams.extend(userParams.shape),
@@ -184,6 +188,7 @@ export const peopleApi = {
   revokeAccessToken: createEndpoint({
     needs: "token:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/tokens/:token_id",
     summary: "Revoke a token of yours; admins revoke those of other users",
     params: z.object({ token_id: z.uuid() }),

@@ -52,6 +52,7 @@ export const runLimitsApi = {
   setRunLimit: createEndpoint({
     needs: "limit:write",
     method: "PUT",
+    ifMatch: "unsupported",
     path: "/api/v1/run-limits",
     summary: "Set how many turns may run at the same time. Running turns go on",
     body: RunLimitInput,
@@ -61,6 +62,7 @@ export const runLimitsApi = {
   removeRunLimit: createEndpoint({
     needs: "limit:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/run-limits/:limit_id",
     summary: "Remove a limit of running turns: the server's default applies again",
     params: z.object({ limit_id: z.uuid() }),

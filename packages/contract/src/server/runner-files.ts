@@ -35,6 +35,7 @@ export const runnerFilesApi = {
     audit: "begun",
   }),
   uploadRunnerFile: aliasEndpoint(rawFilesApi.upload, {
+    ifMatch: "file",
     needs: "runner:use",
     path: `${runner}/files/content`,
     params: runnerParams,
@@ -48,6 +49,7 @@ export const runnerFilesApi = {
     audit: "begun",
   }),
   unpackRunnerFolder: aliasEndpoint(rawFilesApi.unpackFolder, {
+    ifMatch: "unsupported",
     needs: "runner:use",
     path: `${runner}/files/archive`,
     params: runnerParams,

@@ -15,6 +15,7 @@ export const runnerTerminalsApi = {
   }),
   listRunnerTerminals: aliasEndpoint(terminalsApi.terminals, { needs: "runner:use", path, params: runnerParams }),
   removeRunnerTerminal: aliasEndpoint(terminalsApi.removeTerminal, {
+    ifMatch: "unsupported",
     needs: "runner:use",
     path: `${path}/:terminal_id`,
     params: runnerParams.extend({ terminal_id: z.uuid() }),

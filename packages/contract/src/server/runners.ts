@@ -159,6 +159,7 @@ export const runnersApi = {
   deleteOrphans: createEndpoint({
     needs: "server:admin",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/runners/orphans",
     summary: "Destroy all orphaned runners and their disks",
     response: z.object({ deleted: z.array(z.string()) }),
@@ -175,6 +176,7 @@ export const runnersApi = {
   deleteRunner: createEndpoint({
     needs: "runner:write",
     method: "DELETE",
+    ifMatch: "unsupported",
     path: "/api/v1/runners/:runner_id",
     summary: "Destroy a runner and its disk",
     params: runnerParams,

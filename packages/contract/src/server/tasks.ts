@@ -7,6 +7,7 @@ import { boardParams } from "./boards.ts";
 import { taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageQuery } from "./paging.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
+import { Version } from "./versions.ts";
 
 export const Task = z.object({
   id: z.uuid(),
@@ -36,6 +37,7 @@ export const Task = z.object({
   resume_at: z.string().optional(),
   /** When the task was archived; absent for tasks that are not. */
   archived_at: z.string().optional(),
+  version: Version,
 });
 export type Task = z.infer<typeof Task>;
 
@@ -147,6 +149,7 @@ export const tasksApi = {
   updateTask: createEndpoint({
     needs: "task:write",
     method: "PUT",
+    ifMatch: "version",
     path: "/api/v1/tasks/:task_id",
     summary: "Update a task",
     params: taskParams,
@@ -157,6 +160,7 @@ export const tasksApi = {
   deleteTask: createEndpoint({
     needs: "task:delete",
     method: "DELETE",
+    ifMatch: "version",
     path: "/api/v1/tasks/:task_id",
     summary: "Stop a task's run and delete the task with its log",
     params: taskParams,
@@ -166,6 +170,7 @@ export const tasksApi = {
   setTaskState: createEndpoint({
     needs: "task:write",
     method: "PATCH",
+    ifMatch: "version",
     path: "/api/v1/tasks/:task_id/state",
     summary: "Move a task: IN_PROGRESS starts it, COMPLETED accepts it, CANCELLED cancels it",
     params: taskParams,
@@ -195,6 +200,7 @@ export const tasksApi = {
   setTaskMode: createEndpoint({
     needs: "task:prompt",
     method: "PUT",
+    ifMatch: "version",
     path: "/api/v1/tasks/:task_id/mode",
     summary: "Set the mode in which the task's agent works from now on. Without `mode_id` the agent uses its default",
     params: taskParams,
@@ -205,6 +211,7 @@ export const tasksApi = {
   setTaskModel: createEndpoint({
     needs: "task:prompt",
     method: "PUT",
+    ifMatch: "version",
     path: "/api/v1/tasks/:task_id/model",
     summary: "Set the model that the task's agent uses from now on. Without `model_id` the agent uses its default",
     params: taskParams,

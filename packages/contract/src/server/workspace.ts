@@ -119,6 +119,7 @@ export function createWorkspaceApi<S extends z.ZodRawShape>(base: string, owner:
       aliasEndpoint(route, {
         needs: getNeed(name),
         audit: getAuditPolicy(name, route),
+        ifMatch: name === "upload" ? "file" : "unsupported",
         path: base + route.path.replace(/^\/api\//, "/"),
         ...params,
       }),

@@ -8,7 +8,14 @@ import {
   WharfError,
 } from "@wharf/contract";
 import { and, asc, eq, not, sql } from "drizzle-orm";
-import { type Database, omitUndefined, schema } from "../store/index.ts";
+import {
+  type Database,
+  type Executor,
+  type ExpectedVersions,
+  omitUndefined,
+  requireVersion,
+  schema,
+} from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
 import { getAllPrograms, type ImageNames, getAgentImage, getPrograms } from "./image.ts";
 import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
@@ -117,7 +124,11 @@ export class AgentTypes {
     return this.#toView(row);
   }
 
-  async update(idOrName: string, { default_resources, ...change }: AgentTypeChange): Promise<AgentTypeView> {
+  async update(
+    idOrName: string,
+    { default_resources, ...change }: AgentTypeChange,
+    expected?: ExpectedVersions,
+  ): Promise<AgentTypeView> {
     const previousType = await this.get(idOrName);
     requireAcp({ ...previousType, ...omitUndefined(change) });
     if (change.command !== undefined) await this.#requireProgram({ ...previousType, ...omitUndefined(change) });
@@ -125,10 +136,14 @@ export class AgentTypes {
       default_resources: sql`${agent_types.default_resources} || ${JSON.stringify(default_resources)}::jsonb`,
     };
     const [row] = await this.#db
-      .update(agent_types)
-      .set({ ...omitUndefined(change), ...resources, updated_at: new Date() })
-      .where(eq(agent_types.id, previousType.id))
-      .returning()
+      .transaction(async (tx) => {
+        await lockAgentType(tx, previousType.id, expected);
+        return tx
+          .update(agent_types)
+          .set({ ...omitUndefined(change), ...resources, updated_at: new Date() })
+          .where(eq(agent_types.id, previousType.id))
+          .returning();
+      })
       .catch((error: unknown) => {
         // The index decides: two concurrent renames both saw that the name was free.
         throw change.name !== undefined && isDuplicate(error) ? createNameTakenError(change.name, error) : error;
@@ -142,7 +157,7 @@ export class AgentTypes {
     return getAgentImage(type, this.#context.images);
   }
 
-  async remove(idOrName: string): Promise<void> {
+  async remove(idOrName: string, expected?: ExpectedVersions): Promise<void> {
     const { id, name } = await this.get(idOrName);
     if (builtInNames.has(name))
       throw createBadRequest(
@@ -150,10 +165,13 @@ export class AgentTypes {
         `'${name}' is built in; disable it with \`wharf agent-types set ${name} --disable\``,
       );
     const isUsed = sql`exists (select 1 from runs where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED'))`;
-    const removedRows = await this.#db
-      .delete(agent_types)
-      .where(and(eq(agent_types.id, id), not(isUsed)))
-      .returning({ id: agent_types.id });
+    const removedRows = await this.#db.transaction(async (tx) => {
+      await lockAgentType(tx, id, expected);
+      return tx
+        .delete(agent_types)
+        .where(and(eq(agent_types.id, id), not(isUsed)))
+        .returning({ id: agent_types.id });
+    });
     if (removedRows.length === 0) throw new WharfError("agent_type_in_use", { name });
   }
 
@@ -240,4 +258,14 @@ export class AgentTypes {
     }
     return `the server has no key for the model route '${route}': set ${getKeySetting(route)} in its environment`;
   }
+}
+
+async function lockAgentType(tx: Executor, id: string, expected: ExpectedVersions): Promise<void> {
+  const [row] = await tx
+    .select({ id: agent_types.id, version: agent_types.version })
+    .from(agent_types)
+    .where(eq(agent_types.id, id))
+    .for("update");
+  if (!row) throw new WharfError("agent_type_not_found", { name: id });
+  requireVersion("agent type", row, expected);
 }

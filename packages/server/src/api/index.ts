@@ -6,6 +6,7 @@ import { type AccessWatch, type Authenticator, createScope } from "../access/ind
 import { auditRequests } from "./http/audit-requests.ts";
 import { secretParam } from "./http/audited-operation.ts";
 import type { ClientAddresses } from "./http/client-addresses.ts";
+import { serveEntityTags } from "./http/entity-tags.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
@@ -82,6 +83,7 @@ export async function createApi({
     isRecordedElsewhere: ({ raw }) => clientAddresses.isForwarded(raw),
     findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
+  serveEntityTags(app);
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(securityHeaders);
     guard.check(request.raw);

@@ -8,4 +8,5 @@ export { countNewest, createCursorLookup, type NewestQuery, readNewestKeys, sort
 export { toPage, formatCursor, maxPageBytes, countPageRows, type PageQuery, parseCursor } from "./pages.ts";
 export { createIdCondition, parseIdRange } from "./ids.ts";
 export { isDatabaseUnavailable, isDatabaseFull, isUnstorable } from "./database-errors.ts";
+export { type ExpectedVersions, requireVersion } from "./versions.ts";
 export { Notifications, Wakeup } from "./notifications/index.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type BoardRole, WharfError } from "@wharf/contract";
-import { and, asc, eq, getTableColumns } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, isNull } from "drizzle-orm";
 import {
   isVisibleBoard,
   requireBoardPermission,
@@ -8,7 +8,14 @@ import {
   selectBoardRole,
   type VisibilityScope,
 } from "../access/index.ts";
-import { type Database, omitUndefined, schema } from "../store/index.ts";
+import {
+  type Database,
+  type Executor,
+  type ExpectedVersions,
+  omitUndefined,
+  requireVersion,
+  schema,
+} from "../store/index.ts";
 
 const { board_members, boards } = schema;
 /** A board with the caller's role on it. */
@@ -67,13 +74,25 @@ export class Boards {
     scope: Scope,
     id: string,
     change: { name?: string | undefined; description?: string | undefined },
+    expected?: ExpectedVersions,
   ): Promise<BoardRow> {
     const { role } = await this.get(scope, id);
-    const [row] = await this.#db
-      .update(boards)
-      .set({ ...omitUndefined(change), updated_at: new Date() })
-      .where(eq(boards.id, id))
-      .returning();
+    const [row] = await this.#db.transaction(async (tx) => {
+      await lockBoard(tx, id, expected);
+      const fields = { ...omitUndefined(change), updated_at: new Date() };
+      return tx.update(boards).set(fields).where(eq(boards.id, id)).returning();
+    });
     return { ...row!, role };
   }
+}
+
+/** Locks a board that somebody changes or deletes. */
+export async function lockBoard(tx: Executor, id: string, expected: ExpectedVersions): Promise<void> {
+  const [row] = await tx
+    .select({ id: boards.id, version: boards.version })
+    .from(boards)
+    .where(and(eq(boards.id, id), isNull(boards.deleted_at)))
+    .for("update");
+  if (!row) throw new WharfError("board_not_found", { id });
+  requireVersion("board", row, expected);
 }

@@ -17,10 +17,12 @@ import {
   type Database,
   omitUndefined,
   type Executor,
+  type ExpectedVersions,
   createIdCondition,
   type NewestQuery,
   type PageQuery,
   readNewestKeys,
+  requireVersion,
   schema,
   sortByKeys,
 } from "../store/index.ts";
@@ -124,10 +126,14 @@ export class Tasks {
   }
 
   /** Changes the named fields and logs their names. */
-  update(id: string, change: TaskUpdate, { by: actorId }: { by: string }): Promise<TaskRow> {
+  update(
+    id: string,
+    change: TaskUpdate,
+    { by: actorId, expected }: { by: string; expected?: ExpectedVersions },
+  ): Promise<TaskRow> {
     const fields = omitUndefined(change);
     return this.#log.write(async ({ tx, append }) => {
-      await lockTask(tx, id);
+      await lockTask(tx, id, expected);
       const names = Object.keys(fields).join(", ");
       if (names === "") return getTask(tx, id);
       await tx
@@ -140,9 +146,13 @@ export class Tasks {
   }
 
   /** Changes only the state; `runs` moves a task whose state means that an agent works. */
-  move(id: string, targetState: TaskState, options: MoveOptions): Promise<TaskRow> {
+  move(
+    id: string,
+    targetState: TaskState,
+    options: MoveOptions & { readonly expected?: ExpectedVersions },
+  ): Promise<TaskRow> {
     return this.#log.write(async (writer) => {
-      await moveTask(writer, await lockTask(writer.tx, id), targetState, options);
+      await moveTask(writer, await lockTask(writer.tx, id, options.expected), targetState, options);
       return getTask(writer.tx, id);
     });
   }
@@ -156,15 +166,16 @@ async function getTask(tx: Executor, id: string): Promise<TaskRow> {
 
 /**
  * Every transaction that changes a task, its runs or its turns takes this lock first, so that two
- * of them cannot deadlock.
+ * of them cannot deadlock. Of the transactions that expect the same version one succeeds.
  */
-export async function lockTask(tx: Executor, id: string): Promise<LockedTask> {
+export async function lockTask(tx: Executor, id: string, expected?: ExpectedVersions): Promise<LockedTask> {
   const [row] = await tx
     .select(lockedColumns)
     .from(tasks)
     .where(and(eq(tasks.id, id), isNull(tasks.deleted_at)))
     .for("update");
   if (!row) throw new WharfError("task_not_found", { id });
+  requireVersion("task", row, expected);
   return row;
 }
 

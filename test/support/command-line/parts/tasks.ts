@@ -55,6 +55,11 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
     expect(await Promise.all(refused)).toEqual(refused.map(() => failed));
     expect(await Promise.all([getExitCode("task stop", [task]), getExitCode("task cancel", [later])])).toEqual([0, 0]);
     expect(await getExitCode("task accept", [task])).toBe(0);
+    expect(parseOutput(await run("task edit", [later, "--title", "sooner", "--json"]))).toMatchObject({
+      title: "sooner",
+    });
+    expect(await getExitCode("task edit", [later, "--priority", "3", "--if-version", "1"])).toEqual(failed);
+    expect(parseOutput(await run("task show", [later, "--json"])).task).toMatchObject({ priority: 0 });
     expect(await getExitCode("task rm", [later])).toBe(0);
     expect(await getExitCode("task rm", [later])).toEqual(failed);
   });

@@ -2,6 +2,8 @@ import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { AccessTime, Caller, Scope } from "../../access/index.ts";
+import type { ExpectedVersions } from "../../store/index.ts";
+import { setRowVersion } from "./entity-tags.ts";
 import { requireStorable } from "./validate-storable.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
@@ -12,6 +14,8 @@ export interface EndpointCall<E extends Endpoint> {
   readonly query: EndpointPart<E, "query">;
   readonly body: EndpointPart<E, "body">;
   readonly scope: Scope;
+  /** The versions that `If-Match` accepts. */
+  readonly expected: ExpectedVersions;
 }
 
 /**
@@ -26,6 +30,8 @@ type RowLike<T> = T extends readonly (infer I)[]
 
 declare module "fastify" {
   interface FastifyContextConfig {
+    /** The route of the contract. */
+    endpoint?: ServerEndpoint;
     /** What the route needs; without it, any valid token. */
     needs?: RouteNeed;
     /** Whether a request may last, so that it ends when its sender loses access. */
@@ -36,6 +42,8 @@ declare module "fastify" {
     readonly clientAddress: string;
     /** The sender, also of a request that its scope refuses. */
     caller?: Caller;
+    /** The versions that `If-Match` accepts. */
+    expectedVersions: ExpectedVersions;
     /** Absent for a route that needs nothing. */
     scope: Scope;
     /** The time before the sender was authenticated, for `AccessWatch`. */
@@ -57,7 +65,7 @@ export function registerRoute<E extends ServerEndpoint>(
     ...options,
     method,
     url: path,
-    config: { needs },
+    config: { endpoint: route, needs },
     schema: {
       ...(params && { params }),
       ...(query && { querystring: query }),
@@ -76,11 +84,13 @@ export function registerRoute<E extends ServerEndpoint>(
         query: request.query,
         body: request.body,
         scope: request.scope,
+        expected: request.expectedVersions,
       } as EndpointCall<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
       const result = await handler(call, reply);
       // The handler of a stream has sent it.
       if (response === "stream") return reply;
+      setRowVersion(reply, result);
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

@@ -105,6 +105,7 @@ function describeOperation({ schemas, errors }: Components, operationId: string,
     ...describeParameters(schemas, "query", query),
     ...(needs === "nothing" ? [] : [{ $ref: "#/components/parameters/organization" }]),
     ...(route.hasRanges ? rangeParameters : []),
+    ...describePreconditions(route),
   ];
   return {
     operationId,
@@ -143,11 +144,31 @@ const rangeParameters = [
   { name: "If-Range", in: "header", required: false, description: "An entity tag", schema: { type: "string" } },
 ];
 
+const createHeaderParameter = (name: string, meaning: string): JsonSchema => ({
+  name,
+  in: "header",
+  required: false,
+  description: meaning,
+  schema: { type: "string" },
+});
+
+/** Only an answer of JSON has a tag that the server computes. */
+const hasTag = ({ method, response }: ServerEndpoint): boolean => method === "GET" && typeof response === "object";
+
+function describePreconditions(route: ServerEndpoint): JsonSchema[] {
+  const { ifMatch = "unsupported" } = route;
+  if (hasTag(route)) return [createHeaderParameter("If-None-Match", "The `ETag` of an answer that the caller has")];
+  return ifMatch === "unsupported"
+    ? []
+    : [createHeaderParameter("If-Match", `The \`ETag\` of the ${ifMatch} to change`)];
+}
+
 function describeSuccess(schemas: ComponentSchemas, route: ServerEndpoint): JsonSchema {
   const { status = 200, response, hasRanges } = route;
   const content = describeContent(schemas, route);
   return {
     [status]: { description: response === "none" ? "Success without content" : "Success", ...content },
+    ...(hasTag(route) && { 304: { description: "The answer is still the same" } }),
     ...(hasRanges && {
       206: { description: "The requested part", ...content },
       416: { description: "The requested part does not exist" },

@@ -16,10 +16,11 @@ import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, TaskDiffs } from "../../runs/index.ts";
+import type { ExpectedVersions } from "../../store/index.ts";
 import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
-import { registerRoute } from "../http/register-route.ts";
+import { type EndpointCall, registerRoute } from "../http/register-route.ts";
 import type { LoginModules } from "./login-routes.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
@@ -82,11 +83,13 @@ function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModu
   registerRoute(app, api.createBoard, ({ scope, body }) => boards.create(scope, body));
   registerRoute(app, api.listBoards, async ({ scope }) => ({ boards: await boards.list(scope) }));
   registerRoute(app, api.getBoard, ({ scope, params }) => boards.get(scope, params.board_id));
-  registerRoute(app, api.updateBoard, ({ scope, params, body }) => boards.update(scope, params.board_id, body));
-  registerRoute(app, api.deleteBoard, async ({ scope, params }) => {
+  registerRoute(app, api.updateBoard, ({ scope, params, body, expected }) =>
+    boards.update(scope, params.board_id, body, expected),
+  );
+  registerRoute(app, api.deleteBoard, async ({ scope, params, expected }) => {
     const { id } = await boards.get(scope, params.board_id);
     if (id === server.default_board_id) throw new WharfError("board_is_default", { board_id: id });
-    await commands.deleteBoard(id);
+    await commands.deleteBoard(id, expected);
   });
 }
 
@@ -104,21 +107,21 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   });
   registerRoute(app, api.listTasks, ({ scope, query }) => tasks.list(scope, query));
   registerRoute(app, api.getTask, ({ scope, params }) => tasks.find(scope, params.task_id));
-  registerRoute(app, api.updateTask, async ({ scope, params, body }) => {
+  registerRoute(app, api.updateTask, async ({ scope, params, body, expected }) => {
     const task = await tasks.find(scope, params.task_id);
     if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
-    return tasks.update(task.id, body, { by: scope.user_id });
+    return tasks.update(task.id, body, { by: scope.user_id, expected });
   });
-  registerRoute(app, api.deleteTask, async ({ scope, params }) =>
-    commands.delete((await tasks.find(scope, params.task_id)).id),
+  registerRoute(app, api.deleteTask, async ({ scope, params, expected }) =>
+    commands.delete((await tasks.find(scope, params.task_id)).id, expected),
   );
-  registerRoute(app, api.setTaskState, async ({ scope, params, body }) => {
+  registerRoute(app, api.setTaskState, async ({ scope, params, body, expected }) => {
     const task = await tasks.find(scope, params.task_id);
-    return setState(modules, { task, scope, to: body.state, reason: body.reason });
+    return setState(modules, { task, scope, to: body.state, reason: body.reason, expected });
   });
   registerRoute(app, api.cancelTask, async ({ scope, params }) => {
     const task = await tasks.find(scope, params.task_id);
-    return setState(modules, { task, scope, to: "CANCELLED", reason: undefined });
+    return setState(modules, { task, scope, to: "CANCELLED" });
   });
   registerRoute(
     app,
@@ -138,17 +141,16 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
     const task = await tasks.find(scope, params.task_id);
     return commands.cancelTurn(task.id, params.turn_id, { by: scope.user_id });
   });
-  const setChoice = async (scope: Scope, taskId: string, choice: AgentChoice) => {
-    const { id } = await tasks.find(scope, taskId);
-    await commands.setAgentChoice(id, choice, { by: scope.user_id });
+  const setChoice = async (
+    { scope, params, expected }: Pick<EndpointCall<typeof api.setTaskMode>, "scope" | "params" | "expected">,
+    choice: AgentChoice,
+  ) => {
+    const { id } = await tasks.find(scope, params.task_id);
+    await commands.setAgentChoice(id, choice, { by: scope.user_id, expected });
     return tasks.find(scope, id);
   };
-  registerRoute(app, api.setTaskMode, ({ scope, params, body }) =>
-    setChoice(scope, params.task_id, { agent_mode: body.mode_id ?? null }),
-  );
-  registerRoute(app, api.setTaskModel, ({ scope, params, body }) =>
-    setChoice(scope, params.task_id, { agent_model: body.model_id ?? null }),
-  );
+  registerRoute(app, api.setTaskMode, (call) => setChoice(call, { agent_mode: call.body.mode_id ?? null }));
+  registerRoute(app, api.setTaskModel, (call) => setChoice(call, { agent_model: call.body.model_id ?? null }));
   registerRoute(app, api.answerPermission, async ({ scope, params, body }) => {
     const task = await tasks.find(scope, params.task_id);
     await commands.answerPermission(task.id, {
@@ -179,19 +181,25 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
  */
 async function setState(
   modules: ApiModules,
-  move: { task: TaskRow; scope: Scope; to: TaskState; reason: string | undefined },
+  move: {
+    task: TaskRow;
+    scope: Scope;
+    to: TaskState;
+    reason?: string | undefined;
+    expected?: ExpectedVersions;
+  },
 ): Promise<TaskRow> {
   const { tasks, commands } = modules;
-  const { task, scope, to: targetState, reason } = move;
+  const { task, scope, to: targetState, reason, expected } = move;
   if (targetState === "IN_PROGRESS") {
     requirePermission(scope, "task:prompt");
-    await promptTask(modules, { task, scope });
+    await promptTask(modules, { task, scope, expected });
     return tasks.find(scope, task.id);
   }
-  if (targetState === "TODO") return tasks.move(task.id, targetState, { by: scope.user_id, reason });
+  if (targetState === "TODO") return tasks.move(task.id, targetState, { by: scope.user_id, reason, expected });
   if (targetState !== "COMPLETED" && targetState !== "CANCELLED")
     throw new WharfError("task_transition_invalid", { task_id: task.id, from: task.state, to: targetState });
-  await commands.stop(task.id, targetState, { by: scope.user_id, reason });
+  await commands.stop(task.id, targetState, { by: scope.user_id, reason, expected });
   return tasks.find(scope, task.id);
 }
 
@@ -203,11 +211,12 @@ interface PromptRequest {
   readonly agent_type?: string | undefined;
   readonly priority?: number | undefined;
   readonly attachments?: Attachments | undefined;
+  readonly expected?: ExpectedVersions;
 }
 
 /** Prompts an agent. Without a text, the prompt is the task's description. */
 async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequest) {
-  const { task, scope, turn_id, priority, attachments, text = task.description } = call;
+  const { task, scope, turn_id, priority, attachments, expected, text = task.description } = call;
   const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
   await agentTypes.requirePolicy(type.name, task.permission_policy);
   return commands.prompt(task.id, {
@@ -217,6 +226,7 @@ async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequ
     agent_type: type.name,
     priority,
     attachments,
+    expected,
   });
 }
 
@@ -238,8 +248,10 @@ function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void
   registerRoute(app, api.listAgentTypes, async () => ({ agent_types: await agentTypes.list() }));
   registerRoute(app, api.getAgentType, ({ params }) => agentTypes.get(params.type_id));
   registerRoute(app, api.createAgentType, ({ body }) => agentTypes.create(body));
-  registerRoute(app, api.updateAgentType, ({ params, body }) => agentTypes.update(params.type_id, body));
-  registerRoute(app, api.deleteAgentType, ({ params }) => agentTypes.remove(params.type_id));
+  registerRoute(app, api.updateAgentType, ({ params, body, expected }) =>
+    agentTypes.update(params.type_id, body, expected),
+  );
+  registerRoute(app, api.deleteAgentType, ({ params, expected }) => agentTypes.remove(params.type_id, expected));
 }
 
 function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {

@@ -167,13 +167,13 @@ function serveUploads(app: FastifyInstance, modules: RunnerModules): void {
     path: string,
   ) => {
     const runner = await getReadyRunner(modules, call.scope, id);
-    const length = call.request.headers["content-length"];
+    const { "content-length": length, "if-match": ifMatch } = call.request.headers;
     const upload = {
       use: runnerLinks.acquire(runner),
       type: "application/json",
       method: "PUT",
       path,
-      headers: length === undefined ? {} : { "content-length": length },
+      headers: { ...(length !== undefined && { "content-length": length }), ...(ifMatch && { "if-match": ifMatch }) },
       body: createRequestBody(call.request),
       timeoutMs: uploadTimeoutMs,
     } as const;
@@ -251,17 +251,20 @@ function registerStream<E extends ServerEndpoint>(
 }
 
 /** The options of a route whose requests may last. */
-function toWatchedOptions({ method, path, params, query, body, needs }: ServerEndpoint) {
+function toWatchedOptions(route: ServerEndpoint) {
+  const { method, path, params, query, body, needs } = route;
   const parts = { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) };
-  return { method, url: path, schema: parts, config: { needs, isWatched: true } };
+  return { method, url: path, schema: parts, config: { endpoint: route, needs, isWatched: true } };
 }
 
 /**
  * The contract's schemas have parsed these; Fastify's types cannot express that for a route passed
  * as a value.
  */
-const toEndpointCall = <E extends Endpoint>({ params, query, body, scope }: FastifyRequest): EndpointCall<E> =>
-  ({ params, query, body, scope }) as EndpointCall<E>;
+const toEndpointCall = <E extends Endpoint>(request: FastifyRequest): EndpointCall<E> => {
+  const { params, query, body, scope, expectedVersions: expected } = request;
+  return { params, query, body, scope, expected } as EndpointCall<E>;
+};
 
 function createJsonRequest<E extends Endpoint>(route: E, body: unknown) {
   const bytes = Buffer.from(JSON.stringify(body));

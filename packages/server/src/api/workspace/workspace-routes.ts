@@ -123,16 +123,22 @@ function serveUpload(app: FastifyInstance, modules: WorkspaceModules, one: Works
   });
 }
 
-const toRouteOptions = ({ method, path, params, query, body, needs }: ServerEndpoint) => ({
-  method,
-  url: path,
-  config: { needs, isWatched: true },
+const toRouteOptions = (endpoint: ServerEndpoint) => ({
+  method: endpoint.method,
+  url: endpoint.path,
+  config: { endpoint, needs: endpoint.needs, isWatched: true },
   bodyLimit: maxContentBodyBytes,
-  schema: { ...(params && { params }), ...(query && { querystring: query }), ...(body && { body }) },
+  schema: createRouteSchema(endpoint),
   // Fastify uses null for a missing body; the contract's defaults apply to undefined.
   preValidation: async (request: FastifyRequest) => {
     if (request.body === null) request.body = undefined;
   },
+});
+
+const createRouteSchema = ({ params, query, body }: ServerEndpoint) => ({
+  ...(params && { params }),
+  ...(query && { querystring: query }),
+  ...(body && { body }),
 });
 
 const Parts = z.record(z.string(), z.unknown());

@@ -3,7 +3,7 @@ import { type TaskState, WharfError } from "@wharf/contract";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
-import { type Executor, schema } from "../../store/index.ts";
+import { type Executor, type ExpectedVersions, schema } from "../../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
 import { allowSecrets } from "../state/allowed-secrets.ts";
 import { deleteBoard, deleteTask } from "../state/deletion.ts";
@@ -24,7 +24,12 @@ const { permissions, pushes, runners, runs, tasks, turns } = schema;
 const stoppingTimeoutMs = 20_000;
 const stoppingPollIntervalMs = 100;
 
-interface StopOptions {
+/** The versions of the task on which a command may act. */
+interface Expectation {
+  readonly expected?: ExpectedVersions;
+}
+
+interface StopOptions extends Expectation {
   readonly by: string;
   readonly reason?: string | undefined;
   readonly isForced?: boolean;
@@ -50,13 +55,13 @@ export class RunCommands {
   }
 
   /** Waits for a stopping run to end: the prompt belongs to the next run. */
-  prompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+  prompt(taskId: string, prompt: TurnPrompt & Expectation): Promise<TurnRow> {
     return waitForStop(() => this.#queuePrompt(taskId, prompt));
   }
 
-  async #queuePrompt(taskId: string, prompt: TurnPrompt): Promise<TurnRow> {
+  async #queuePrompt(taskId: string, prompt: TurnPrompt & Expectation): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
-      const task = await lockTask(writer.tx, taskId);
+      const task = await lockTask(writer.tx, taskId, prompt.expected);
       const existingTurn = prompt.turn_id && (await getTurn(writer.tx, prompt.turn_id));
       if (existingTurn) {
         if (existingTurn.task_id !== taskId) throw new WharfError("turn_id_taken", { turn_id: existingTurn.id });
@@ -103,9 +108,13 @@ export class RunCommands {
   }
 
   /** Sets the mode or model of the task's agent, for the current run and every later one. */
-  async setAgentChoice(taskId: string, choice: AgentChoice, { by: userId }: { by: string }): Promise<void> {
+  async setAgentChoice(
+    taskId: string,
+    choice: AgentChoice,
+    { by: userId, expected }: { by: string } & Expectation,
+  ): Promise<void> {
     await this.#log.write(async (writer) => {
-      const task = await lockTask(writer.tx, taskId);
+      const task = await lockTask(writer.tx, taskId, expected);
       const run = await lockLiveRun(writer.tx, taskId);
       const updatedAt = new Date();
       await writer.tx
@@ -128,7 +137,7 @@ export class RunCommands {
    */
   async stop(taskId: string, state: TaskState, options: StopOptions): Promise<void> {
     await this.#log.write(async (writer) => {
-      const task = await lockTask(writer.tx, taskId);
+      const task = await lockTask(writer.tx, taskId, options.expected);
       const run = await lockLiveRun(writer.tx, taskId);
       if (options.runId !== undefined && run?.id !== options.runId) throw new WharfError("no_run", { task_id: taskId });
       if (run)
@@ -187,8 +196,8 @@ export class RunCommands {
   }
 
   /** Ends the run, discards the runner with its disk, and has the task removed with its log. */
-  async delete(taskId: string): Promise<void> {
-    await deleteTask(this.#log, taskId);
+  async delete(taskId: string, expected?: ExpectedVersions): Promise<void> {
+    await deleteTask(this.#log, taskId, expected);
     this.#poke();
   }
 
@@ -196,8 +205,8 @@ export class RunCommands {
    * Deletes a board with its tasks and discards their runners. Board and tasks become invisible at
    * once.
    */
-  async deleteBoard(boardId: string): Promise<void> {
-    await deleteBoard(this.#log, boardId);
+  async deleteBoard(boardId: string, expected?: ExpectedVersions): Promise<void> {
+    await deleteBoard(this.#log, boardId, expected);
     this.#poke();
   }
 

@@ -1,8 +1,8 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { Log } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
-import { type Executor, schema } from "../../store/index.ts";
-import { lockTask } from "../../tasks/index.ts";
+import { type Executor, type ExpectedVersions, schema } from "../../store/index.ts";
+import { lockBoard, lockTask } from "../../tasks/index.ts";
 
 const { boards, tasks } = schema;
 
@@ -11,22 +11,20 @@ const { boards, tasks } = schema;
  * From then on nothing may be appended to the task's log, its run ends, and its runner is destroyed
  * with its disk.
  */
-export async function deleteTask(log: Log, taskId: string): Promise<void> {
+export async function deleteTask(log: Log, taskId: string, expected?: ExpectedVersions): Promise<void> {
   await log.write(async ({ tx }) => {
-    await lockTask(tx, taskId);
+    await lockTask(tx, taskId, expected);
     await markDeleted(tx, [taskId]);
   });
 }
 
 /** Marks only the board, however large it is; `Removal` marks its tasks. */
-export async function deleteBoard(log: Log, boardId: string): Promise<void> {
+export async function deleteBoard(log: Log, boardId: string, expected?: ExpectedVersions): Promise<void> {
   const deletedAt = new Date();
-  await log.write(({ tx }) =>
-    tx
-      .update(boards)
-      .set({ deleted_at: deletedAt, updated_at: deletedAt })
-      .where(and(eq(boards.id, boardId), isNull(boards.deleted_at))),
-  );
+  await log.write(async ({ tx }) => {
+    await lockBoard(tx, boardId, expected);
+    await tx.update(boards).set({ deleted_at: deletedAt, updated_at: deletedAt }).where(eq(boards.id, boardId));
+  });
 }
 
 /**

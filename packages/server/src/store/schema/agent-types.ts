@@ -1,6 +1,6 @@
 import type { AgentProtocol, McpServer, ResourceLimits } from "@wharf/contract";
 import { boolean, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
-import { stamps } from "./columns.ts";
+import { stamps, version } from "./columns.ts";
 
 export const agent_types = pgTable("agent_types", {
   id: uuid().primaryKey(),
@@ -18,5 +18,6 @@ export const agent_types = pgTable("agent_types", {
   mcp_servers: jsonb().$type<McpServer[]>().notNull().default([]),
   capabilities: jsonb().$type<string[]>().notNull().default([]),
   enabled: boolean().notNull().default(true),
+  version,
   ...stamps,
 });

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { bigint, type ExtraConfigColumn, timestamp } from "drizzle-orm/pg-core";
+import { bigint, type ExtraConfigColumn, integer, timestamp } from "drizzle-orm/pg-core";
 
 /**
  * Timestamps of every row. `updated_at` is the last change by a person or a state machine;
@@ -10,6 +10,12 @@ export const stamps = {
   created_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
   updated_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
 };
+
+/**
+ * The number of a row's changes. A trigger raises it, so that no statement can forget it. Callers
+ * name the version that they read, and the change of a newer one is refused.
+ */
+export const version = integer().notNull().default(1);
 
 export const createTimeColumn = () => timestamp({ withTimezone: true });
 export const createNumberColumn = () => bigint({ mode: "number" });

@@ -13,7 +13,7 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
-import { createOneOfCheck, createTimeColumn, stamps } from "./columns.ts";
+import { createOneOfCheck, createTimeColumn, stamps, version } from "./columns.ts";
 
 /** A tenant. A laptop has one; every board belongs to one. */
 export const organizations = pgTable("organizations", {
@@ -76,6 +76,7 @@ export const boards = pgTable(
      * small steps.
      */
     deleted_at: timestamp({ withTimezone: true }),
+    version,
     ...stamps,
   },
   (t) => [

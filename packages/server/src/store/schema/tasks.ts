@@ -1,7 +1,14 @@
 import { type InterruptPolicy, type PermissionPolicy, TaskState } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import { check, index, integer, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
-import { createNumberColumn, createOneOfCheck, createTimeColumn, getNewestFirstColumns, stamps } from "./columns.ts";
+import {
+  createNumberColumn,
+  createOneOfCheck,
+  createTimeColumn,
+  getNewestFirstColumns,
+  stamps,
+  version,
+} from "./columns.ts";
 import { boards, users } from "./people.ts";
 
 export const tasks = pgTable(
@@ -52,6 +59,7 @@ export const tasks = pgTable(
      * steps.
      */
     deleted_at: createTimeColumn(),
+    version,
     ...stamps,
   },
   (t) => [
