@@ -4,6 +4,7 @@ import { createOpenApiDocument } from "../../packages/server/src/api/openapi/ope
 import { root } from "../voice/sources.ts";
 import { formatApi } from "./api.ts";
 import { formatCommands } from "./commands.ts";
+import { formatEvents } from "./events.ts";
 import { formatSettings } from "./settings.ts";
 
 /**
@@ -14,6 +15,7 @@ const pages = {
   "docs/settings.md": formatSettings(),
   "docs/command-reference.md": formatCommands(),
   "docs/api.md": formatApi(),
+  "docs/events.md": formatEvents(),
   "docs/openapi.json": `${JSON.stringify(createOpenApiDocument(), null, 2)}\n`,
 };
 

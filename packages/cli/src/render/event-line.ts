@@ -48,6 +48,8 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
       return [`${style.yellow("!")} The agent's process ended: ${toSingleLine(data.message, 600)}`];
     case "notice":
       return [`${style.dim("·")} ${getSpeaker(data)}${toSingleLine(data.message, 600)}`];
+    case "update":
+      return [`${style.dim("·")} The task was changed: ${toSingleLine(data.fields.join(", "), 300)}.`];
     case "report":
       return formatReport(data);
     case "state":

@@ -161,6 +161,12 @@ export const eventKinds = {
     source,
   }),
   notice: z.object({ kind: z.literal("notice"), message: z.string(), source }),
+  /** A person changed fields of the task. `values` has those that a list of tasks shows. */
+  update: z.object({
+    kind: z.literal("update"),
+    fields: z.array(z.string()),
+    values: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
+  }),
   /** Changes in the workspace, regardless of their cause. */
   fs_change: FsChanges,
   /** Updates of the agent that change the available choices: modes, commands, options. */
@@ -188,6 +194,7 @@ export const EventData = z.discriminatedUnion("kind", [
   eventKinds.denied,
   eventKinds.failure,
   eventKinds.notice,
+  eventKinds.update,
   eventKinds.agent_info,
   eventKinds.fs_change,
 ]);
@@ -213,6 +220,7 @@ export const eventTypeByKind: Record<EventKind, EventType> = {
   denied: "error",
   failure: "error",
   notice: "log",
+  update: "status",
   agent_info: "status",
   fs_change: "progress",
 };

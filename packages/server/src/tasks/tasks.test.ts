@@ -13,7 +13,7 @@ describe("changing a task", () => {
     await f.tasks.update(task.id, {}, { by });
     const lines = await f.log.read(task.id, 1, 10);
     expect(lines.map(({ data }) => data)).toEqual([
-      { kind: "notice", message: "The task was changed: title, priority." },
+      { kind: "update", fields: ["title", "priority"], values: { title: "another", priority: 3 } },
     ]);
   });
 
@@ -34,6 +34,6 @@ describe("changing a task", () => {
     order.push("update");
     await holding;
     expect(order).toEqual(["holder", "update"]);
-    expect((await f.log.read(task.id, 0, 100)).at(-1)?.data).toMatchObject({ message: "The task was changed: title." });
+    expect((await f.log.read(task.id, 0, 100)).at(-1)?.data).toMatchObject({ fields: ["title"] });
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
+import { type EventDataByKind, type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
@@ -134,13 +134,12 @@ export class Tasks {
     const fields = omitUndefined(change);
     return this.#log.write(async ({ tx, append }) => {
       await lockTask(tx, id, expected);
-      const names = Object.keys(fields).join(", ");
-      if (names === "") return getTask(tx, id);
+      if (Object.keys(fields).length === 0) return getTask(tx, id);
       await tx
         .update(tasks)
         .set({ ...fields, updated_at: new Date() })
         .where(eq(tasks.id, id));
-      await append(id, [{ created_by: actorId, data: { kind: "notice", message: `The task was changed: ${names}.` } }]);
+      await append(id, [{ created_by: actorId, data: createUpdate(fields) }]);
       return getTask(tx, id);
     });
   }
@@ -156,6 +155,16 @@ export class Tasks {
       return getTask(writer.tx, id);
     });
   }
+}
+
+/** Names the changed fields, with the values that a list of tasks shows. */
+function createUpdate(fields: Partial<TaskUpdate>): EventDataByKind<"update"> {
+  const { title, priority, agent_type, branch } = fields;
+  return {
+    kind: "update",
+    fields: Object.keys(fields),
+    values: omitUndefined({ title, priority, agent_type, branch }),
+  };
 }
 
 async function getTask(tx: Executor, id: string): Promise<TaskRow> {
