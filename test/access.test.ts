@@ -100,7 +100,14 @@ async function send(
     ...(isJson && { body: JSON.stringify(body ?? {}) }),
     ...(route.bodyType !== undefined && { body: "content" }),
   });
-  return { status: answer.status, text: await answer.text() };
+  return { status: answer.status, text: await readText(answer) };
+}
+
+/** Reads an answer, or only the beginning of a stream that does not end by itself. */
+async function readText(answer: Response): Promise<string> {
+  if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) return answer.text();
+  for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) return chunk;
+  return "";
 }
 
 async function createToken(user: string, more: Partial<AccessTokenInput> = {}, headers?: Headers) {

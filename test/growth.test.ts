@@ -1,7 +1,7 @@
 import { mkdtempSync, chmodSync, existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { api, runnerApi, type Task } from "@wharf/contract";
+import { api, boardStreamPath, globalStreamPath, runnerApi, type Task } from "@wharf/contract";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Client } from "../packages/cli/src/server/client.ts";
@@ -119,6 +119,22 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   }
 }
 
+/** Follows the events of boards from early and late cursors, until some have come. */
+async function followBoards(): Promise<void> {
+  const { url, token } = await client.locate();
+  const paths = [boardStreamPath.replace(":board_id", seeded.boardId), globalStreamPath];
+  for (const path of paths)
+    for (const after of [0, sizes.events / 2, sizes.events - 10]) {
+      const answer = await fetch(`${url}${path}?after=${after}`, { headers: { authorization: `Bearer ${token}` } });
+      let text = "";
+      for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk;
+        if (text.split("\nid: ").length > 4) break;
+      }
+      expect(text).toContain(`"board_id":"${seeded.boardId}"`);
+    }
+}
+
 async function readUsage(task: Pick<Task, "id">): Promise<void> {
   const query = { task_id: task.id };
   await client.call(api.getUsage, { query });
@@ -186,6 +202,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
   const { board_id } = { board_id: seeded.boardId };
   const long = { id: seeded.taskId };
   await readLists(long);
+  await followBoards();
   await readUsage(long);
   await useRunner();
   await useTask(long);
@@ -216,6 +233,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
     /pool_key/,
     /DELETE FROM ONLY/,
     /bytes_before/,
+    /read_bytes/,
     /delete from model_requests/,
     /runner_disks/,
     /delete from "agent_types" where .*exists \(select 1 from runs/i,

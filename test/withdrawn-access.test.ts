@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type AccessTokenInput,
   api,
+  boardStreamPath,
   globalStreamPath,
   type RunnerView,
   runnerApi,
@@ -148,6 +149,59 @@ describe("a stream of many tasks", () => {
     expect(await closed).toBe("1011 unauthenticated");
   });
 });
+
+describe("events of boards", () => {
+  const boardPath = () => boardStreamPath.replace(":board_id", board_id);
+
+  test.each(Object.entries(withdrawals))("end when %s", { timeout: 60_000 }, async (name, withdraw) => {
+    const person = await addPerson("member");
+    const [socket, source] = [await openSocket(boardPath(), person), await openSource(boardPath(), person)];
+    await withdraw(person);
+    const code = name.includes("board") ? "board_not_found" : "unauthenticated";
+    expect(await socket.closed).toBe(`1011 ${code}`);
+    expect(await source.ended).toContain(`event: closed\ndata: {"type":"closed","reason":"${code}"}`);
+  });
+
+  test("of a board that is no longer shared leave the stream of everything", { timeout: 60_000 }, async () => {
+    const person = await addPerson("member");
+    const source = await openSource(globalStreamPath, person);
+    const { socket, messages } = await openSocket(globalStreamPath, person);
+    socket.send(JSON.stringify({ action: "subscribe", everything: true }));
+    socket.send(JSON.stringify({ action: "subscribe", task_ids: [task.id] }));
+    const update = (title: string) =>
+      wharf.client.call(api.updateTask, { params: { task_id: task.id }, body: { title } });
+    await eventually(() => messages.length, 1);
+    await update("before");
+    await eventually(() => [source.read(), messages.join()].every((text) => text.includes("before")), true);
+    await withdrawals["the board is no longer shared"]!(person);
+    await eventually(() => messages.join().includes("task_not_found"), true);
+    await update("after");
+    await wharf.client.call(api.shareBoard, { params: { board_id, user: person.username }, body: { role: "viewer" } });
+    const isShared = async () => {
+      await update("shared again");
+      return [source.read(), messages.join()].every((text) => text.includes("shared again"));
+    };
+    await eventually(isShared, true);
+    expect(source.read()).not.toContain('"title":"after"');
+    expect(messages.join()).not.toContain('"title":"after"');
+  });
+});
+
+/** Opens a stream of server-sent events, and collects its text. */
+async function openSource(path: string, { token }: Person) {
+  const { url } = await wharf.client.locate();
+  const answer = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  expect(answer.status).toBe(200);
+  let text = "";
+  const ended = (async () => {
+    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) text += chunk;
+  })().then(
+    () => text,
+    () => text,
+  );
+  await eventually(() => text.includes("subscribed"), true);
+  return { ended, read: () => text };
+}
 
 /** Begins a request for a stream, and returns its text when it breaks. */
 async function openAnswer(

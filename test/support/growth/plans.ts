@@ -18,6 +18,8 @@ const smallTables: ReadonlySet<string> = new Set([
   "queue_pauses",
   // The ends of the audit log's chain, in one row.
   "audit_chain",
+  // The last position of the events of boards, in one row.
+  "published_position",
   // Requests to models that have not ended.
   "model_reservations",
   "__drizzle_migrations",

@@ -11,7 +11,7 @@ export interface SeedSizes {
 /** The sizes up to which no operation may slow down unnecessarily. */
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
-const logTables = ["tasks", "runs", "turns", "events", "runners", "permissions", "pushes"];
+const logTables = ["tasks", "runs", "turns", "events", "published_events", "runners", "permissions", "pushes"];
 const loginTables = ["sessions", "login_links"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
@@ -221,4 +221,13 @@ async function seedEvents(
          else jsonb_build_object('stream', 'stdout', 'text', 'Line ' || n) end as data) d`,
     [taskId, board, events],
   );
+  // Half of the events belong to boards of other organisations.
+  await run(
+    `insert into published_events (id, position, organization_id, board_id, task_id, seq)
+     select id, row_number() over (order by id), case when seq % 2 = 0 then organization_id else gen_random_uuid() end,
+       case when seq % 2 = 0 then $2::uuid else gen_random_uuid() end, task_id, seq
+     from events, (select organization_id from boards where id = $2::uuid) as boards where task_id = $1`,
+    [taskId, board],
+  );
+  await run("update published_position set position = (select max(position) from published_events)");
 }

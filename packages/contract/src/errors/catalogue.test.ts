@@ -41,6 +41,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   allowed_host_not_found: [{ id: uuid }],
   forbidden_origin: [{ host: "wharf.example" }],
   route_not_found: [{ method: "GET", path: "/api/v1/nothing" }],
+  cursor_expired: [{ cursor: "17" }],
   ambiguous_id: [{ what: "task", id: "5f0c7a2e" }],
   body_too_large: [{ limit_bytes: 1_048_576 }],
   precondition_failed: [{ what: "task", id: uuid, version: 8 }],

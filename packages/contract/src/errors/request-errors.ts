@@ -7,6 +7,7 @@ export interface RequestErrors {
   forbidden_origin: { host: string };
   route_not_found: { method: string; path: string };
   ambiguous_id: { what: string; id: string };
+  cursor_expired: { cursor: string };
   body_too_large: { limit_bytes: number };
   precondition_failed: { what: string; id: string; version: number };
   precondition_invalid: { value: string };
@@ -49,6 +50,12 @@ export const requestErrors: Catalogue<RequestErrors> = {
     grpc: "INVALID_ARGUMENT",
     message: ({ what, id }) => `More than one ${what} has an id that begins with '${id}'.`,
     next: () => "Give more characters of the id.",
+  },
+  cursor_expired: {
+    http: 410,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ cursor }) => `The server no longer has the events of boards after '${cursor}'.`,
+    next: () => "Open the stream without a cursor, and read the tasks again.",
   },
   body_too_large: {
     http: 413,

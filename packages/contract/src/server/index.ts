@@ -15,6 +15,7 @@ import { runnerFilesApi } from "./runner-files.ts";
 import { runnerTerminalsApi } from "./runner-terminals.ts";
 import { runnersApi } from "./runners.ts";
 import { runsApi } from "./runs.ts";
+import { streamsApi } from "./streams.ts";
 import { systemApi } from "./system.ts";
 import { taskArchiveApi } from "./task-archive.ts";
 import { tasksApi } from "./tasks.ts";
@@ -63,6 +64,7 @@ export const api = {
   ...queueApi,
   ...runLimitsApi,
   ...loginsApi,
+  ...streamsApi,
   ...systemApi,
   ...peopleApi,
   ...usageApi,

@@ -20,7 +20,9 @@ import { serveAuditRoutes } from "./routes/audit-routes.ts";
 import { serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
 import { serveRunnerRoutes } from "./routes/runner-routes.ts";
+import { serveEventSources } from "./streams/event-source-routes.ts";
 import { Streams } from "./streams/stream.ts";
+import { ViewerStreams } from "./streams/viewer-streams.ts";
 import { openTerminalStream } from "./terminals/runner-stream.ts";
 import type { WorkspaceModules } from "./workspace/find-runner.ts";
 import { serveWorkspaces } from "./workspace/workspace-routes.ts";
@@ -115,19 +117,19 @@ export async function createApi({
   app.get("/api/v1/openapi.json", async (_request, reply) =>
     reply.type("application/json; charset=utf-8").send((openApiText ??= JSON.stringify(createOpenApiDocument()))),
   );
+  const viewerStreams = new ViewerStreams(modules);
   const streams = new Streams(app.server, {
     clientAddresses,
     guard,
     authenticator,
     accessWatch,
     logger,
-    log: modules.log,
-    tasks: modules.tasks,
-    commands: modules.commands,
+    streams: viewerStreams,
     peers: modules.peers,
     audit: modules.audit,
     more: (url, sender) => openTerminalStream(modules, url, sender),
   });
+  serveEventSources(app, { streams: viewerStreams, accessWatch, viewers: streams });
   app.addHook("preClose", () => streams.close());
   return app;
 }

@@ -1,5 +1,7 @@
-import type { Event } from "@wharf/contract";
-import { encodeEvent } from "./frame.ts";
+/** An entry of a log; sequences rise without gaps. */
+export interface FeedEntry {
+  readonly seq: number;
+}
 
 /** How much of a log's end the feed keeps for viewers that lag a little. */
 const maxRecentEvents = 1_000;
@@ -9,18 +11,27 @@ interface FeedViewer {
   wake: (() => void) | undefined;
 }
 
+export interface FeedOptions<Entry> {
+  /** Reads a page of the log after a cursor. */
+  readonly read: (after: number) => Promise<readonly Entry[]>;
+  /** The size that an entry has in memory. */
+  readonly getBytes: (entry: Entry) => number;
+  /** Called when the last viewer has left. */
+  readonly onEmpty: () => void;
+}
+
 /** The position of a viewer in a feed. Disposing of it leaves the feed. */
-export interface FeedSubscription extends Disposable {
+export interface FeedSubscription<Entry extends FeedEntry> extends Disposable {
   /**
    * Returns the events after the cursor as soon as there are any, and none when the signal aborts.
    * `undefined` means that the feed no longer has them: the viewer reads a page of the log itself
    * and then continues from there.
    */
-  next(cursor: number): Promise<readonly Event[] | undefined>;
+  next(cursor: number): Promise<readonly Entry[] | undefined>;
 }
 
 /**
- * The end of one task's log, shared by all its viewers in this process. It keeps the latest events
+ * The end of one log, shared by all its viewers in this process. It keeps the latest events
  * until every viewer has them, and when another process appends, it reads the log once for all.
  *
  *   recent: │ tail-2 │ tail-1 │ tail │   known: the log's last sequence known to this process
@@ -29,11 +40,10 @@ export interface FeedSubscription extends Disposable {
  * the tail it waits, or has the feed read on if `known` is ahead. The feed misses nothing: it
  * receives changes before it first looks up the end of the log, and until then every viewer waits.
  */
-export class Feed {
-  readonly #read: (after: number) => Promise<readonly Event[]>;
-  readonly #onEmpty: () => void;
+export class Feed<Entry extends FeedEntry> {
+  readonly #options: FeedOptions<Entry>;
   readonly #viewers = new Set<FeedViewer>();
-  #recent: Event[] = [];
+  #recent: Entry[] = [];
   #recentBytes = 0;
   #tail: number | undefined;
   #knownSeq = 0;
@@ -41,16 +51,15 @@ export class Feed {
   #reading: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(read: (after: number) => Promise<readonly Event[]>, onEmpty: () => void) {
-    this.#read = read;
-    this.#onEmpty = onEmpty;
+  constructor(options: FeedOptions<Entry>) {
+    this.#options = options;
   }
 
   /**
    * Takes events that are in the log, in order. Events that leave a gap after the tail are read
    * from the log instead.
    */
-  add(events: readonly Event[]): void {
+  add(events: readonly Entry[]): void {
     const [first, last] = [events[0], events.at(-1)];
     if (!first || !last) return;
     const tail = (this.#tail ??= first.seq - 1);
@@ -79,7 +88,7 @@ export class Feed {
     this.#wakeViewers();
   }
 
-  join(signal: AbortSignal): FeedSubscription {
+  join(signal: AbortSignal): FeedSubscription<Entry> {
     const viewer: FeedViewer = { wake: undefined };
     const onAbort = () => viewer.wake?.();
     this.#viewers.add(viewer);
@@ -89,13 +98,13 @@ export class Feed {
       [Symbol.dispose]: () => {
         signal.removeEventListener("abort", onAbort);
         this.#viewers.delete(viewer);
-        if (this.#viewers.size === 0) this.#onEmpty();
+        if (this.#viewers.size === 0) this.#options.onEmpty();
         else this.#forgetRecent();
       },
     };
   }
 
-  async #readNext(cursor: number, viewer: FeedViewer, signal: AbortSignal): Promise<readonly Event[] | undefined> {
+  async #readNext(cursor: number, viewer: FeedViewer, signal: AbortSignal): Promise<readonly Entry[] | undefined> {
     while (!signal.aborted) {
       if (this.#failure) throw this.#failure.error;
       if (this.#tail !== undefined && cursor < this.#tail) return this.#getRecentEvents(cursor);
@@ -108,7 +117,7 @@ export class Feed {
   async #readNewEvents(): Promise<void> {
     const knownSeq = this.#knownSeq;
     try {
-      const page = await this.#read(this.#tail ?? 0);
+      const page = await this.#options.read(this.#tail ?? 0);
       this.add(page);
       // The announced events are missing and no newer ones were announced: the announcement was
       // wrong.
@@ -118,20 +127,20 @@ export class Feed {
     }
   }
 
-  #getRecentEvents(cursor: number): readonly Event[] | undefined {
+  #getRecentEvents(cursor: number): readonly Entry[] | undefined {
     const first = this.#recent[0]?.seq;
     return first === undefined || cursor + 1 < first ? undefined : this.#recent.slice(cursor + 1 - first);
   }
 
-  #append(events: readonly Event[]): void {
+  #append(events: readonly Entry[]): void {
     for (const event of events) {
       this.#recent.push(event);
-      this.#recentBytes += encodeEvent(event).length;
+      this.#recentBytes += this.#options.getBytes(event);
       this.#tail = event.seq;
     }
     let dropped = 0;
     while (this.#recent.length - dropped > maxRecentEvents || this.#recentBytes > maxRecentBytes)
-      this.#recentBytes -= encodeEvent(this.#recent[dropped++]!).length;
+      this.#recentBytes -= this.#options.getBytes(this.#recent[dropped++]!);
     if (dropped > 0) this.#recent.splice(0, dropped);
   }
 

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Event } from "@wharf/contract";
 import type { Notifications } from "../store/index.ts";
 import { Feed, type FeedSubscription } from "./feed.ts";
+import { encodeFrame } from "./frame.ts";
 import { Permits } from "./permits.ts";
 import { retryWhileUnavailable } from "./retry.ts";
 
@@ -39,7 +40,7 @@ export interface FollowerOptions {
  */
 export class Followers {
   readonly #log: FollowedLog;
-  readonly #feeds = new Map<string, Feed>();
+  readonly #feeds = new Map<string, Feed<Event>>();
   readonly #pageReads = new Permits(maxPageReads);
   readonly #feedReads = new Permits(maxFeedReads);
   readonly #lookIntervalMs: number;
@@ -56,7 +57,7 @@ export class Followers {
     });
   }
 
-  join(taskId: string, signal: AbortSignal): FeedSubscription {
+  join(taskId: string, signal: AbortSignal): FeedSubscription<Event> {
     return (this.#feeds.get(taskId) ?? this.#openFeed(taskId)).join(signal);
   }
 
@@ -65,17 +66,18 @@ export class Followers {
     return retryWhileUnavailable(() => this.#readPermitted(this.#pageReads, taskId, cursor), signal);
   }
 
-  #openFeed(taskId: string): Feed {
-    const feed: Feed = new Feed(
-      (cursor) => retryWhileUnavailable(() => this.#readPermitted(this.#feedReads, taskId, cursor)),
-      () => {
+  #openFeed(taskId: string): Feed<Event> {
+    const feed: Feed<Event> = new Feed({
+      read: (cursor) => retryWhileUnavailable(() => this.#readPermitted(this.#feedReads, taskId, cursor)),
+      getBytes: (event) => encodeFrame(event).length,
+      onEmpty: () => {
         unsubscribe();
         if (this.#feeds.get(taskId) === feed) this.#feeds.delete(taskId);
         if (this.#feeds.size > 0) return;
         clearInterval(this.#timer);
         this.#timer = undefined;
       },
-    );
+    });
     const unsubscribe = this.#log.subscribe(taskId, (events) => feed.add(events));
     this.#feeds.set(taskId, feed);
     this.#scheduleLookUp([taskId]);

@@ -1,12 +1,10 @@
-import type { Event } from "@wharf/contract";
+const frames = new WeakMap<object, Buffer>();
 
-const frames = new WeakMap<Event, Buffer>();
-
-/** Encodes an event as JSON, once for all of its viewers. */
-export function encodeEvent(event: Event): Buffer {
-  const cachedFrame = frames.get(event);
+/** Encodes a message as JSON, once for all of its viewers. */
+export function encodeFrame(message: object): Buffer {
+  const cachedFrame = frames.get(message);
   if (cachedFrame) return cachedFrame;
-  const frame = Buffer.from(JSON.stringify(event));
-  frames.set(event, frame);
+  const frame = Buffer.from(JSON.stringify(message));
+  frames.set(message, frame);
   return frame;
 }

@@ -1,9 +1,17 @@
-import { type Event, type EventData, type EventType, eventTypeByKind, WharfError } from "@wharf/contract";
+import {
+  type Event,
+  type EventData,
+  type EventType,
+  eventTypeByKind,
+  getEnvelopeType,
+  WharfError,
+} from "@wharf/contract";
 import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { type Database, type Executor, maxPageBytes, schema } from "../store/index.ts";
 import { EventBus } from "./event-bus.ts";
 import { type FollowerOptions, Followers } from "./followers.ts";
 import { readLastSeqs } from "./last-seqs.ts";
+import { PublishedEvents, type PublishedBatch } from "./published/published-events.ts";
 
 /** An event as its writer creates it; the log assigns its sequence. */
 export interface NewEvent {
@@ -21,6 +29,11 @@ export interface LogWriter {
   readonly tx: Executor;
   /** Returns the events as the log stores them. */
   append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
+}
+
+/** What one call of `append` stored. */
+interface StoredBatch extends PublishedBatch {
+  readonly events: readonly Event[];
 }
 
 const { events, runs, tasks } = schema;
@@ -56,12 +69,15 @@ export class Log {
   readonly #notifications: FollowerOptions["notifications"];
   /** Viewers of logs in this process; see `follow`. */
   readonly followers: Followers;
+  /** The events of all tasks that boards get. */
+  readonly published: PublishedEvents;
 
   constructor(db: Database, { limits = noLimits, ...options }: LogOptions = {}) {
     this.#db = db;
     this.#limits = limits;
     this.#notifications = options.notifications;
     this.followers = new Followers(this, options);
+    this.published = new PublishedEvents(db, options);
   }
 
   /**
@@ -69,21 +85,23 @@ export class Log {
    * commit.
    */
   async write<T>(work: (writer: LogWriter) => Promise<T>): Promise<T> {
-    const appended: Event[][] = [];
+    const appended: StoredBatch[] = [];
     const result = await this.#db.transaction(async (tx) => {
       const append = async (taskId: string, entries: readonly NewEvent[]) => {
         if (entries.length === 0) return [];
         const batch = await insertEvents(tx, taskId, { entries, limits: this.#limits });
+        await this.published.insert(tx, batch);
         appended.push(batch);
-        return batch;
+        return batch.events;
       };
       return work({ tx, append });
     });
     for (const batch of appended) {
-      const last = batch.at(-1);
+      const last = batch.events.at(-1);
       if (!last) continue;
-      this.#bus.publish(last.task_id, batch);
+      this.#bus.publish(last.task_id, batch.events);
       this.#notifications?.publishTask(last.task_id, last.seq);
+      this.published.announce(batch);
     }
     return result;
   }
@@ -133,14 +151,14 @@ async function insertEvents(
   tx: Executor,
   taskId: string,
   { entries, limits }: { entries: readonly NewEvent[]; limits: LogLimits },
-): Promise<Event[]> {
+): Promise<StoredBatch> {
   const sizes = entries.map((entry) => Buffer.byteLength(JSON.stringify(entry.data)));
   const addedBytes = sizes.reduce((sum, size) => sum + size, 0);
   const [task] = await tx
     .update(tasks)
     .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${addedBytes}` })
     .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
-    .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
+    .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes, board_id: tasks.board_id });
   if (!task) throw new WharfError("task_not_found", { id: taskId });
   const reported = entries.find(({ journal }) => journal !== undefined);
   if (reported) await requireLogSpace(tx, { ...task, run_id: reported.run_id, limits });
@@ -159,9 +177,23 @@ async function insertEvents(
     journal_seq: entry.journal?.seq ?? null,
     created_by: entry.created_by ?? null,
   }));
-  for (let offset = 0; offset < rows.length; offset += maxInsertedEvents)
-    await tx.insert(events).values(rows.slice(offset, offset + maxInsertedEvents));
-  return rows.map(toEvent);
+  const ids = new Map<number, number>();
+  for (let offset = 0; offset < rows.length; offset += maxInsertedEvents) {
+    const part = rows.slice(offset, offset + maxInsertedEvents);
+    const stored = await tx.insert(events).values(part).returning({ id: events.id, seq: events.seq });
+    for (const row of stored) ids.set(row.seq, row.id);
+  }
+  const storedEvents = rows.map(toEvent);
+  return {
+    task_id: taskId,
+    board_id: task.board_id,
+    events: storedEvents,
+    entries: storedEvents.map((event) => ({
+      id: ids.get(event.seq)!,
+      seq: event.seq,
+      type: getEnvelopeType(event),
+    })),
+  };
 }
 
 /**

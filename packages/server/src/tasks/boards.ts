@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type BoardRole, WharfError } from "@wharf/contract";
-import { and, asc, eq, getTableColumns, isNull } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
   requireBoardPermission,
@@ -58,6 +58,15 @@ export class Boards {
       .from(boards)
       .where(and(eq(boards.id, id), isVisibleBoard(scope)));
     return rows.length > 0;
+  }
+
+  /** Returns those of the boards that the scope sees. */
+  async findVisible(scope: VisibilityScope, ids: readonly string[]): Promise<string[]> {
+    const rows = await this.#db
+      .select({ id: boards.id })
+      .from(boards)
+      .where(and(sql`${boards.id} = any(${sql.param(ids)}::uuid[])`, isVisibleBoard(scope)));
+    return rows.map(({ id }) => id);
   }
 
   async get(scope: Scope, id: string): Promise<BoardRow> {

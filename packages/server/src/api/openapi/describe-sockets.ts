@@ -1,22 +1,31 @@
 import {
+  Envelope,
   Event,
   type SocketEndpoint,
   sockets,
   StreamControl,
+  StreamHeartbeat,
   Subscribe,
   TerminalControl,
   TerminalRequest,
+  Unsubscribe,
 } from "@wharf/contract";
 import type { z } from "zod";
 import type { ComponentSchemas, JsonSchema } from "./component-schemas.ts";
 import { toTemplate } from "./path-template.ts";
 
+interface SocketMessages {
+  readonly server: readonly z.ZodType[];
+  readonly client: readonly z.ZodType[];
+}
+
 /** The messages of each WebSocket that are JSON. */
-const messages = {
-  taskStream: { server: Event, client: StreamControl },
-  globalStream: { server: Event, client: Subscribe },
-  terminalStream: { server: TerminalControl, client: TerminalRequest },
-} as const satisfies Record<keyof typeof sockets, { readonly server: z.ZodType; readonly client: z.ZodType }>;
+const messages: Readonly<Record<keyof typeof sockets, SocketMessages>> = {
+  taskStream: { server: [Event], client: [StreamControl] },
+  boardStream: { server: [Envelope], client: [StreamHeartbeat] },
+  globalStream: { server: [Event, Envelope], client: [Subscribe, Unsubscribe] },
+  terminalStream: { server: [TerminalControl], client: [TerminalRequest] },
+};
 
 /** Describes the WebSockets. OpenAPI has no form for them, so this is an extension. */
 export const describeSockets = (schemas: ComponentSchemas): JsonSchema[] =>
@@ -29,9 +38,16 @@ export const describeSockets = (schemas: ComponentSchemas): JsonSchema[] =>
       summary,
       "x-permission": needs,
       messages: {
-        // The pages of a task's log have events too.
-        server: server === Event ? schemas.convert(server, "output") : schemas.convertInPlace(server, "output"),
-        client: schemas.convertInPlace(client, "input"),
+        server: convertAny(server, (one) =>
+          // Routes send events and envelopes too.
+          one === Event || one === Envelope ? schemas.convert(one, "output") : schemas.convertInPlace(one, "output"),
+        ),
+        client: convertAny(client, (one) => schemas.convertInPlace(one, "input")),
       },
     };
   });
+
+function convertAny(alternatives: readonly z.ZodType[], convert: (one: z.ZodType) => JsonSchema): JsonSchema {
+  const [first, ...others] = alternatives.map(convert);
+  return first !== undefined && others.length === 0 ? first : { anyOf: [first, ...others] };
+}

@@ -13,6 +13,8 @@ const maxWaiting = 1_000;
  */
 const maxBurst = 100;
 const messagesPerSecond = 20;
+/** Larger messages close the stream with a reason. */
+const maxMessageBytes = 256 * 1024;
 
 /**
  * Handles a viewer's messages one at a time, and no faster than the rate. `handle` deals with its
@@ -46,11 +48,13 @@ export function handleMessages(ws: WebSocket, viewer: Viewer, handle: (text: str
   };
 
   ws.on("message", (data) => {
+    const text = toText(data);
+    if (Buffer.byteLength(text) > maxMessageBytes) return viewer.close(1009, "a message may have at most 256 KiB");
     if (queuedMessages.length >= maxWaiting) {
       queuedMessages.length = 0;
       return viewer.close(1008, "too many messages");
     }
-    queuedMessages.push(toText(data));
+    queuedMessages.push(text);
     if (!isHandling) void processQueue();
   });
 }

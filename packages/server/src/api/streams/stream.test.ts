@@ -1,91 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
-import { text } from "node:stream/consumers";
-import { Problem, RemoteError } from "@wharf/contract";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { WebSocket } from "ws";
-import { fixture } from "../../../test/fixture.ts";
-import { AccessWatch, Authenticator } from "../../access/index.ts";
-import { Wakeup } from "../../store/index.ts";
-import { ClientAddresses } from "../http/client-addresses.ts";
-import { Guard } from "../http/guard.ts";
-import { type StreamOptions, Streams } from "./stream.ts";
+import { RemoteError } from "@wharf/contract";
+import { describe, expect, test } from "vitest";
+import { openStreams, path } from "./fixtures.ts";
 import { formatRefusal } from "./upgrades.ts";
-
-const token = "the-token";
-const path = "/api/v1/orchestrator";
-
-/** Opens the streams of a server with a separate database. */
-async function openStreams(options: Partial<Pick<StreamOptions, "more" | "limits">> = {}) {
-  const f = await fixture();
-  const server = createServer();
-  const failures: unknown[] = [];
-  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner });
-  const accessWatch = new AccessWatch({ authenticator, wakeup: new Wakeup() });
-  const streams = new Streams(server, {
-    audit: f.audit,
-    clientAddresses: new ClientAddresses({ trustedProxies: [], forwardingKey: "" }),
-    guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
-    authenticator,
-    accessWatch,
-    logger: { error: (failure: unknown) => void failures.push(failure) },
-    log: f.log,
-    tasks: f.tasks,
-    commands: f.commands,
-    more: async () => undefined,
-    ...options,
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  onTestFinished(async () => {
-    await streams.close();
-    server.close();
-    await f[Symbol.asyncDispose]();
-  });
-
-  const handshake = {
-    host: "127.0.0.1",
-    connection: "upgrade",
-    upgrade: "websocket",
-    authorization: `Bearer ${token}`,
-    "sec-websocket-version": "13",
-    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-  };
-  /** Opens a socket and requests an upgrade, byte by byte as given. */
-  const request = (address: string, headers: Record<string, string | undefined> = {}) => {
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-    onTestFinished(() => void socket.destroy());
-    const lines = Object.entries({ ...handshake, ...headers }).flatMap(([name, value]) =>
-      value === undefined ? [] : [`${name}: ${value}`],
-    );
-    socket.write([`GET ${address} HTTP/1.1`, ...lines, "", ""].join("\r\n"));
-    return socket;
-  };
-  /** Returns how a request for an upgrade is refused. */
-  const refusal = async (address: string, headers: Record<string, string | undefined> = {}) => {
-    const answer = await text(request(address, headers));
-    const [head = "", body = ""] = answer.split("\r\n\r\n");
-    return { head, status: Number(head.split(" ")[1]), problem: Problem.safeParse(JSON.parse(body || "null")).data };
-  };
-  const open = async (address: string) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}${address}`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    onTestFinished(() => socket.terminate());
-    const messages: { data: { code?: string; kind: string }; seq?: number; task_id?: string }[] = [];
-    socket.on("message", (data: Buffer) => messages.push(JSON.parse(data.toString())));
-    await once(socket, "open");
-    const receive = async (count: number) => {
-      while (messages.length < count) await once(socket, "message");
-      return messages;
-    };
-    return { socket, messages, receive };
-  };
-  return { ...f, server, streams, failures, request, refusal, open };
-}
 
 describe("an upgrade", () => {
   test.each([
@@ -231,7 +149,7 @@ describe("the stream of many tasks", () => {
   });
 
   test("follows tasks up to its limit", async () => {
-    const s = await openStreams({ limits: { maxTasks: 2 } });
+    const s = await openStreams({ maxTasks: 2 });
     const tasks = await Promise.all([s.newTask(), s.newTask(), s.newTask()]);
     const viewer = await s.open("/stream");
     const ids = tasks.map(({ id }) => id);

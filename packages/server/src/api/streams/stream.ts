@@ -1,19 +1,17 @@
 import type { Server } from "node:http";
-import { sockets, StreamControl, streamControlNeed, WharfError } from "@wharf/contract";
-import type { WebSocket } from "ws";
-import { type AccessWatch, type Authenticator, type Caller, createScope } from "../../access/index.ts";
-import { followTaskLog, type Log } from "../../events/index.ts";
-import type { RunCommands } from "../../runs/index.ts";
-import { parseJson } from "../../std/json.ts";
-import type { Tasks } from "../../tasks/index.ts";
+import { createInvalidRequestError, sockets, StreamFormat, WharfError } from "@wharf/contract";
+import { z } from "zod";
+import type { AccessWatch, Authenticator, Caller } from "../../access/index.ts";
 import type { Guard } from "../http/guard.ts";
 import type { Peers } from "../http/peers.ts";
 import { requireStorable } from "../http/validate-storable.ts";
+import { type Channel, createSocketChannel } from "./channel.ts";
 import { handleMessages } from "./inbox.ts";
 import { SendBudget } from "./send-budget.ts";
 import type { FailureLogger } from "./stream-failure.ts";
-import { createBadRequest, Subscriptions } from "./subscriptions.ts";
+import { createBadRequest } from "./subscriptions.ts";
 import { type PreparedStream, type StreamSender, type UpgradeOptions, Upgrades } from "./upgrades.ts";
+import type { ViewerStream, ViewerStreams } from "./viewer-streams.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
 export interface StreamOptions {
@@ -23,23 +21,22 @@ export interface StreamOptions {
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
   readonly logger: FailureLogger;
-  readonly log: Log;
-  readonly tasks: Pick<Tasks, "find" | "findMany">;
-  readonly commands: Pick<RunCommands, "pause" | "resume">;
+  readonly streams: ViewerStreams;
   /**
    * Finds streams that other modules serve; resolves with undefined if the URL does not belong to
    * them either.
    */
   readonly more: (url: URL, sender: StreamSender) => Promise<PreparedStream | undefined>;
   readonly peers?: Peers | undefined;
-  readonly limits?: ViewerLimits & { readonly maxTasks?: number };
+  readonly limits?: ViewerLimits | undefined;
 }
 
 const taskStream = new RegExp(`^${sockets.taskStream.path.replace(":task_id", "([^/]+)")}$`);
+const boardStream = new RegExp(`^${sockets.boardStream.path.replace(":board_id", "([^/]+)")}$`);
 
 /**
- * Live logs over WebSocket: each message is one event, in the order of the log; `after` resumes
- * where a reader stopped.
+ * Streams over WebSocket: each message is one event, in the order of its log; `after` resumes where
+ * a reader stopped.
  */
 export class Streams {
   readonly #options: StreamOptions;
@@ -68,105 +65,58 @@ export class Streams {
   }
 
   async #findStream(url: URL, sender: StreamSender): Promise<PreparedStream> {
-    const { caller } = sender;
-    const taskId = taskStream.exec(url.pathname)?.[1];
-    if (taskId) {
-      const scope = createScope(caller, sockets.taskStream.needs);
-      const task = await this.#options.tasks.find(scope, parseId(taskId));
-      const startSeq = Number(url.searchParams.get("after") ?? 0);
-      if (!Number.isSafeInteger(startSeq) || startSeq < 0) throw createBadRequest("after", "a sequence number");
-      return this.#createTaskStream({ task_id: task.id, after: startSeq, caller });
-    }
-    if (url.pathname === sockets.globalStream.path) {
-      return this.#createGlobalStream(caller);
-    }
+    const stream = await this.#findViewerStream(url, sender.caller);
+    if (stream) return this.#prepare(stream);
     const otherStream = await this.#options.more(url, sender);
     if (otherStream) return otherStream;
     throw new WharfError("route_not_found", { method: "GET", path: url.pathname });
   }
 
-  #createTaskStream({
-    task_id,
-    after: startSeq,
-    caller: firstCaller,
-  }: {
-    readonly task_id: string;
-    readonly after: number;
-    readonly caller: Caller;
-  }): PreparedStream {
-    const { needs } = sockets.taskStream;
-    let caller = firstCaller;
-    let viewer: Viewer | undefined;
+  async #findViewerStream({ pathname, searchParams }: URL, caller: Caller): Promise<ViewerStream | undefined> {
+    const { streams } = this.#options;
+    const taskId = taskStream.exec(pathname)?.[1];
+    const boardId = boardStream.exec(pathname)?.[1];
+    const query = parseQuery(searchParams);
+    if (taskId) return streams.openTask(caller, { id: parseId(taskId), ...query, after: query.after ?? 0 });
+    if (boardId) return streams.openBoard(caller, { id: parseBoardId(boardId), after: query.after });
+    return pathname === sockets.globalStream.path ? streams.openGlobal(caller, query.format) : undefined;
+  }
+
+  #prepare(stream: ViewerStream): PreparedStream {
     return {
+      access: stream.access,
       start: (ws) => {
-        const opened = (viewer = this.#openViewer(ws));
-        handleMessages(ws, opened, (text) => this.#handleControl(opened, text, { task_id, caller }));
-        void this.#sendLog(opened, task_id, startSeq);
-      },
-      access: {
-        subject: `task ${task_id}`,
-        check: async (present) => this.#options.tasks.find(createScope(present, needs), task_id),
-        onChecked: (present) => void (caller = present),
-        onWithdrawn: (error) => viewer?.fail(error),
+        const viewer = this.openViewer(createSocketChannel(ws));
+        handleMessages(ws, viewer, (text) => stream.handle(text));
+        stream.start(viewer);
       },
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
 
-  #createGlobalStream(caller: Caller): PreparedStream {
-    const { log, tasks, limits } = this.#options;
-    const { needs } = sockets.globalStream;
-    const options = { log, tasks, scope: createScope(caller, needs), maxTasks: limits?.maxTasks };
-    let viewer: Viewer | undefined;
-    let subscriptions: Subscriptions | undefined;
-    return {
-      start: (ws) => {
-        viewer = this.#openViewer(ws);
-        const opened = (subscriptions = new Subscriptions(viewer, options));
-        handleMessages(ws, viewer, (text) => opened.handle(text));
-      },
-      access: {
-        subject: "tasks",
-        check: async (present) => createScope(present, needs),
-        onChecked: (present) => subscriptions?.setScope(createScope(present, needs)),
-        onWithdrawn: (error) => viewer?.fail(error),
-      },
-      [Symbol.asyncDispose]: async () => undefined,
-    };
-  }
-
-  #openViewer(ws: WebSocket): Viewer {
+  /** Opens a viewer, whose unsent messages count together with those of all others. */
+  openViewer(channel: Channel): Viewer {
     const { logger, limits } = this.#options;
-    return new Viewer(ws, { logger, limits, budget: this.#budget });
+    return new Viewer(channel, { logger, limits, budget: this.#budget });
   }
+}
 
-  async #sendLog(viewer: Viewer, taskId: string, startSeq: number): Promise<void> {
-    try {
-      for await (const events of followTaskLog(this.#options.log, taskId, { after: startSeq, signal: viewer.signal }))
-        await viewer.sendEvents(events);
-    } catch (thrown) {
-      viewer.fail(thrown);
-    }
-  }
+const Query = z.object({
+  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  format: StreamFormat.default("log"),
+});
 
-  /**
-   * Handles a control message of a task's viewer: pause or resume the agent. The log shows the
-   * outcome.
-   */
-  async #handleControl(
-    viewer: Viewer,
-    text: string,
-    { task_id, caller }: { task_id: string; caller: Caller },
-  ): Promise<void> {
-    try {
-      const message = StreamControl.safeParse(parseJson(text));
-      if (!message.success) throw createBadRequest("", 'send {"type":"control","action":"pause"} or "resume"');
-      const task = await this.#options.tasks.find(createScope(caller, streamControlNeed), task_id);
-      await this.#options.commands[message.data.action](task.id, { by: caller.user_id });
-    } catch (thrown) {
-      await viewer.sendFailure(thrown);
-    }
-  }
+function parseQuery(parameters: URLSearchParams): z.infer<typeof Query> {
+  const after = parameters.get("after") ?? undefined;
+  const { data, error } = Query.safeParse({ after, format: parameters.get("format") ?? undefined });
+  if (error) throw createInvalidRequestError(error);
+  return data;
+}
+
+function parseBoardId(text: string): string {
+  const { data: id } = z.uuid().safeParse(text);
+  if (id === undefined) throw createBadRequest("board_id", "is not the id of a board");
+  return id;
 }
 
 /** Parses an id in a URL, and refuses text that cannot be used in a query. */

@@ -1,10 +1,7 @@
-import { Subscribe, WharfError } from "@wharf/contract";
-import type { z } from "zod";
+import { type StreamFormat, type Subscribe, toLogEnvelope, WharfError } from "@wharf/contract";
 import type { Scope } from "../../access/index.ts";
 import { followTaskLog, type Log, Permits } from "../../events/index.ts";
-import { parseJson } from "../../std/json.ts";
 import type { Tasks } from "../../tasks/index.ts";
-import { requireStorable } from "../http/validate-storable.ts";
 import type { Viewer } from "./viewer.ts";
 
 /** Maximum number of tasks that one connection follows. */
@@ -22,6 +19,7 @@ export interface SubscriptionOptions {
   readonly tasks: Pick<Tasks, "findMany">;
   readonly scope: Scope;
   readonly maxTasks?: number | undefined;
+  readonly format: StreamFormat;
 }
 
 /** The tasks that one viewer of the global stream follows, each from a separate cursor. */
@@ -54,24 +52,25 @@ export class Subscriptions {
     }
   }
 
+  /** Ends what a message names. */
+  unsubscribe(taskIds: readonly string[]): void {
+    for (const [taskId, following] of this.#followed) {
+      if (!taskIds.some((prefix) => taskId.startsWith(prefix))) continue;
+      following.abort();
+      this.#followed.delete(taskId);
+    }
+  }
+
   /**
    * Follows the tasks that a message names. Invalid ids are answered with an error and do not
    * affect the others.
    */
-  async handle(text: string): Promise<void> {
-    try {
-      await this.#subscribe(parseSubscribe(text));
-    } catch (thrown) {
-      await this.#viewer.sendFailure(thrown);
-    }
-  }
-
-  async #subscribe(message: z.infer<typeof Subscribe>): Promise<void> {
+  async subscribe(message: Pick<Subscribe, "task_ids" | "after">): Promise<void> {
     const { task_ids, after: cursors } = message;
     const scope = this.#scope;
     const { found: foundTasks, missing: missingIds, ambiguous } = await this.#options.tasks.findMany(scope, task_ids);
     // The viewer's rights changed meanwhile, and these tasks were found with the old ones.
-    if (scope !== this.#scope) return this.#subscribe(message);
+    if (scope !== this.#scope) return this.subscribe(message);
     let isFull = false;
     for (const [requestedId, task] of foundTasks) {
       if (this.#followed.has(task.id)) continue;
@@ -102,7 +101,7 @@ export class Subscriptions {
         pages: this.#pages,
       })) {
         if (signal.aborted) return;
-        await this.#viewer.sendEvents(events);
+        await this.#viewer.send(this.#options.format === "envelope" ? events.map(toLogEnvelope) : events);
       }
     } catch (thrown) {
       if (this.#followed.get(taskId) === following) this.#followed.delete(taskId);
@@ -111,13 +110,6 @@ export class Subscriptions {
       else this.#viewer.fail(thrown);
     }
   }
-}
-
-function parseSubscribe(text: string): z.infer<typeof Subscribe> {
-  const message = Subscribe.safeParse(parseJson(text));
-  if (!message.success) throw createBadRequest("", 'send {"action":"subscribe","task_ids":[…],"after":{…}}');
-  requireStorable(message.data.task_ids, ["task_ids"]);
-  return message.data;
 }
 
 export const createBadRequest = (path: string, message: string): WharfError =>

@@ -43,7 +43,8 @@ export interface UpgradeOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
-const maxMessageBytes = 256 * 1024;
+/** Streams refuse smaller messages than this with a reason. */
+const maxMessageBytes = 1 << 20;
 const handshakeKey = /^[+/0-9A-Za-z]{22}==$/;
 
 /**

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Event } from "@wharf/contract";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { createSocketChannel } from "./channel.ts";
 import { SendBudget } from "./send-budget.ts";
 import { Viewer, type ViewerLimits } from "./viewer.ts";
 
@@ -22,7 +23,7 @@ async function openViewer(budget: SendBudget, limits: ViewerLimits = {}) {
   return {
     socket: socket as WebSocket,
     client,
-    viewer: new Viewer(socket, { budget, limits, logger: { error: () => undefined } }),
+    viewer: new Viewer(createSocketChannel(socket), { budget, limits, logger: { error: () => undefined } }),
   };
 }
 
@@ -43,7 +44,7 @@ describe("a viewer", () => {
     const limits = { pingIntervalMs: 20, stallTimeoutMs: 200, closeTimeoutMs: 60_000 };
     const { client, socket, viewer } = await openViewer(budget, limits);
     client.pause();
-    void viewer.sendEvents(flood());
+    void viewer.send(flood());
     await expect.poll(() => budget.isExhausted).toBe(true);
     await expect.poll(() => socket.readyState, { timeout: 20_000 }).toBe(WebSocket.CLOSING);
     client.resume();
@@ -58,8 +59,8 @@ describe("a viewer", () => {
     const { client, viewer } = await openViewer(budget, limits);
     client.pause();
     // Senders do not keep waiting.
-    await viewer.sendEvents(flood());
-    await viewer.sendEvents(flood());
+    await viewer.send(flood());
+    await viewer.send(flood());
     await expect.poll(() => viewer.signal.aborted).toBe(true);
     expect(budget.isExhausted).toBe(false);
   });
@@ -78,7 +79,7 @@ describe("a viewer", () => {
     let sent = 0;
     const sending = (async () => {
       for (const batch of flood()) {
-        await slow.viewer.sendEvents([batch]);
+        await slow.viewer.send([batch]);
         sent++;
       }
     })();
@@ -87,7 +88,7 @@ describe("a viewer", () => {
     // A viewer that reads makes progress: it only waits until it has read everything that was sent.
     let received = 0;
     quick.client.on("message", () => received++);
-    for (let n = 0; n < 20; n++) await quick.viewer.sendEvents([event(1_000)]);
+    for (let n = 0; n < 20; n++) await quick.viewer.send([event(1_000)]);
     await expect.poll(() => received).toBe(20);
     slow.client.resume();
     await sending;

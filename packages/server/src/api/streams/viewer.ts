@@ -1,6 +1,4 @@
-import type { Event } from "@wharf/contract";
-import type { WebSocket } from "ws";
-import { encodeEvent } from "../../events/index.ts";
+import { type Channel, createHeartbeat, type StreamMessage } from "./channel.ts";
 import type { SendBudget } from "./send-budget.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
@@ -24,9 +22,9 @@ export interface ViewerOptions {
 /** The close code of a viewer that does not read; terminals use the same code. */
 const tooSlowCode = 4000;
 
-/** The server's end of one WebSocket that receives events. A slow viewer delays only itself. */
+/** Sends messages to one client. A slow viewer delays only itself. */
 export class Viewer {
-  readonly #ws: WebSocket;
+  readonly #channel: Channel;
   readonly #budget: SendBudget;
   readonly #logger: FailureLogger;
   readonly #limits: Required<{ [Name in keyof ViewerLimits]: number }>;
@@ -36,8 +34,8 @@ export class Viewer {
   /** Senders to one viewer take turns: each waits until there is room again. */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(ws: WebSocket, { budget, logger, limits = {} }: ViewerOptions) {
-    this.#ws = ws;
+  constructor(channel: Channel, { budget, logger, limits = {} }: ViewerOptions) {
+    this.#channel = channel;
     this.#budget = budget;
     this.#logger = logger;
     this.#limits = {
@@ -46,11 +44,9 @@ export class Viewer {
       pingIntervalMs: limits.pingIntervalMs ?? 15_000,
       closeTimeoutMs: limits.closeTimeoutMs ?? 2_000,
     };
-    ws.on("pong", () => this.#markAlive());
-    ws.on("message", () => this.#markAlive());
-    ws.on("error", () => ws.terminate());
+    channel.onAlive(() => this.#markAlive());
     const timer = setInterval(() => this.#checkAlive(), this.#limits.pingIntervalMs);
-    ws.on("close", () => {
+    channel.onClose(() => {
       clearInterval(timer);
       this.#budget.release(this.#unsentBytes);
       this.#unsentBytes = 0;
@@ -63,15 +59,20 @@ export class Viewer {
     return this.#controller.signal;
   }
 
-  /** Sends events and waits until the viewer can receive more. */
-  sendEvents(events: readonly Event[]): Promise<void> {
-    return this.#sendFrames(events.map(encodeEvent));
+  /** Sends messages and waits until the viewer can receive more. */
+  send(messages: readonly StreamMessage[]): Promise<void> {
+    return this.#sendFrames(messages.map((message) => this.#channel.encode(message)));
+  }
+
+  /** Answers a client that asks for a sign of life. */
+  sendHeartbeat(): Promise<void> {
+    return this.send([createHeartbeat()]);
   }
 
   /** Sends the error of a request of the viewer. */
   sendFailure(thrown: unknown): Promise<void> {
     const problem = toStreamError(thrown, this.#logger).toProblem();
-    return this.#sendFrames([Buffer.from(JSON.stringify({ type: "error", data: { kind: "failure", ...problem } }))]);
+    return this.send([{ type: "error", data: { kind: "failure", ...problem } }]);
   }
 
   /** Ends the stream because of an error. */
@@ -79,12 +80,12 @@ export class Viewer {
     if (!this.signal.aborted) this.close(1011, toStreamError(thrown, this.#logger).code);
   }
 
-  /** Closes the socket. A client that does not answer in time is terminated. */
+  /** Closes the stream. A client that does not answer in time is terminated. */
   close(code: number, reason: string): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return;
-    this.#ws.close(code, reason);
-    const terminateTimer = setTimeout(() => this.#ws.terminate(), this.#limits.closeTimeoutMs);
-    this.#ws.once("close", () => clearTimeout(terminateTimer));
+    if (!this.#channel.isOpen) return;
+    this.#channel.close(code, reason);
+    const terminateTimer = setTimeout(() => this.#channel.terminate(), this.#limits.closeTimeoutMs);
+    this.#channel.onClose(() => clearTimeout(terminateTimer));
   }
 
   async #sendFrames(frames: readonly Buffer[]): Promise<void> {
@@ -104,8 +105,7 @@ export class Viewer {
     this.#unsentBytes += bytes;
     this.#budget.reserve(bytes);
     const { promise, resolve } = Promise.withResolvers<void>();
-    for (const [n, frame] of frames.entries())
-      this.#ws.send(frame, { binary: false }, n === frames.length - 1 ? () => resolve() : undefined);
+    this.#channel.send(frames, resolve);
     await promise;
     if (this.signal.aborted) return;
     this.#unsentBytes -= bytes;
@@ -119,6 +119,6 @@ export class Viewer {
 
   #checkAlive(): void {
     if (performance.now() - this.#aliveAt > this.#limits.stallTimeoutMs) this.close(tooSlowCode, "too slow");
-    else this.#ws.ping();
+    else this.#channel.heartbeat();
   }
 }

@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import type { Log } from "../../events/index.ts";
+import { insertDeletion, type Log } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
 import { type Executor, type ExpectedVersions, schema } from "../../store/index.ts";
 import { lockBoard, lockTask } from "../../tasks/index.ts";
@@ -14,8 +14,10 @@ const { boards, tasks } = schema;
 export async function deleteTask(log: Log, taskId: string, expected?: ExpectedVersions): Promise<void> {
   await log.write(async ({ tx }) => {
     await lockTask(tx, taskId, expected);
+    await insertDeletion(tx, taskId);
     await markDeleted(tx, [taskId]);
   });
+  log.published.number();
 }
 
 /** Marks only the board, however large it is; `Removal` marks its tasks. */

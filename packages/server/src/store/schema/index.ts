@@ -7,6 +7,7 @@ export * from "./runners.ts";
 export * from "./runs.ts";
 export * from "./pushes.ts";
 export * from "./log.ts";
+export * from "./published-events.ts";
 export * from "./usage.ts";
 export * from "./budgets.ts";
 export * from "./queue.ts";
