@@ -1,4 +1,4 @@
-import { api } from "@wharf/contract";
+import { api, RemoteError } from "@wharf/contract";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
 import { formatTask } from "../render/task.ts";
 import { getTurns } from "../tasks/tasks.ts";
@@ -15,9 +15,15 @@ export async function showTask(
   ]);
   const query = { task_id: task.id, from: task.created_at };
   const [{ total: usage }, { total: resources }] = await Promise.all([
-    client.call(api.getUsage, { query }),
-    client.call(api.getResourceUsage, { query }),
+    client.call(api.getUsage, { query }).catch(replaceHidden),
+    client.call(api.getResourceUsage, { query }).catch(replaceHidden),
   ]);
-  const shown = { task, turns, agents, usage, resources };
+  const shown = { task, turns, agents, ...(usage && { usage }), ...(resources && { resources }) };
   terminal.out(settings.json ? toJsonLine(shown) : formatTask(shown, look));
+}
+
+/** Who may read a task may not always read its usage: the token may not allow it. */
+function replaceHidden(error: unknown): { readonly total: undefined } {
+  if (error instanceof RemoteError && error.code === "permission_missing") return { total: undefined };
+  throw error;
 }

@@ -35,8 +35,8 @@ export function formatTask(
     task: Task;
     turns: readonly Turn[];
     agents: readonly Run[];
-    usage: UsageSums;
-    resources: ResourceSums;
+    usage?: UsageSums;
+    resources?: ResourceSums;
   },
   look: TableStyle,
 ): string {
@@ -56,8 +56,8 @@ export function formatTask(
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
-      ["usage", formatUsageLine(usage)],
-      ["resources", formatResourcesLine(resources)],
+      ["usage", usage && formatUsageLine(usage)],
+      ["resources", resources && formatResourcesLine(resources)],
       ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
       ["archived", task.archived_at && `${toSingleLine(task.archived_at, 40)} (${formatAge(task.archived_at)})`],
       ["changed", `${toSingleLine(task.updated_at)} (${formatAge(task.updated_at)})`],

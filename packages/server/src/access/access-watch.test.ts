@@ -6,7 +6,7 @@ import { AccessWatch, accessWakeup } from "./access-watch.ts";
 import type { Credentials } from "./authenticator.ts";
 import type { Caller } from "./scope.ts";
 
-const caller: Caller = { user_id: "u", organization_id: "o", role: "member", is_operator: false };
+const caller: Caller = { user_id: "u", username: "ada", organization_id: "o", role: "member", is_operator: false };
 const refusal = new WharfError("unauthenticated", {});
 
 /** Opens the watch of a server whose sender is authenticated as `authenticate` says. */

@@ -7,6 +7,7 @@ const { board_members, boards, memberships, organizations, users } = schema;
 /** The person who runs the server, with their own organisation and its first board. */
 export interface Owner {
   readonly user_id: string;
+  readonly username: string;
   readonly organization_id: string;
   readonly default_board_id: string;
 }
@@ -43,6 +44,11 @@ export async function ensureOwner(db: Database): Promise<Owner> {
       await tx.insert(board_members).values({ board_id: id, user_id: owner!.id, role: "owner" });
       [board] = await findFirstBoard();
     }
-    return { user_id: owner!.id, organization_id: organization!.id, default_board_id: board!.id };
+    return {
+      user_id: owner!.id,
+      username: owner!.username,
+      organization_id: organization!.id,
+      default_board_id: board!.id,
+    };
   });
 }

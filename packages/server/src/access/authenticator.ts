@@ -68,7 +68,7 @@ export class Authenticator {
         : await findMemberCaller(db, { user_id, organization });
     if (member) return { ...member, session: { id, kind } };
     throw organization === undefined
-      ? new WharfError("unauthenticated", {})
+      ? new WharfError("login_ended", {})
       : new WharfError("organization_not_found", { name: organization });
   }
 
@@ -88,8 +88,8 @@ export class Authenticator {
 
   async #getOwner(organization: string | undefined): Promise<Caller> {
     const { db, owner } = this.#options;
-    const { user_id, organization_id } = owner;
-    if (organization === undefined) return { user_id, organization_id, role: "admin", is_operator: true };
+    const { user_id, username, organization_id } = owner;
+    if (organization === undefined) return { user_id, username, organization_id, role: "admin", is_operator: true };
     const named = await findMemberCaller(db, { user_id, organization });
     if (!named) throw new WharfError("organization_not_found", { name: organization });
     return named;

@@ -8,6 +8,7 @@ const { access_tokens, memberships, organizations, users } = schema;
 
 const callerColumns = {
   user_id: memberships.user_id,
+  username: users.username,
   organization_id: memberships.organization_id,
   role: memberships.role,
   is_operator: users.is_operator,

@@ -11,6 +11,7 @@ import {
 /** The sender of a request, as its credentials prove. */
 export interface Caller {
   readonly user_id: string;
+  readonly username: string;
   /** The organisation in which the request acts. */
   readonly organization_id: string;
   /** The user's role in that organisation. */

@@ -38,7 +38,7 @@ test("a program logs in, refreshes its login and logs out", async () => {
   expect(second).toMatchObject({ session_id: first.session_id, user: person });
   await anyone().call(api.logout, { body: { refresh_token: second.refresh_token } });
   for (const { access_token } of [first, second])
-    await expect(createClient(access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "unauthenticated" });
+    await expect(createClient(access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "login_ended" });
 });
 
 test("a stolen refresh token ends the login for its thief and its owner", async () => {
@@ -53,7 +53,7 @@ test("a stolen refresh token ends the login for its thief and its owner", async 
   await expect(anyone().call(api.refreshLogin, { body: { refresh_token: own.refresh_token } })).rejects.toMatchObject(
     ended,
   );
-  await expect(createClient(own.access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "unauthenticated" });
+  await expect(createClient(own.access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "login_ended" });
 });
 
 test("a wrong password, an account without one, a service and an unknown account look the same", async () => {
@@ -82,7 +82,7 @@ test("a person who left every organisation cannot log in, and their token ends a
   const person = await createPerson(f, { password });
   const { access_token } = await logIn(person.email);
   await owner().call(api.removeMember, { params: { user: person.username } });
-  await expect(createClient(access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "unauthenticated" });
+  await expect(createClient(access_token).call(api.whoami, {})).rejects.toMatchObject({ code: "login_ended" });
   await expect(logIn(person.email)).rejects.toMatchObject({ code: "login_failed" });
 });
 
@@ -193,7 +193,7 @@ test("a new password ends all other logins and links, and the old one is needed 
   await change(password);
   await client.call(api.whoami, {});
   await expect(createClient(elsewhere.access_token).call(api.whoami, {})).rejects.toMatchObject({
-    code: "unauthenticated",
+    code: "login_ended",
   });
   await expect(anyone().call(api.useLoginLink, { body: { token: getSecret(open) } })).rejects.toMatchObject({
     code: "link_invalid",
@@ -213,7 +213,7 @@ test("a link for a password sets it once, and ends all logins", async () => {
   });
   expect(await owner().call(api.endUserSessions, { params: { user: person.id } })).toEqual({ ended: 2 });
   await expect(createClient(first.access_token).call(api.whoami, {})).rejects.toMatchObject({
-    code: "unauthenticated",
+    code: "login_ended",
   });
 });
 

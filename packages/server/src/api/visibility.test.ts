@@ -17,7 +17,7 @@ async function addPerson(f: Fixture, username: string, boardRole?: BoardRole): P
   await f.db.insert(users).values({ id: user_id, username, email: `${username}@example.org` });
   await f.db.insert(memberships).values({ organization_id, user_id, role: "member" });
   if (boardRole) await f.db.insert(board_members).values({ board_id, user_id, role: boardRole });
-  return { user_id, organization_id, role: "member", is_operator: false, needs: "task:read" };
+  return { user_id, username: "ada", organization_id, role: "member", is_operator: false, needs: "task:read" };
 }
 
 /** What one request for each kind of thing answers: found, missing or refused. */

@@ -1,3 +1,4 @@
+import { WharfError } from "@wharf/contract";
 import type { SessionTokens } from "./session-tokens.ts";
 import type { SessionRow, Sessions } from "./sessions.ts";
 
@@ -21,7 +22,10 @@ export class SessionCredentials {
     this.#tokens = tokens;
   }
 
-  /** A token counts alone, also if it is wrong and a cookie came with it. */
+  /**
+   * A token counts alone, also if it is wrong and a cookie came with it. The token of a login that
+   * has ended is refused with that reason: its holder can log in again.
+   */
   async find({ token, sessionCookie, sessionId }: SessionProof): Promise<SessionRow | undefined> {
     if (token !== undefined) return this.#findByToken(token);
     if (sessionId !== undefined) return this.#sessions.findById(sessionId);
@@ -30,7 +34,9 @@ export class SessionCredentials {
 
   async #findByToken(token: string): Promise<SessionRow | undefined> {
     const claim = await this.#tokens.check(token);
-    const session = claim && (await this.#sessions.findById(claim.session_id));
-    return session?.user_id === claim?.user_id ? session : undefined;
+    if (!claim) return undefined;
+    const session = await this.#sessions.findById(claim.session_id);
+    if (session?.user_id !== claim.user_id) throw new WharfError("login_ended", {});
+    return session;
   }
 }

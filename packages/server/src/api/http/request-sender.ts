@@ -17,7 +17,9 @@ export function describeSender({
   const userAgent = headers["user-agent"];
   return {
     ...(caller && { organization_id: caller.organization_id }),
-    actor: caller ? { kind: "user", id: caller.user_id, token_id: caller.token_id } : { kind: "anonymous" },
+    actor: caller
+      ? { kind: "user", id: caller.user_id, name: caller.username, token_id: caller.token_id }
+      : { kind: "anonymous" },
     address: clientAddress,
     ...(userAgent !== undefined && { user_agent: userAgent }),
   };

@@ -17,7 +17,7 @@ async function addPerson(f: Fixture, boardRole: BoardRole): Promise<Scope> {
   await f.db.insert(users).values({ id: user_id, username: boardRole, email: `${boardRole}@example.org` });
   await f.db.insert(memberships).values({ organization_id, user_id, role: "member" });
   await f.db.insert(board_members).values({ board_id, user_id, role: boardRole });
-  return { user_id, organization_id, role: "member", is_operator: false, needs: "workspace:read" };
+  return { user_id, username: "ada", organization_id, role: "member", is_operator: false, needs: "workspace:read" };
 }
 
 const createModules = (f: Fixture): WorkspaceModules => {
