@@ -168,6 +168,7 @@ async function useTask(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.setTaskMode, { params, body: {} });
   await client.call(api.promptTask, { params, body: { text: "demo: sleep 30s" } });
   await eventually(async () => (await client.call(api.taskStatus, { params })).current_operation, "running");
+  await client.call(api.orchestratorQueue, { query: {} });
   await client.call(api.pauseTask, { params });
   await client.call(api.resumeTask, { params });
   const { turns } = await client.call(api.listTaskTurns, { params });

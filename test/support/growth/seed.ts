@@ -110,8 +110,10 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
     select gen_random_uuid(), id, board_id, 'demo', 'PENDING', created_at, now() + interval '1 day', n % 11, created_at
     from numbered where n % 100 = 50`);
   await run(
-    `insert into turns (id, task_id, run_id, state, prompt, prompt_seq, created_by, created_at)
-     select gen_random_uuid(), task_id, id, 'ENDED', repeat('Go on. ', 20), 2, $1, created_at from runs`,
+    `insert into turns (id, task_id, run_id, state, prompt, prompt_seq, created_by, created_at, started_at, ended_at)
+     select gen_random_uuid(), task_id, id, 'ENDED', repeat('Go on. ', 20), 2, $1, created_at, created_at,
+       created_at + interval '1 minute'
+     from runs`,
     [owner],
   );
   await run(

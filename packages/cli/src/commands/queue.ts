@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { addExamples } from "../help/examples.ts";
 import { createIntegerSchema } from "../input/option-values.ts";
-import { formatAge, formatCount } from "../render/numbers.ts";
+import { formatAge, formatCount, formatWait } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
 import { toShortId } from "../tasks/tasks.ts";
@@ -45,7 +45,7 @@ async function listQueue(
   if (settings.json) return terminal.out(toJsonLine({ ...page, status }));
   terminal.err(`${formatStatus(status)}\n`);
   if (page.tasks.length === 0) return terminal.err("No tasks wait.\n");
-  const header = ["NEXT", "TASK", "PRIORITY", "WAITING", "TITLE", "WAITS FOR"];
+  const header = ["NEXT", "TASK", "PRIORITY", "WAITING", "STARTS", "TITLE", "WAITS FOR"];
   terminal.out(formatTable(header, page.tasks.map(toCells), look));
   const remainingCount = page.total - page.tasks.length;
   if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit shows them.\n`);
@@ -56,6 +56,7 @@ const toCells = (task: QueuedTask): string[] => [
   toShortId(task.task_id),
   String(task.priority),
   formatAge(task.queued_at),
+  task.estimated_start === undefined ? "–" : formatWait(task.estimated_start),
   toSingleLine(task.title, maxCellLength),
   toSingleLine(task.reason, 300),
 ];

@@ -8,8 +8,9 @@ export async function showTask(
   { args }: CommandLineInput<unknown>,
 ): Promise<void> {
   const params = { task_id: args[0] ?? "" };
-  const [task, turns, { agents }] = await Promise.all([
+  const [task, status, turns, { agents }] = await Promise.all([
     client.call(api.getTask, { params }),
+    client.call(api.taskStatus, { params }),
     getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
@@ -18,7 +19,7 @@ export async function showTask(
     client.call(api.getUsage, { query }).catch(replaceHidden),
     client.call(api.getResourceUsage, { query }).catch(replaceHidden),
   ]);
-  const shown = { task, turns, agents, ...(usage && { usage }), ...(resources && { resources }) };
+  const shown = { task, status, turns, agents, ...(usage && { usage }), ...(resources && { resources }) };
   terminal.out(settings.json ? toJsonLine(shown) : formatTask(shown, look));
 }
 

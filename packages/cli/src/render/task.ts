@@ -1,4 +1,14 @@
-import type { ResourceSums, Run, Task, TaskState, TaskSummary, Turn, UsageSums } from "@wharf/contract";
+import type {
+  QueueWait,
+  ResourceSums,
+  Run,
+  Task,
+  TaskState,
+  TaskStatus,
+  TaskSummary,
+  Turn,
+  UsageSums,
+} from "@wharf/contract";
 import { formatIsolationLevel } from "./isolation.ts";
 import { formatAge, formatWait } from "./numbers.ts";
 import { formatResourcesLine } from "./resources.ts";
@@ -33,6 +43,7 @@ export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle)
 export function formatTask(
   shown: {
     task: Task;
+    status: TaskStatus;
     turns: readonly Turn[];
     agents: readonly Run[];
     usage?: UsageSums;
@@ -56,6 +67,8 @@ export function formatTask(
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
+      ["progress", formatProgress(shown.status)],
+      ["waits for", shown.status.queue && formatQueueWait(shown.status.queue)],
       ["usage", usage && formatUsageLine(usage)],
       ["resources", resources && formatResourcesLine(resources)],
       ["error", run?.error_message && style.red(toSingleLine(run.error_message, 400))],
@@ -69,6 +82,26 @@ export function formatTask(
       ? ""
       : `\n${toSafeText(task.description).trim().replaceAll(/^/gm, "  ")}\n`;
   return `${style.bold(toSingleLine(task.title, 500))}\n${fields}${description}${turns.length > 0 ? `\n${formatTurnTable(turns, look)}` : ""}`;
+}
+
+/** Formats what the agent does in its turn; the run's line already has its phase and status. */
+function formatProgress({ progress, current_operation, estimated_completion: end, ...status }: TaskStatus): string {
+  const isTurnOpen = status.state === "IN_PROGRESS" && status.active && status.queue === undefined;
+  const parts = [
+    progress === undefined ? "" : `${progress} %`,
+    isTurnOpen && current_operation !== undefined ? toSingleLine(current_operation, 200) : "",
+    end === undefined ? "" : `may end ${formatWait(end)}`,
+  ];
+  return parts.filter(Boolean).join(", ");
+}
+
+function formatQueueWait({ reason, position, estimated_start: start }: QueueWait): string {
+  const parts = [
+    toSingleLine(reason, 400),
+    position === undefined ? "" : `Position ${position}.`,
+    start === undefined ? "" : `It may start ${formatWait(start)}.`,
+  ];
+  return parts.filter(Boolean).join(" ");
 }
 
 export const formatResume = (time: string): string =>

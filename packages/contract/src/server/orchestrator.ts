@@ -7,6 +7,31 @@ import { StopInput } from "./runs.ts";
 import { changeErrors, promptErrors } from "./task-errors.ts";
 import { Task } from "./tasks.ts";
 
+/** What is known about the work on a task at this moment. */
+export const TaskStatus = z.object({
+  task_id: z.uuid(),
+  state: TaskState,
+  agent_instance_id: z.uuid().optional(),
+  agent_type: z.string().optional(),
+  session_id: z.string().optional().describe("the agent's own name of its conversation"),
+  user_id: z.string().optional().describe("the person who prompted the latest turn"),
+  active: z.boolean().describe("whether the latest run has not ended"),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  last_activity: z.string().optional().describe("the time of the newest event in the task's log"),
+  progress: z.number().min(0).max(100).optional().describe("how much of its turn the agent has done, as it reports"),
+  current_operation: z
+    .string()
+    .optional()
+    .describe("what the agent does as it reports it; otherwise the phase of the start, or the status of the run"),
+  estimated_completion: z
+    .string()
+    .optional()
+    .describe("from the agent's progress or the durations of recent turns; absent if it is unknown"),
+  queue: QueueWait.optional().describe("why the run waits, while it does"),
+});
+export type TaskStatus = z.infer<typeof TaskStatus>;
+
 /** Starting, stopping and pausing the work on tasks. */
 export const orchestratorApi = {
   startTask: createEndpoint({
@@ -55,16 +80,8 @@ export const orchestratorApi = {
     needs: "task:read",
     method: "GET",
     path: "/api/v1/orchestrator/tasks/:task_id/status",
-    summary: "Get a task's state and its latest run",
+    summary: "Get a task's state, the progress of its agent, and its latest run",
     params: taskParams,
-    response: z.object({
-      task_id: z.uuid(),
-      state: TaskState,
-      agent_instance_id: z.uuid().optional(),
-      agent_type: z.string().optional(),
-      started_at: z.string().optional(),
-      current_operation: z.string().optional(),
-      queue: QueueWait.optional().describe("why the run waits, while it does"),
-    }),
+    response: TaskStatus,
   }),
 } as const;

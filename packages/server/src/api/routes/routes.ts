@@ -1,12 +1,4 @@
-import {
-  api,
-  type Attachments,
-  formatResourceUsageCsv,
-  formatUsageCsv,
-  hostPresets,
-  type TaskState,
-  WharfError,
-} from "@wharf/contract";
+import { api, formatResourceUsageCsv, formatUsageCsv, hostPresets, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { requirePermission, type Scope } from "../../access/index.ts";
 import type { AgentTypes } from "../../agent-types/index.ts";
@@ -22,7 +14,9 @@ import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../
 import { getCallerSignal } from "../http/pass-through.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
 import type { LoginModules } from "./login-routes.ts";
+import { serveOrchestrator } from "./orchestrator-routes.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
+import { promptTask } from "./prompt-task.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes.ts";
@@ -203,33 +197,6 @@ async function setState(
   return tasks.find(scope, task.id);
 }
 
-interface PromptRequest {
-  readonly task: TaskRow;
-  readonly scope: Scope;
-  readonly text?: string;
-  readonly turn_id?: string | undefined;
-  readonly agent_type?: string | undefined;
-  readonly priority?: number | undefined;
-  readonly attachments?: Attachments | undefined;
-  readonly expected?: ExpectedVersions;
-}
-
-/** Prompts an agent. Without a text, the prompt is the task's description. */
-async function promptTask({ commands, agentTypes }: ApiModules, call: PromptRequest) {
-  const { task, scope, turn_id, priority, attachments, expected, text = task.description } = call;
-  const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
-  await agentTypes.requirePolicy(type.name, task.permission_policy);
-  return commands.prompt(task.id, {
-    text,
-    by: scope.user_id,
-    turn_id,
-    agent_type: type.name,
-    priority,
-    attachments,
-    expected,
-  });
-}
-
 function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModules): void {
   registerRoute(app, api.listAgents, ({ scope, query }) => queries.list(scope, query));
   registerRoute(app, api.listTaskAgents, async ({ scope, params, query }) =>
@@ -310,46 +277,6 @@ function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, task
   registerRoute(app, api.removeBudget, async ({ scope, params }) => {
     await budgets.remove(scope, params.budget_id);
     await budgetWaits.step();
-  });
-}
-
-function serveOrchestrator(app: FastifyInstance, modules: ApiModules): void {
-  const { tasks, queries, queue, commands } = modules;
-  registerRoute(app, api.startTask, async ({ scope, params, body }) => {
-    const task = await tasks.find(scope, params.task_id);
-    const turn = await promptTask(modules, { task, scope, ...body });
-    return { agent_instance_id: turn.run_id, turn_id: turn.id };
-  });
-  registerRoute(app, api.stopTask, async ({ scope, params, body }) => {
-    const task = await tasks.find(scope, params.task_id);
-    await commands.stop(task.id, "REVIEW", {
-      by: scope.user_id,
-      reason: body.reason,
-      isForced: body.force,
-    });
-    return tasks.find(scope, task.id);
-  });
-  for (const [route, action] of [
-    [api.pauseTask, "pause"],
-    [api.resumeTask, "resume"],
-  ] as const)
-    registerRoute(app, route, async ({ scope, params }) => {
-      const task = await tasks.find(scope, params.task_id);
-      await commands[action](task.id, { by: scope.user_id });
-      return tasks.find(scope, task.id);
-    });
-  registerRoute(app, api.taskStatus, async ({ scope, params }) => {
-    const task = await tasks.find(scope, params.task_id);
-    const [run, wait] = await Promise.all([queries.getLatestRun(task.id), queue.find(task.id)]);
-    return {
-      task_id: task.id,
-      state: task.state,
-      agent_instance_id: run?.id ?? null,
-      agent_type: run?.agent_type ?? null,
-      started_at: run?.started_at ?? null,
-      current_operation: run?.phase ?? run?.status.toLowerCase() ?? null,
-      queue: wait,
-    };
   });
 }
 

@@ -23,11 +23,19 @@ import {
   schema,
   sortByKeys,
 } from "../../store/index.ts";
+import type { TaskRow } from "../../tasks/index.ts";
 import { type TurnRow, turnColumns } from "../state/transitions.ts";
+import { readProgress, type TaskProgress } from "./task-progress.ts";
 
-const { boards, runners, runs, tasks, turns } = schema;
+const { boards, events, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
 export type RunView = RunRow & Partial<Pick<typeof runners.$inferSelect, "isolation" | "backend">>;
+
+/** What is known about the work on a task at this moment. */
+interface TaskStatus extends TaskProgress {
+  readonly run: RunView | undefined;
+  readonly last_activity: Date | null;
+}
 
 interface RunPage {
   readonly agents: RunView[];
@@ -88,6 +96,19 @@ export class RunQueries {
   /** Returns the task's current run, or its last one. */
   async getLatestRun(taskId: string): Promise<RunView | undefined> {
     return (await this.listForTask(taskId, { limit: 1 })).agents[0];
+  }
+
+  /** Returns the task's latest run with the progress of its agent. */
+  async getStatus({ id, last_seq }: TaskRow): Promise<TaskStatus> {
+    const run = await this.getLatestRun(id);
+    const [progress, [last]] = await Promise.all([
+      readProgress(this.#db, run),
+      this.#db
+        .select({ timestamp: events.timestamp })
+        .from(events)
+        .where(and(eq(events.task_id, id), eq(events.seq, last_seq))),
+    ]);
+    return { run, last_activity: last?.timestamp ?? null, ...progress };
   }
 
   async getRun(scope: Scope, id: string): Promise<RunView> {

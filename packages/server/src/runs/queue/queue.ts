@@ -4,6 +4,7 @@ import { isVisibleBoard, type Scope, type VisibilityScope } from "../../access/i
 import { type Database, formatCursor, type PageQuery, parseCursor, schema } from "../../store/index.ts";
 import { createQueueOrder, type DefaultRunLimits } from "./queue-order.ts";
 import { type QueueState, readQueueState, type SlotLimits } from "./queue-state.ts";
+import { estimateStarts, readSlotHistory } from "./slot-history.ts";
 import { getWaitReason, type WaitingRun } from "./wait-reason.ts";
 
 const { queue_pauses } = schema;
@@ -17,6 +18,8 @@ export interface QueuedTask {
   readonly reason: string;
   /** 1 for the run that gets the next slot; null while the run waits for something else. */
   readonly position: number | null;
+  /** From the durations of recent turns; null if it is unknown. */
+  readonly estimated_start: Date | null;
 }
 
 interface QueuePage {
@@ -89,8 +92,9 @@ export class Queue {
     condition: SQL,
     { limit, offset }: { limit: number; offset: number },
   ): Promise<{ tasks: QueuedTask[]; total: number }> {
-    const [state, { rows }] = await Promise.all([
+    const [state, history, { rows }] = await Promise.all([
       this.readState(),
+      readSlotHistory(this.#db),
       this.#db.execute<QueueRow>(sql`
         with ${createQueueOrder(this.#options.shares ?? {})},
         selected as (
@@ -108,9 +112,17 @@ export class Queue {
         left join lateral (select title from tasks where tasks.id = page.task_id limit 1) task on true
         order by page.position, page.priority desc, page.queued_at, page.id`),
     ]);
+    const tasks = rows.flatMap((row) => (row.task_id === null ? [] : [toTask(row, state)]));
+    const lastPosition = Math.max(0, ...tasks.map(({ position }) => position ?? 0));
+    const starts = estimateStarts(history, state.slots, lastPosition);
+    const nowMs = Date.now();
+    const getStart = ({ waits_for, position }: WaitingTask) => {
+      const startMs = waits_for === "slot" && position !== null ? starts[position - 1] : undefined;
+      return startMs === undefined ? null : new Date(nowMs + startMs);
+    };
     return {
       total: rows[0]?.total ?? 0,
-      tasks: rows.flatMap((row) => (row.task_id === null ? [] : [toTask(row, state)])),
+      tasks: tasks.map((task) => ({ ...task, estimated_start: getStart(task) })),
     };
   }
 }
@@ -125,7 +137,9 @@ interface QueueRow extends WaitingRun, Record<string, unknown> {
   readonly position: number | null;
 }
 
-const toTask = (row: QueueRow, state: QueueState): QueuedTask => ({
+type WaitingTask = Omit<QueuedTask, "estimated_start">;
+
+const toTask = (row: QueueRow, state: QueueState): WaitingTask => ({
   task_id: row.task_id ?? "",
   title: row.title,
   priority: row.priority,

@@ -50,7 +50,7 @@ export const events = pgTable(
     /** Kinds that are queried separately, however long the log is. */
     index("events_by_kind")
       .on(t.task_id, t.kind, t.seq)
-      .where(sql`kind in ('failure', 'message', 'turn')`),
+      .where(sql`kind in ('failure', 'message', 'turn', 'plan', 'report', 'tool_call')`),
     index("events_session")
       .on(t.task_id, sql`(data ->> 'session_id')`, t.seq)
       .where(sql`kind = 'session'`),

@@ -127,6 +127,10 @@ export const turns = pgTable(
     index("turns_open")
       .on(t.task_id)
       .where(sql`state in ('QUEUED', 'RUNNING')`),
+    /** The turns that ended last show how long turns take. */
+    index("turns_ended")
+      .on(t.ended_at.desc().nullsFirst())
+      .where(sql`started_at is not null and ended_at is not null`),
     index("turns_run").on(t.run_id),
     index("turns_created_by").on(t.created_by),
     /** At most one turn runs at a time: a prompt during a turn waits as QUEUED. */

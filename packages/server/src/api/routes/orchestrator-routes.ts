@@ -1,0 +1,54 @@
+import { api } from "@wharf/contract";
+import type { FastifyInstance } from "fastify";
+import type { Queue, RunQueries } from "../../runs/index.ts";
+import type { Tasks } from "../../tasks/index.ts";
+import { registerRoute } from "../http/register-route.ts";
+import { type PromptModules, promptTask } from "./prompt-task.ts";
+
+interface OrchestratorModules extends PromptModules {
+  readonly tasks: Tasks;
+  readonly queries: RunQueries;
+  readonly queue: Queue;
+}
+
+/** Serves the start and the end of the work on tasks, and its state. */
+export function serveOrchestrator(app: FastifyInstance, modules: OrchestratorModules): void {
+  const { tasks, queries, queue, commands } = modules;
+  registerRoute(app, api.startTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    const turn = await promptTask(modules, { task, scope, ...body });
+    return { agent_instance_id: turn.run_id, turn_id: turn.id };
+  });
+  registerRoute(app, api.stopTask, async ({ scope, params, body }) => {
+    const task = await tasks.find(scope, params.task_id);
+    const { reason, force: isForced } = body;
+    await commands.stop(task.id, "REVIEW", { by: scope.user_id, reason, isForced });
+    return tasks.find(scope, task.id);
+  });
+  for (const [route, action] of [
+    [api.pauseTask, "pause"],
+    [api.resumeTask, "resume"],
+  ] as const)
+    registerRoute(app, route, async ({ scope, params }) => {
+      const task = await tasks.find(scope, params.task_id);
+      await commands[action](task.id, { by: scope.user_id });
+      return tasks.find(scope, task.id);
+    });
+  registerRoute(app, api.taskStatus, async ({ scope, params }) => {
+    const task = await tasks.find(scope, params.task_id);
+    const [{ run, ...progress }, wait] = await Promise.all([queries.getStatus(task), queue.find(task.id)]);
+    return {
+      task_id: task.id,
+      state: task.state,
+      agent_instance_id: run?.id ?? null,
+      agent_type: run?.agent_type ?? null,
+      session_id: run?.session_id ?? null,
+      user_id: run?.user_id ?? null,
+      active: run !== undefined && run.stopped_at === null,
+      created_at: task.created_at,
+      started_at: run?.started_at ?? null,
+      ...progress,
+      queue: wait,
+    };
+  });
+}

@@ -1,0 +1,38 @@
+import type { Attachments } from "@wharf/contract";
+import type { Scope } from "../../access/index.ts";
+import type { AgentTypes } from "../../agent-types/index.ts";
+import type { RunCommands } from "../../runs/index.ts";
+import type { ExpectedVersions } from "../../store/index.ts";
+import type { TaskRow } from "../../tasks/index.ts";
+
+export interface PromptModules {
+  readonly commands: RunCommands;
+  readonly agentTypes: AgentTypes;
+}
+
+interface PromptRequest {
+  readonly task: TaskRow;
+  readonly scope: Scope;
+  readonly text?: string;
+  readonly turn_id?: string | undefined;
+  readonly agent_type?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly attachments?: Attachments | undefined;
+  readonly expected?: ExpectedVersions;
+}
+
+/** Prompts an agent. Without a text, the prompt is the task's description. */
+export async function promptTask({ commands, agentTypes }: PromptModules, call: PromptRequest) {
+  const { task, scope, turn_id, priority, attachments, expected, text = task.description } = call;
+  const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
+  await agentTypes.requirePolicy(type.name, task.permission_policy);
+  return commands.prompt(task.id, {
+    text,
+    by: scope.user_id,
+    turn_id,
+    agent_type: type.name,
+    priority,
+    attachments,
+    expected,
+  });
+}
