@@ -272,6 +272,7 @@ const skippedWhenAccepted: readonly string[] = ["shutdown"];
 
 const otherParams = {
   turn_id: crypto.randomUUID(),
+  depends_on_id: crypto.randomUUID(),
   permission_id: "none",
   type_id: "demo",
   allowed_host_id: crypto.randomUUID(),

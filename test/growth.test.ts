@@ -109,6 +109,7 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.orchestratorQueue, { query: { cursor: queue.next_cursor } });
   await client.call(api.orchestratorStatus, {});
   await client.call(api.listRunLimits, {});
+  await client.call(api.listDependencies, { params });
   for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
   await client.call(api.getBoard, { params: board });
   for (const query of [{}, { status: "DESTROYED" as const }, { status: "ERROR" as const }]) {

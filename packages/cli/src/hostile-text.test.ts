@@ -59,6 +59,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "task prompt": [[id], [id, evil, "--follow"]],
   "task logs": [[id], [id, "--follow"]],
   "task show": [[id]],
+  "task depend": [[id], [id, "--on", id], [id, "--remove", id]],
   "task answer": [[id], [id, evil], [id, "--refuse"]],
   "task edit": [[id, "--priority", "3"]],
   "task mode": [[id], [id, evil]],

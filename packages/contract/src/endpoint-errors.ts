@@ -28,6 +28,8 @@ const namedErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   agent_type: ["agent_type_not_found"],
   board_id: ["board_not_found"],
   command_id: ["command_not_found"],
+  depends_on: ["dependency_not_found", "ambiguous_id"],
+  depends_on_id: ["dependency_not_found", "ambiguous_id"],
   runner_id: ["runner_not_found", "ambiguous_id"],
   task_id: ["task_not_found", "ambiguous_id"],
   terminal_id: ["terminal_not_found"],

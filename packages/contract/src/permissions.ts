@@ -64,6 +64,7 @@ const entries = {
   "usage:read": { summary: "See what tasks and runners used, and its cost", role: "viewer" },
   "budget:read": { summary: "See budgets", role: "viewer", boardRole: "viewer" },
   "budget:write": { summary: "Set and remove budgets", role: "admin" },
+  "queue:write": { summary: "Put tasks first in the queue", role: "admin" },
   "limit:read": { summary: "See the limits of running turns", role: "viewer" },
   "limit:write": { summary: "Set and remove limits of running turns", role: "admin" },
   "host:read": {

@@ -11,7 +11,7 @@ export interface SeedSizes {
 /** The sizes up to which no operation may slow down unnecessarily. */
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
-const logTables = ["tasks", "runs", "turns", "events", "published_events", "runners", "permissions", "pushes"];
+const logTables = ["tasks", "task_dependencies", "runs", "turns", "events", "published_events", "runners", "permissions", "pushes"];
 const loginTables = ["sessions", "login_links"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
@@ -131,6 +131,11 @@ async function seedRuns(run: Run, owner: string): Promise<void> {
       coalesce((select place from runner_leases limit 1), 'mock:elsewhere')
     from runners where state <> 'DESTROYED'
     on conflict do nothing`);
+  // A third of the tasks waits for another one, in chains of a hundred.
+  await run(`
+    insert into task_dependencies (task_id, depends_on_id)
+    select task.id, needed.id from numbered task join numbered needed on needed.n = task.n + 1
+    where task.n % 3 = 0 or task.n between 1 and 100`);
   await run("drop table numbered, used");
 }
 

@@ -8,9 +8,10 @@ export async function showTask(
   { args }: CommandLineInput<unknown>,
 ): Promise<void> {
   const params = { task_id: args[0] ?? "" };
-  const [task, status, turns, { agents }] = await Promise.all([
+  const [task, status, { depends_on: dependencies }, turns, { agents }] = await Promise.all([
     client.call(api.getTask, { params }),
     client.call(api.taskStatus, { params }),
+    client.call(api.listDependencies, { params }),
     getTurns(client, params.task_id),
     client.call(api.listTaskAgents, { params }),
   ]);
@@ -19,7 +20,7 @@ export async function showTask(
     client.call(api.getUsage, { query }).catch(replaceHidden),
     client.call(api.getResourceUsage, { query }).catch(replaceHidden),
   ]);
-  const shown = { task, status, turns, agents, ...(usage && { usage }), ...(resources && { resources }) };
+  const shown = { task, status, dependencies, turns, agents, ...(usage && { usage }), ...(resources && { resources }) };
   terminal.out(settings.json ? toJsonLine(shown) : formatTask(shown, look));
 }
 

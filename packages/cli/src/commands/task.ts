@@ -1,10 +1,10 @@
-import { api, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
+import { api, DependencyIds, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples, createTaskArgument } from "../help/examples.ts";
-import { createChoiceOption, createIntegerSchema } from "../input/option-values.ts";
+import { createChoiceOption, createIntegerSchema, createListOption } from "../input/option-values.ts";
 import { readPromptText } from "../input/prompt-text.ts";
 import { toRepositoryUrl } from "../input/repository.ts";
 import { formatDiffStat, formatPatch } from "../render/diff.ts";
@@ -18,10 +18,12 @@ import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { addArchiveCommands } from "./task-archive.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
+import { addDepend } from "./task-depend.ts";
 import { editTask, EditOptions } from "./task-edit.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 import { showTask } from "./task-show.ts";
+import { addStart } from "./task-start.ts";
 import { printState } from "./task-state.ts";
 import { addStop } from "./task-stop.ts";
 
@@ -36,6 +38,7 @@ const CreateOptions = z.object({
   model: TaskInput.shape.agent_model,
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
+  dependsOn: DependencyIds.optional(),
 });
 const ListOptions = z.object({
   board: z.string().optional(),
@@ -78,6 +81,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
+    .addOption(createListOption("--depends-on <task>", "task that must be COMPLETED before this one starts"))
     .addOption(
       createPolicyOption(
         "when to ask you first: before edits and commands (ask), before commands (allow-edits), or never (allow-all) (default: ask)",
@@ -206,6 +210,8 @@ const sampleChoices = { mode: "plan", model: "sonnet" } as const;
 
 /** Adds the commands that end a task's work. */
 function addStateCommands(group: Command, register: RegisterCommand): void {
+  addStart(group, register);
+  addDepend(group, register);
   addStop(group, register);
   const cancel = group
     .command("cancel")
@@ -232,7 +238,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
   const { client, settings, terminal, folder } = cli;
   const [title = ""] = args;
   const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
-  const { repo, agent, branch, board, mode, model, policy, priority } = options;
+  const { repo, agent, branch, board, mode, model, policy, priority, dependsOn } = options;
   const boardId = await getTaskBoardId(client, board);
   const body = {
     title,
@@ -244,6 +250,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
     ...(model !== undefined && { agent_model: model }),
     ...(policy !== undefined && { permission_policy: policy }),
     ...(priority !== undefined && { priority }),
+    ...(dependsOn !== undefined && { depends_on: dependsOn }),
   };
   const task = await client.call(api.createTask, { params: { board_id: boardId }, body });
   if (settings.json) return terminal.out(toJsonLine(task));

@@ -66,6 +66,12 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--model": ["", "at least 1 character"],
     "--priority": ["high", "a whole number from 0 to 10"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
+    "--depends-on": ["short", "an id, or at least its first 8 characters"],
+  },
+  "task start": { "--agent": [long, "at most 100 characters"] },
+  "task depend": {
+    "--on": ["short", "an id, or at least its first 8 characters"],
+    "--remove": ["short", "an id, or at least its first 8 characters"],
   },
   "task edit": {
     "--title": ["", "at least 1 character"],

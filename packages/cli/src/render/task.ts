@@ -1,4 +1,5 @@
 import type {
+  Dependency,
   QueueWait,
   ResourceSums,
   Run,
@@ -32,7 +33,7 @@ const formatState = (state: TaskState, style: Style): string => style[stateColou
 export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle): string {
   const rows = tasks.map((task) => [
     task.id.slice(0, 8),
-    `${formatState(task.state, look.style)}${task.resume_at ? ` (resumes ${formatWait(task.resume_at)})` : ""}`,
+    `${formatState(task.state, look.style)}${formatStateNote(task)}`,
     toSingleLine(task.agent_type ?? "–", 60),
     formatAge(task.updated_at),
     toSingleLine(task.title, maxCellLength),
@@ -40,10 +41,19 @@ export function formatTaskTable(tasks: readonly TaskSummary[], look: TableStyle)
   return formatTable(["TASK", "STATE", "AGENT", "CHANGED", "TITLE"], rows, look);
 }
 
+/** Says why a task does not work at the moment, for its state in a list. */
+function formatStateNote({ resume_at, waits_for_tasks: ids = [] }: TaskSummary): string {
+  if (resume_at) return ` (resumes ${formatWait(resume_at)})`;
+  const [first, ...others] = ids;
+  if (first === undefined) return "";
+  return ` (waits for ${first.slice(0, 8)}${others.length > 0 ? ` and ${others.length} more` : ""})`;
+}
+
 export function formatTask(
   shown: {
     task: Task;
     status: TaskStatus;
+    dependencies: readonly Dependency[];
     turns: readonly Turn[];
     agents: readonly Run[];
     usage?: UsageSums;
@@ -67,6 +77,7 @@ export function formatTask(
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
+      ["depends on", shown.dependencies.map(formatDependency).join(", ")],
       ["progress", formatProgress(shown.status)],
       ["waits for", shown.status.queue && formatQueueWait(shown.status.queue)],
       ["usage", usage && formatUsageLine(usage)],
@@ -95,7 +106,9 @@ function formatProgress({ progress, current_operation, estimated_completion: end
   return parts.filter(Boolean).join(", ");
 }
 
-function formatQueueWait({ reason, position, estimated_start: start }: QueueWait): string {
+const formatDependency = ({ task_id, state }: Dependency): string => `${task_id.slice(0, 8)} (${state ?? "deleted"})`;
+
+export function formatQueueWait({ reason, position, estimated_start: start }: QueueWait): string {
   const parts = [
     toSingleLine(reason, 400),
     position === undefined ? "" : `Position ${position}.`,

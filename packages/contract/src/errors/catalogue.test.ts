@@ -76,6 +76,12 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   turn_ended: [{ turn_id: uuid, state: "CANCELLED" }],
   turn_id_taken: [{ turn_id: uuid }],
   no_turn: [{ task_id: uuid }],
+  dependency_cycle: [
+    { task_id: uuid, depends_on_id: uuid },
+    { task_id: uuid, depends_on_id: "7d1e2f3a-0b1c-4d2e-8f3a-4b5c6d7e8f90" },
+  ],
+  dependency_not_found: [{ task_id: uuid, id: "1f2e3d4c" }],
+  dependencies_full: [{ task_id: uuid, limit: 50 }],
   queue_full: [{ task_id: uuid, limit: 20 }],
   permission_request_not_found: [{ id: "p-7" }],
   permission_request_closed: [

@@ -20,6 +20,9 @@ export interface TaskErrors {
   no_turn: { task_id: string };
   run_limit_not_found: { id: string };
   run_limit_user_not_found: { user: string };
+  dependency_cycle: { task_id: string; depends_on_id: string };
+  dependency_not_found: { task_id: string; id: string };
+  dependencies_full: { task_id: string; limit: number };
   queue_full: { task_id: string; limit: number };
   permission_request_not_found: { id: string };
   permission_request_closed: { state: "answered" | "timed_out" | "cancelled" | "closed" };
@@ -151,6 +154,30 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "NOT_FOUND",
     message: ({ user }) => `There is no user '${user}' in your organization.`,
     next: () => "Give the name or the id of an existing user.",
+  },
+  dependency_cycle: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ task_id, depends_on_id }) =>
+      task_id === depends_on_id
+        ? "A task cannot wait for itself."
+        : `Task ${toShortId(depends_on_id)} already waits for task ${toShortId(task_id)}, so neither would ever start.`,
+    next: ({ depends_on_id }) =>
+      `\`wharf task depend ${toShortId(depends_on_id)}\` lists what it waits for. Remove one of the dependencies first.`,
+  },
+  dependency_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `There is no task '${id}' to wait for.`,
+    next: ({ task_id }) =>
+      `\`wharf task ls\` lists your tasks, \`wharf task depend ${toShortId(task_id)}\` what this one waits for.`,
+  },
+  dependencies_full: {
+    http: 409,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit }) => `The task already waits for ${limit} others.`,
+    next: ({ task_id }) =>
+      `Remove one with \`wharf task depend ${toShortId(task_id)} --remove <task>\`, or let the task wait for one that waits for several.`,
   },
   queue_full: {
     http: 409,

@@ -3,6 +3,7 @@ import { allowedHostsApi } from "./allowed-hosts.ts";
 import { auditApi } from "./audit.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
+import { dependenciesApi } from "./dependencies.ts";
 import { hostUsageApi } from "./host-usage.ts";
 import { loginsApi } from "./logins.ts";
 import { orchestratorApi } from "./orchestrator.ts";
@@ -27,6 +28,7 @@ export * from "./allowed-hosts.ts";
 export * from "./audit.ts";
 export * from "./boards.ts";
 export * from "./budgets.ts";
+export * from "./dependencies.ts";
 export * from "./host-usage.ts";
 export * from "./ids.ts";
 export * from "./logins.ts";
@@ -56,6 +58,7 @@ export const api = {
   ...boardsApi,
   ...tasksApi,
   ...taskArchiveApi,
+  ...dependenciesApi,
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,

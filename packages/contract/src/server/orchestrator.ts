@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { TaskState } from "../states.ts";
-import { taskParams } from "./ids.ts";
+import { ShortId, taskParams } from "./ids.ts";
 import { QueueWait } from "./queue.ts";
 import { StopInput } from "./runs.ts";
 import { changeErrors, promptErrors } from "./task-errors.ts";
@@ -34,6 +34,26 @@ export type TaskStatus = z.infer<typeof TaskStatus>;
 
 /** Starting, stopping and pausing the work on tasks. */
 export const orchestratorApi = {
+  triggerTask: createEndpoint({
+    needs: "task:prompt",
+    method: "POST",
+    path: "/api/v1/orchestrator/trigger",
+    summary: "Start a task as soon as it may start. A task that already works or waits for a slot gets no further turn",
+    body: z.object({
+      task_id: ShortId,
+      agent_type: z.string().max(100).optional(),
+      ignore_dependencies: z.boolean().default(false).describe("start it although it waits for other tasks"),
+      force: z
+        .boolean()
+        .default(false)
+        .describe(
+          "start it before all other waiting tasks of the organization, and although it waits for other tasks. Needs the permission queue:write",
+        ),
+    }),
+    status: 202,
+    response: z.object({ agent_instance_id: z.uuid(), turn_id: z.uuid() }),
+    errors: [...promptErrors],
+  }),
   startTask: createEndpoint({
     needs: "task:prompt",
     method: "POST",

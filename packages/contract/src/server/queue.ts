@@ -3,7 +3,15 @@ import { createEndpoint } from "../endpoint.ts";
 import { listEnd, listQuery } from "./paging.ts";
 
 /** What a run in the queue waits for. */
-export const WaitCause = z.enum(["slot", "pause", "user_limit", "board_limit", "organization_limit", "retry"]);
+export const WaitCause = z.enum([
+  "slot",
+  "pause",
+  "dependency",
+  "user_limit",
+  "board_limit",
+  "organization_limit",
+  "retry",
+]);
 export type WaitCause = z.infer<typeof WaitCause>;
 
 /** Why a run waits, and for how long. */

@@ -4,6 +4,7 @@ import { createEndpoint, Ok } from "../endpoint.ts";
 import { Event } from "../events/index.ts";
 import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
 import { boardParams } from "./boards.ts";
+import { DependencyIds } from "./dependencies.ts";
 import { taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageQuery } from "./paging.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
@@ -42,7 +43,12 @@ export const Task = z.object({
 export type Task = z.infer<typeof Task>;
 
 /** A task in a list, without fields that may be long. */
-export const TaskSummary = Task.omit({ description: true, metadata: true });
+export const TaskSummary = Task.omit({ description: true, metadata: true }).extend({
+  waits_for_tasks: z
+    .array(z.uuid())
+    .optional()
+    .describe("the tasks that must be COMPLETED before this one starts; absent if there are none, or if it has begun"),
+});
 export type TaskSummary = z.infer<typeof TaskSummary>;
 
 /**
@@ -85,6 +91,7 @@ export const TaskInput = z
     permission_policy: PermissionPolicy.optional(),
     interrupt_policy: InterruptPolicy.optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
+    depends_on: DependencyIds.optional().describe("the tasks that must be COMPLETED before this one starts"),
   })
   .meta({
     examples: [
@@ -97,7 +104,9 @@ export const TaskInput = z
   });
 export type TaskInput = z.infer<typeof TaskInput>;
 /** An update changes only the fields that it names and resets no field to a default. */
-export const TaskUpdate = TaskInput.extend({ priority: z.number().int().min(0).max(10) }).partial();
+export const TaskUpdate = TaskInput.omit({ depends_on: true })
+  .extend({ priority: z.number().int().min(0).max(10) })
+  .partial();
 export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
 const taskListQuery = z.object({

@@ -6,7 +6,7 @@ import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
-import { BoardMembers, Boards, Tasks } from "../tasks/index.ts";
+import { BoardMembers, Boards, TaskDependencies, Tasks } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
@@ -44,6 +44,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     owner,
     sessionCredentials: services.sessionCredentials,
   });
+  const tasks = new Tasks(db, log);
   const accessWatch = new AccessWatch({ authenticator, wakeup });
   accessWatch.start();
   parts.defer(() => accessWatch.stop());
@@ -64,7 +65,8 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       organizations: new Organizations(db),
       members: new Members(db, onAccessChange),
       accessTokens: new AccessTokens(db, onAccessChange),
-      tasks: new Tasks(db, log),
+      tasks,
+      dependencies: new TaskDependencies(db, { tasks, log, onChange: () => wakeup.poke("queue") }),
       taskArchive: services.taskArchive,
       commands,
       queries: new RunQueries(db),

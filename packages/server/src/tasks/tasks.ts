@@ -29,7 +29,7 @@ import {
 import { type TaskMatches, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
 
-const { boards, tasks } = schema;
+const { boards, task_dependencies, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
 /**
  * The columns that a transaction on a task reads: not the texts, which may be long and do not
@@ -65,7 +65,8 @@ export class Tasks {
     this.#log = log;
   }
 
-  create(creatorId: string, boardId: string, input: TaskInput): Promise<TaskRow> {
+  /** Creates a task. Those that it waits for cannot wait for it, so there is no cycle. */
+  create(creatorId: string, boardId: string, { depends_on: dependsOnIds = [], ...input }: TaskInput): Promise<TaskRow> {
     const id = randomUUID();
     return this.#log.write(async ({ tx, append }) => {
       const { permission_policy = "ask", interrupt_policy = "ask", metadata = {}, ...rest } = input;
@@ -79,6 +80,8 @@ export class Tasks {
         metadata,
       };
       await tx.insert(tasks).values({ ...omitUndefined(rest), ...values });
+      const dependencies = dependsOnIds.map((depends_on_id) => ({ task_id: id, depends_on_id, created_by: creatorId }));
+      if (dependencies.length > 0) await tx.insert(task_dependencies).values(dependencies);
       await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       return getTask(tx, id);
     });

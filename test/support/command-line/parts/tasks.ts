@@ -64,6 +64,23 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
     expect(await getExitCode("task rm", [later])).toEqual(failed);
   });
 
+  test("of tasks that wait for others", async () => {
+    const [first, next] = [
+      await server.createTask({ repository_url: repository }),
+      await server.createTask({ repository_url: repository, description: "demo: say next" }),
+    ];
+    expect((await run("task depend", [next.id])).err).toContain("waits for no other task");
+    expect(await getExitCode("task depend", [next.id, "--on", first.id])).toBe(0);
+    expect(await getExitCode("task depend", [first.id, "--on", next.id])).toEqual(failed);
+    expect((await run("task start", [next.id])).out).toContain(
+      `waits for the task ${first.id.slice(0, 8)} (not started)`,
+    );
+    expect((await run("task ls")).out).toContain(`IN_PROGRESS (waits for ${first.id.slice(0, 8)})`);
+    expect((await run("task show", [next.id])).out).toContain(`${first.id.slice(0, 8)} (TODO)`);
+    expect(await getExitCode("task depend", [next.id, "--remove", first.id])).toBe(0);
+    await server.until(next.id, (event) => getAgentText([event]).includes("next"));
+  });
+
   test("of a turn that is paused, resumed and cancelled", async () => {
     const task = await server.createTask({ repository_url: repository });
     const turn = await server.prompt(task, "demo: say begun\ndemo: hang");

@@ -1,9 +1,10 @@
 import { api } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
+import { requirePermission } from "../../access/index.ts";
 import type { Queue, RunQueries } from "../../runs/index.ts";
 import type { Tasks } from "../../tasks/index.ts";
 import { registerRoute } from "../http/register-route.ts";
-import { type PromptModules, promptTask } from "./prompt-task.ts";
+import { createPrompt, type PromptModules, promptTask } from "./prompt-task.ts";
 
 interface OrchestratorModules extends PromptModules {
   readonly tasks: Tasks;
@@ -14,6 +15,15 @@ interface OrchestratorModules extends PromptModules {
 /** Serves the start and the end of the work on tasks, and its state. */
 export function serveOrchestrator(app: FastifyInstance, modules: OrchestratorModules): void {
   const { tasks, queries, queue, commands } = modules;
+  registerRoute(app, api.triggerTask, async ({ scope, body }) => {
+    const { task_id, agent_type, force, ignore_dependencies } = body;
+    if (force) requirePermission(scope, "queue:write");
+    const task = await tasks.find(scope, task_id);
+    const prompt = await createPrompt(modules, { task, scope, agent_type });
+    const ignoresDependencies = force || ignore_dependencies;
+    const turn = await commands.trigger(task.id, { ...prompt, ignoresDependencies }, { isFirst: force });
+    return { agent_instance_id: turn.run_id, turn_id: turn.id };
+  });
   registerRoute(app, api.startTask, async ({ scope, params, body }) => {
     const task = await tasks.find(scope, params.task_id);
     const turn = await promptTask(modules, { task, scope, ...body });

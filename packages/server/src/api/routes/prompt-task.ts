@@ -21,18 +21,15 @@ interface PromptRequest {
   readonly expected?: ExpectedVersions;
 }
 
-/** Prompts an agent. Without a text, the prompt is the task's description. */
-export async function promptTask({ commands, agentTypes }: PromptModules, call: PromptRequest) {
+/** Prompts an agent. */
+export async function promptTask(modules: PromptModules, call: PromptRequest) {
+  return modules.commands.prompt(call.task.id, await createPrompt(modules, call));
+}
+
+/** Checks the agent of a prompt. Without a text, the prompt is the task's description. */
+export async function createPrompt({ agentTypes }: PromptModules, call: PromptRequest) {
   const { task, scope, turn_id, priority, attachments, expected, text = task.description } = call;
   const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
   await agentTypes.requirePolicy(type.name, task.permission_policy);
-  return commands.prompt(task.id, {
-    text,
-    by: scope.user_id,
-    turn_id,
-    agent_type: type.name,
-    priority,
-    attachments,
-    expected,
-  });
+  return { text, by: scope.user_id, turn_id, agent_type: type.name, priority, attachments, expected };
 }

@@ -13,6 +13,7 @@ import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
+import { addWaits, type DependencyModules, serveDependencies } from "./dependency-routes.ts";
 import type { LoginModules } from "./login-routes.ts";
 import { serveOrchestrator } from "./orchestrator-routes.ts";
 import { type PeopleModules, servePeople } from "./people-routes.ts";
@@ -24,7 +25,8 @@ import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
 
-export interface ApiModules extends RunnerModules, PeopleModules, QueueModules, LoginModules, TaskArchiveModules {
+export interface ApiModules
+  extends RunnerModules, PeopleModules, QueueModules, LoginModules, DependencyModules, TaskArchiveModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;
@@ -68,6 +70,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveAllowedHosts(app, modules);
   serveUsage(app, modules);
   serveBudgets(app, modules);
+  serveDependencies(app, modules);
   serveOrchestrator(app, modules);
   serveQueue(app, modules);
   serveSystem(app, modules);
@@ -88,18 +91,19 @@ function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModu
 }
 
 function serveTasks(app: FastifyInstance, modules: ApiModules): void {
-  const { agentTypes, boards, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
+  const { agentTypes, boards, dependencies, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
   registerRoute(app, api.createTask, async ({ scope, params, body }) => {
     const board = await boards.get(scope, params.board_id);
     if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
     if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
-    return tasks.create(scope.user_id, board.id, body);
+    const depends_on = await dependencies.findIds(scope, body.depends_on ?? []);
+    return tasks.create(scope.user_id, board.id, { ...body, depends_on });
   });
   registerRoute(app, api.listBoardTasks, async ({ scope, params, query }) => {
     const board = await boards.get(scope, params.board_id);
-    return tasks.list(scope, { ...query, board_id: board.id });
+    return addWaits(modules, await tasks.list(scope, { ...query, board_id: board.id }));
   });
-  registerRoute(app, api.listTasks, ({ scope, query }) => tasks.list(scope, query));
+  registerRoute(app, api.listTasks, async ({ scope, query }) => addWaits(modules, await tasks.list(scope, query)));
   registerRoute(app, api.getTask, ({ scope, params }) => tasks.find(scope, params.task_id));
   registerRoute(app, api.updateTask, async ({ scope, params, body, expected }) => {
     const task = await tasks.find(scope, params.task_id);

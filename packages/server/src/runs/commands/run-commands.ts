@@ -10,6 +10,7 @@ import { deleteBoard, deleteTask } from "../state/deletion.ts";
 import type { RunRow } from "../state/lease.ts";
 import { resumeAfterLimit } from "../state/provider-limit.ts";
 import { appendPush } from "../state/report-push.ts";
+import { findStartingTurn, hastenRun } from "../state/start-order.ts";
 import { liveRunStatuses } from "../state/states.ts";
 import { stopRun } from "../state/stop-run.ts";
 import { closeTurn, getOpenTurn, type TurnRow, turnColumns } from "../state/transitions.ts";
@@ -70,6 +71,23 @@ export class RunCommands {
       if (task.limit_resumes > 0) await writer.tx.update(tasks).set({ limit_resumes: 0 }).where(eq(tasks.id, taskId));
       return queueTurn(writer, task, prompt);
     });
+    this.#poke(taskId);
+    return turn;
+  }
+
+  /**
+   * Starts a task as soon as it may start. A task that already works or waits for a slot gets no
+   * further turn; what the person asks for applies to the waiting run.
+   */
+  async trigger(taskId: string, prompt: TurnPrompt, { isFirst }: { isFirst: boolean }): Promise<TurnRow> {
+    const turn = await waitForStop(() =>
+      this.#log.write(async (writer) => {
+        const task = await lockTask(writer.tx, taskId);
+        const openTurn = (await findStartingTurn(writer.tx, taskId)) ?? (await queueTurn(writer, task, prompt));
+        await hastenRun(writer, task, { isFirst, by: prompt.by, ignores: prompt.ignoresDependencies === true });
+        return openTurn;
+      }),
+    );
     this.#poke(taskId);
     return turn;
   }

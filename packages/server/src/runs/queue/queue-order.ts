@@ -7,6 +7,12 @@ export interface DefaultRunLimits {
   readonly perOrganization?: number | undefined;
 }
 
+/** The tasks that a task still waits for, as the end of a `select`. */
+export const selectOpenDependencies = (taskId: SQL): SQL => sql`
+  from task_dependencies
+  left join tasks needed on needed.id = task_dependencies.depends_on_id and needed.deleted_at is null
+  where task_dependencies.task_id = ${taskId} and needed.state is distinct from 'COMPLETED'`;
+
 /**
  * The order in which waiting runs get slots, as common table expressions that end with `queue`. The
  * claim and the list of the queue both use it, so a list shows what the next claim takes.
@@ -16,6 +22,9 @@ export interface DefaultRunLimits {
  * longest. A run that gets a slot counts for the runs behind it: `user_turn` is the number of slots
  * that the user will use with this run, and `organization_turn` that of the organization. So a user
  * with many waiting runs delays another user's first one by no more than one slot.
+ *
+ * A run that a person put first takes the highest priority of its organization's waiting runs and
+ * goes before them, but not before those of other organizations.
  *
  * `hold` names what a run waits for besides a slot, such as a limit that is reached. Such a run has
  * no position, and does not count for others.
@@ -32,7 +41,7 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   organization_slots as (select organization_id, count(*)::int as n from slots group by organization_id),
   entries as materialized (
     select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.runner_id, runs.priority,
-      runs.queued_at, runs.next_attempt_at, boards.organization_id,
+      runs.queued_at, runs.next_attempt_at, runs.is_first, runs.waits_for_tasks, boards.organization_id,
       coalesce(user_slots.n, 0) as user_slots,
       coalesce(board_slots.n, 0) as board_slots,
       coalesce(organization_slots.n, 0) as organization_slots,
@@ -55,6 +64,7 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   ),
   waiting as materialized (
     select *, case
+      when waits_for_tasks and exists (select ${selectOpenDependencies(sql`entries.task_id`)}) then 'dependency'
       when next_attempt_at > now() then 'retry'
       when board_slots >= board_limit then 'board_limit'
       when user_slots >= user_limit then 'user_limit'
@@ -62,17 +72,21 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
     end as hold
     from entries
   ),
+  eligible as (
+    select *, case when is_first then max(priority) over (partition by organization_id) else priority end as rank
+    from waiting where hold is null
+  ),
   by_user as (
     select *, user_slots + row_number() over (
-      partition by organization_id, user_id order by priority desc, queued_at, id) as user_turn
-    from waiting where hold is null
+      partition by organization_id, user_id order by rank desc, is_first desc, queued_at, id) as user_turn
+    from eligible
   ),
   by_organization as (
     select *, organization_slots + row_number() over (
-      partition by organization_id order by priority desc, user_turn, queued_at, id) as organization_turn
+      partition by organization_id order by rank desc, is_first desc, user_turn, queued_at, id) as organization_turn
     from by_user
   ),
   queue as (
-    select *, row_number() over (order by priority desc, organization_turn, queued_at, id)::int as position
+    select *, row_number() over (order by rank desc, organization_turn, queued_at, id)::int as position
     from by_organization
   )`;

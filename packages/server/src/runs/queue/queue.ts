@@ -2,7 +2,7 @@ import type { WaitCause } from "@wharf/contract";
 import { type SQL, sql } from "drizzle-orm";
 import { isVisibleBoard, type Scope, type VisibilityScope } from "../../access/index.ts";
 import { type Database, formatCursor, type PageQuery, parseCursor, schema } from "../../store/index.ts";
-import { createQueueOrder, type DefaultRunLimits } from "./queue-order.ts";
+import { createQueueOrder, type DefaultRunLimits, selectOpenDependencies } from "./queue-order.ts";
 import { type QueueState, readQueueState, type SlotLimits } from "./queue-state.ts";
 import { estimateStarts, readSlotHistory } from "./slot-history.ts";
 import { getWaitReason, type WaitingRun } from "./wait-reason.ts";
@@ -104,7 +104,10 @@ export class Queue {
           left join queue on queue.id = waiting.id
           where ${condition}
         )
-        select total.n as total, page.*, task.title
+        select total.n as total, page.*, task.title, case when page.hold = 'dependency' then array(
+          select jsonb_build_object('id', task_dependencies.depends_on_id, 'state', needed.state)
+          ${selectOpenDependencies(sql`page.task_id`)} order by task_dependencies.created_at
+        ) end as open_dependencies
         from (select count(*)::int as n from selected) total
         left join (
           select * from selected order by position, priority desc, queued_at, id limit ${limit} offset ${offset}

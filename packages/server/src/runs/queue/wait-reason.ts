@@ -1,4 +1,4 @@
-import type { WaitCause } from "@wharf/contract";
+import type { TaskState, WaitCause } from "@wharf/contract";
 import type { QueueState } from "./queue-state.ts";
 
 /** Columns of a waiting run that explain why it waits. */
@@ -8,6 +8,8 @@ export interface WaitingRun {
   readonly user_limit: number | null;
   readonly board_limit: number | null;
   readonly organization_limit: number | null;
+  /** The tasks that the run's task waits for; a deleted one has no state. */
+  readonly open_dependencies?: readonly { readonly id: string; readonly state: TaskState | null }[] | null;
 }
 
 interface WaitReason {
@@ -29,6 +31,7 @@ export function getWaitReason(run: WaitingRun, state: QueueState): WaitReason {
 }
 
 function formatHold(run: WaitingRun, hold: NonNullable<WaitingRun["hold"]>): string {
+  if (hold === "dependency") return formatDependencies(run.open_dependencies ?? []);
   if (hold === "board_limit") return formatLimit("board", run.board_limit);
   if (hold === "user_limit") return formatLimit("user", run.user_limit);
   if (hold === "organization_limit") return formatLimit("organization", run.organization_limit);
@@ -41,3 +44,22 @@ const formatLimit = (what: string, limit: number | null): string =>
 
 const formatPause = (reason: string | null): string =>
   reason === null ? "The queue is paused." : `The queue is paused: ${reason}`;
+
+const stateTexts: Readonly<Record<TaskState, string>> = {
+  TODO: "not started",
+  IN_PROGRESS: "in progress",
+  BLOCKED: "blocked",
+  REVIEW: "to be accepted",
+  COMPLETED: "completed",
+  FAILED: "failed",
+  CANCELLED: "cancelled",
+};
+const maxNamedTasks = 5;
+
+function formatDependencies(tasks: NonNullable<WaitingRun["open_dependencies"]>): string {
+  const names = tasks
+    .slice(0, maxNamedTasks)
+    .map(({ id, state }) => `${id.slice(0, 8)} (${state === null ? "deleted" : stateTexts[state]})`);
+  const rest = tasks.length > maxNamedTasks ? ` and ${tasks.length - maxNamedTasks} more` : "";
+  return `It waits for the ${tasks.length === 1 ? "task" : "tasks"} ${names.join(", ")}${rest}.`;
+}

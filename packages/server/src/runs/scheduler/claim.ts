@@ -118,7 +118,14 @@ async function claimOnce(db: Database, options: ClaimOptions): Promise<ClaimRoun
       if (!lease) continue;
       await tx
         .update(runs)
-        .set({ slot: true, queued_at: null, next_attempt_at: null, idle_since: null, runner_id: lease.runner_id })
+        .set({
+          slot: true,
+          queued_at: null,
+          is_first: false,
+          next_attempt_at: null,
+          idle_since: null,
+          runner_id: lease.runner_id,
+        })
         .where(eq(runs.id, run.id));
       claimed.push({ run_id: run.id, task_id: run.task_id, lease });
       const diskBytes = Math.min(need.kind.limits.diskBytes, options.maxDiskBytes ?? Infinity);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Attachments, getDecodedBytes, WharfError } from "@wharf/contract";
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import type { LogWriter } from "../../events/index.ts";
 import { getPreviousRunnerId } from "../../runners/index.ts";
 import { type Executor, schema } from "../../store/index.ts";
@@ -23,6 +23,8 @@ export interface TurnPrompt {
   readonly agent_type: string;
   readonly priority?: number | undefined;
   readonly attachments?: Attachments | undefined;
+  /** Whether a new run starts although its task depends on others that are not COMPLETED. */
+  readonly ignoresDependencies?: boolean;
 }
 
 /** The current run is stopping: a prompt is for the next one. */
@@ -114,6 +116,11 @@ const toAttachmentNotice = (files: Attachments) => ({
   message: `Attachments: ${files.map(({ name, data }) => `${name} (${getDecodedBytes(data)} bytes)`).join(", ")}.`,
 });
 
+/** Dependencies hold back the first prompt of a task, and no later one. */
+const waitsForTasks = (taskId: string) => sql`
+  exists (select from task_dependencies where task_dependencies.task_id = ${taskId})
+    and not exists (select from runs where runs.task_id = ${taskId} and runs.prompted)`;
+
 async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: TurnPrompt): Promise<string> {
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
@@ -127,6 +134,7 @@ async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: Tu
     priority,
     log_start: task.log_bytes,
     queued_at: new Date(),
+    waits_for_tasks: prompt.ignoresDependencies === true ? false : waitsForTasks(task.id),
     ...(runnerId && { runner_id: runnerId }),
   });
   await tx

@@ -47,6 +47,10 @@ export const runs = pgTable(
     stop_forced: boolean().notNull().default(false),
     queued_at: createTimeColumn(),
     slot: boolean().notNull().default(false),
+    /** Whether the run, while it waits, also waits for the tasks that its task depends on. */
+    waits_for_tasks: boolean().notNull().default(false),
+    /** Whether a person put the waiting run before the others of its organisation. */
+    is_first: boolean().notNull().default(false),
     priority: integer().notNull().default(0),
     attempt: integer().notNull().default(1),
     next_attempt_at: createTimeColumn(),

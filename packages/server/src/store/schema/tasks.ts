@@ -1,6 +1,6 @@
 import { type InterruptPolicy, type PermissionPolicy, TaskState } from "@wharf/contract";
 import { sql } from "drizzle-orm";
-import { check, index, integer, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
+import { check, index, integer, jsonb, pgTable, primaryKey, text, uuid, varchar } from "drizzle-orm/pg-core";
 import {
   createNumberColumn,
   createOneOfCheck,
@@ -85,5 +85,25 @@ export const tasks = pgTable(
       .where(sql`resume_at is not null`),
     index("tasks_agent").on(t.assigned_agent_id),
     index("tasks_created_by").on(t.created_by),
+  ],
+);
+
+/**
+ * A task starts when each task that it depends on is COMPLETED. A dependency outlives the other
+ * task, so that its deletion starts nothing.
+ */
+export const task_dependencies = pgTable(
+  "task_dependencies",
+  {
+    task_id: uuid()
+      .notNull()
+      .references(() => tasks.id, { onDelete: "cascade" }),
+    depends_on_id: uuid().notNull(),
+    created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    created_at: createTimeColumn().notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.task_id, t.depends_on_id] }),
+    index("task_dependencies_created_by").on(t.created_by),
   ],
 );
