@@ -106,4 +106,25 @@ describe("the order of the queue", () => {
     const foreign = client.call(api.triggerTask, { body: { task_id: (await createTask()).id } });
     await expect(foreign).rejects.toMatchObject({ code: "task_not_found" });
   });
+
+  test("lets a user with 500 waiting tasks delay another user's first one by one slot at most", async () => {
+    await wharf.cli("queue", "pause");
+    const [many, one] = [await addMember("bob"), await addMember("eve")];
+    const body = { title: "a task", description: "demo: say done", agent_type: "demo", repository_url: remote };
+    const startTask = async ({ client, boardId }: typeof many) => {
+      const { id } = await client.call(api.createTask, { params: { board_id: boardId }, body });
+      await client.call(api.triggerTask, { body: { task_id: id } });
+      return id;
+    };
+    for (let batch = 0; batch < 20; batch++) await Promise.all(Array.from({ length: 25 }, () => startTask(many)));
+    const first = await startTask(one);
+    await wharf.cli("queue", "resume");
+    await wharf.until(first, hasText("done"), 60_000);
+    await wharf.cli("queue", "pause");
+    const { agents } = await many.client.call(api.listAgents, { query: { limit: 1000 } });
+    const begun = agents.filter(({ started_at }) => started_at !== undefined).map(({ started_at }) => started_at!);
+    const { agents: own } = await one.client.call(api.listTaskAgents, { params: { task_id: first } });
+    expect(agents).toHaveLength(500);
+    expect(begun.filter((time) => time < own[0]!.started_at!).length).toBeLessThanOrEqual(1);
+  }, 300_000);
 });

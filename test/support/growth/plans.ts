@@ -16,6 +16,8 @@ const smallTables: ReadonlySet<string> = new Set([
   // One row for each limit that a person sets, and one while the queue is paused.
   "run_limits",
   "queue_pauses",
+  // One row for each user of an organization.
+  "slot_times",
   // The ends of the audit log's chain, in one row.
   "audit_chain",
   // The last position of the events of boards, in one row.

@@ -19,7 +19,9 @@ export const selectOpenDependencies = (taskId: SQL): SQL => sql`
  *
  * The highest priority goes first. Within a priority, the next slot goes to the organization that
  * uses the fewest slots, in it to the user who uses the fewest, and then to the run that has waited
- * longest. A run that gets a slot counts for the runs behind it: `user_turn` is the number of slots
+ * longest. Of two users without a slot, the one who was given the last one longer ago is first:
+ * otherwise the user with the oldest runs would get each slot of a server with only one. The same
+ * holds for organizations. A run that gets a slot counts for the runs behind it: `user_turn` is the number of slots
  * that the user will use with this run, and `organization_turn` that of the organization. So a user
  * with many waiting runs delays another user's first one by no more than one slot.
  *
@@ -39,9 +41,12 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   user_slots as (select organization_id, user_id, count(*)::int as n from slots group by organization_id, user_id),
   board_slots as (select board_id, count(*)::int as n from slots group by board_id),
   organization_slots as (select organization_id, count(*)::int as n from slots group by organization_id),
+  organization_times as (select organization_id, max(given_at) as given_at from slot_times group by organization_id),
   entries as materialized (
     select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.runner_id, runs.priority,
       runs.queued_at, runs.next_attempt_at, runs.is_first, runs.waits_for_tasks, boards.organization_id,
+      slot_times.given_at as user_slot_at,
+      organization_times.given_at as organization_slot_at,
       coalesce(user_slots.n, 0) as user_slots,
       coalesce(board_slots.n, 0) as board_slots,
       coalesce(organization_slots.n, 0) as organization_slots,
@@ -54,6 +59,8 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
       and user_slots.user_id is not distinct from runs.user_id
     left join board_slots on board_slots.board_id = runs.board_id
     left join organization_slots on organization_slots.organization_id = boards.organization_id
+    left join slot_times on slot_times.organization_id = boards.organization_id and slot_times.user_id = runs.user_id
+    left join organization_times on organization_times.organization_id = boards.organization_id
     left join run_limits user_limits on user_limits.target_id = runs.user_id
       and user_limits.organization_id = boards.organization_id
     left join run_limits board_limits on board_limits.target_id = runs.board_id
@@ -83,10 +90,12 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   ),
   by_organization as (
     select *, organization_slots + row_number() over (
-      partition by organization_id order by rank desc, is_first desc, user_turn, queued_at, id) as organization_turn
+      partition by organization_id order by rank desc, is_first desc, user_turn,
+        case when user_turn = 1 then user_slot_at end nulls first, queued_at, id) as organization_turn
     from by_user
   ),
   queue as (
-    select *, row_number() over (order by rank desc, organization_turn, queued_at, id)::int as position
+    select *, row_number() over (order by rank desc, organization_turn,
+      case when organization_turn = 1 then organization_slot_at end nulls first, queued_at, id)::int as position
     from by_organization
   )`;

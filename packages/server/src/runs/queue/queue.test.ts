@@ -45,6 +45,22 @@ describe("fair share", () => {
     expect(await claimFor(f, people, 4)).toEqual(["eve", "ada"]);
   });
 
+  test("users and organizations without a slot get the only one in turn, however old their tasks are", async () => {
+    await using f = await fixture();
+    const ada = await addPerson(f, "ada");
+    const zoe = await addPerson(f, "zoe", crypto.randomUUID());
+    await addWaitingRuns(f, ada, { count: 5 });
+    const people = { ada, bob: await addPerson(f, "bob"), zoe };
+    await addWaitingRuns(f, people.bob, { count: 2 });
+    await addWaitingRuns(f, zoe, { count: 2 });
+    const order: string[] = [];
+    for (let n = 0; n < 9; n++) {
+      order.push(...(await claimFor(f, people, 1)));
+      await f.db.update(runs).set({ slot: false, status: "COMPLETED" }).where(eq(runs.slot, true));
+    }
+    expect(order).toEqual(["ada", "zoe", "bob", "zoe", "ada", "bob", "ada", "ada", "ada"]);
+  });
+
   test("the slots that several servers give at once are shared too", async () => {
     await using f = await fixture();
     const people = { ada: await addPerson(f, "ada"), bob: await addPerson(f, "bob") };

@@ -135,6 +135,10 @@ async function claimOnce(db: Database, options: ClaimOptions): Promise<ClaimRoun
       if (!isActive) remainingRunners--;
     }
     await recordDisks(tx, disks);
+    await recordSlotTimes(
+      tx,
+      claimed.map(({ run_id }) => current.get(run_id)!),
+    );
     return { claimed, needsRunner, isIncomplete: isLimited && remainingSlots > 0 };
   });
 }
@@ -213,6 +217,22 @@ async function getRunnerPlace(tx: Executor, runnerId: string): Promise<string | 
     .from(runner_leases)
     .where(eq(runner_leases.runner_id, runnerId));
   return row?.place;
+}
+
+/** Claims happen one at a time, so two of them never record the same user at once. */
+async function recordSlotTimes(tx: Executor, claimed: readonly LimitedRun[]): Promise<void> {
+  const users = claimed.flatMap(({ organization_id, user_id }) =>
+    user_id === null ? [] : [{ organization_id, user_id }],
+  );
+  if (users.length === 0) return;
+  await tx.execute(sql`
+    insert into slot_times (organization_id, user_id, given_at)
+    select distinct organization_id, user_id, statement_timestamp()
+    from unnest(
+      ${toArray(users.map(({ organization_id }) => organization_id))}::uuid[],
+      ${toArray(users.map(({ user_id }) => user_id))}::uuid[]
+    ) as claimed (organization_id, user_id)
+    on conflict (organization_id, user_id) do update set given_at = excluded.given_at`);
 }
 
 async function countUsedSlots(tx: Executor, options: ClaimOptions): Promise<number> {

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { boolean, check, index, integer, pgTable, text, unique, uuid } from "drizzle-orm/pg-core";
+import { boolean, check, index, integer, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
 import { createTimeColumn, stamps } from "./columns.ts";
 import { boards, organizations, users } from "./people.ts";
 
@@ -31,6 +31,21 @@ export const run_limits = pgTable(
     index("run_limits_user").on(t.user_id),
     index("run_limits_created_by").on(t.created_by),
   ],
+);
+
+/** When a user of an organization was given a slot last: of two users without one, the other is next. */
+export const slot_times = pgTable(
+  "slot_times",
+  {
+    organization_id: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    given_at: createTimeColumn().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.organization_id, t.user_id] }), index("slot_times_user").on(t.user_id)],
 );
 
 /** Has a row while a person has paused the queue: no run gets a slot. */
