@@ -110,6 +110,11 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.orchestratorStatus, {});
   await client.call(api.listRunLimits, {});
   await client.call(api.listDependencies, { params });
+  const since = new Date(Date.now() - 1000).toISOString();
+  for (const level of [undefined, "info", "warn", "error"] as const)
+    for (const query of [{ level }, { level, offset: 10_000, limit: 1000 }, { level, since }])
+      await client.call(api.taskLogs, { params, query });
+  await client.call(api.agentLogs, { params: { agent_id: runs.agents[0]!.id }, query: { level: "error" } });
   for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
   await client.call(api.getBoard, { params: board });
   for (const query of [{}, { status: "DESTROYED" as const }, { status: "ERROR" as const }]) {

@@ -57,7 +57,7 @@ const exempt = new Set([
 const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   run: [[evil, "--repo", "/srv/repository", "--agent", evil]],
   "task prompt": [[id], [id, evil, "--follow"]],
-  "task logs": [[id], [id, "--follow"]],
+  "task logs": [[id], [id, "--follow"], [id, "--level", "info"]],
   "task show": [[id]],
   "task depend": [[id], [id, "--on", id], [id, "--remove", id]],
   "task answer": [[id], [id, evil], [id, "--refuse"]],

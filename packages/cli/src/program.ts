@@ -2,6 +2,7 @@ import { version } from "@wharf/contract";
 import { Command, Help } from "commander";
 import { type Host, createRegistrar } from "./cli.ts";
 import { addAgentTypes } from "./commands/agent-types.ts";
+import { addAgent } from "./commands/agent.ts";
 import { addAllow } from "./commands/allow.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBoard } from "./commands/board.ts";
@@ -88,6 +89,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addTask(program, register);
   addRunner(program, register);
   addWorkspace(program, register);
+  addAgent(program, register);
   addAgentTypes(program, register);
   addAllow(program, register);
   addUsage(program, register);

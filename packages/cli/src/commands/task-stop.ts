@@ -5,7 +5,7 @@ import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { addExamples, createTaskArgument } from "../help/examples.ts";
 import { printState } from "./task-state.ts";
 
-const StopOptions = z.object({ reason: z.string().optional(), force: z.boolean().default(false) });
+export const StopOptions = z.object({ reason: z.string().optional(), force: z.boolean().default(false) });
 
 export function addStop(group: Command, register: RegisterCommand): void {
   const stop = group

@@ -1,4 +1,4 @@
-import { api, DependencyIds, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
+import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
@@ -111,8 +111,17 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .description("Show a task's log. --follow waits while the task is in review, because a prompt can continue it.")
     .addArgument(createTaskArgument())
     .option("-f, --follow", "show new events until the task is completed, failed or cancelled")
-    .option("--after <seq>", "show only events after this sequence number");
-  register(addExamples(logs, ["wharf task logs 1f2e3d4c", "wharf task logs 1f2e3d4c --follow"]), LogOptions, showLogs);
+    .option("--after <seq>", "show only events after this sequence number")
+    .addOption(
+      createChoiceOption("--level <level>", "show one line for each event of this level or above", LogLevel.options),
+    )
+    .option("--since <time>", "show only events of this time and later");
+  const logLines = [
+    "wharf task logs 1f2e3d4c",
+    "wharf task logs 1f2e3d4c --follow",
+    "wharf task logs 1f2e3d4c --level warn --since 2026-01-31",
+  ];
+  register(addExamples(logs, logLines), LogOptions, showLogs);
   const diff = group
     .command("diff")
     .summary("Show the changes on a task's branch")

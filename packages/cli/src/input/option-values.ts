@@ -96,7 +96,7 @@ function formatAcceptedForm(issue: z.core.$ZodIssue): string {
   }
 }
 
-const idArguments: ReadonlySet<string> = new Set(["task", "runner", "runners", "workspace"]);
+const idArguments: ReadonlySet<string> = new Set(["task", "run", "runner", "runners", "workspace"]);
 
 /** Checks the arguments that are ids, which reach the server as parts of an address. */
 export function checkArguments(command: Command): void {

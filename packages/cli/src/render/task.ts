@@ -120,7 +120,7 @@ export function formatQueueWait({ reason, position, estimated_start: start }: Qu
 export const formatResume = (time: string): string =>
   `${toSingleLine(time, 40)} (${formatWait(time)}), after the limit of the model's provider`;
 
-const formatRun = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
+export const formatRun = ({ id, status, phase, isolation, backend, attempt }: Run, style: Style): string =>
   [
     `${id.slice(0, 8)} ${status}`,
     phase && toSingleLine(phase, 40),

@@ -6,6 +6,7 @@ import { budgetsApi } from "./budgets.ts";
 import { dependenciesApi } from "./dependencies.ts";
 import { hostUsageApi } from "./host-usage.ts";
 import { loginsApi } from "./logins.ts";
+import { logsApi } from "./logs.ts";
 import { orchestratorApi } from "./orchestrator.ts";
 import { peopleApi } from "./people.ts";
 import { queueApi } from "./queue.ts";
@@ -32,6 +33,7 @@ export * from "./dependencies.ts";
 export * from "./host-usage.ts";
 export * from "./ids.ts";
 export * from "./logins.ts";
+export * from "./logs.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
 export * from "./people.ts";
@@ -64,6 +66,7 @@ export const api = {
   ...agentTypesApi,
   ...allowedHostsApi,
   ...orchestratorApi,
+  ...logsApi,
   ...queueApi,
   ...runLimitsApi,
   ...loginsApi,

@@ -39,7 +39,7 @@ export const StopInput = z
   })
   .default({ force: false });
 
-const runParams = z.object({ agent_id: ShortId });
+export const runParams = z.object({ agent_id: ShortId });
 
 /** The routes of runs. The API calls a run an agent. */
 export const runsApi = {

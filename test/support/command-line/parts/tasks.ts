@@ -64,6 +64,24 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
     expect(await getExitCode("task rm", [later])).toEqual(failed);
   });
 
+  test("of the runs of a task, and of its log by level and time", async () => {
+    const created = await server.createTask({ repository_url: repository });
+    await server.turn(created, "demo: write a.txt a");
+    const { agents } = parseOutput(await run("agent ls", ["--limit", "1", "--json"]));
+    expect(agents).toMatchObject([{ task_id: created.id }]);
+    const [{ id }] = agents;
+    expect((await run("agent show", [id])).out).toContain(created.id);
+    expect((await run("agent logs", [id])).out).toContain("info  turn started");
+    expect((await run("agent logs", [id, "--level", "error"])).out).toBe("");
+    expect((await run("task logs", [created.id, "--level", "info"])).out).toContain("task: IN_PROGRESS → REVIEW");
+    expect((await run("task logs", [created.id, "--since", "2100-01-01"])).out).toBe("");
+    expect((await run("task logs", [created.id, "--since", "2020-01-01"])).out).toContain("commit");
+    expect(await getExitCode("task logs", [created.id, "--level", "info", "--follow"])).toEqual(failed);
+    expect(await getExitCode("agent stop", [id, "--force"])).toBe(0);
+    await server.until(created.id, ({ data }) => data.kind === "state" && data.to === "STOPPED");
+    expect(await getExitCode("agent stop", [id])).toEqual(failed);
+  });
+
   test("of tasks that wait for others", async () => {
     const [first, next] = [
       await server.createTask({ repository_url: repository }),

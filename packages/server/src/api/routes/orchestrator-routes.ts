@@ -44,6 +44,14 @@ export function serveOrchestrator(app: FastifyInstance, modules: OrchestratorMod
       await commands[action](task.id, { by: scope.user_id });
       return tasks.find(scope, task.id);
     });
+  registerRoute(app, api.taskLogs, async ({ scope, params, query }) => {
+    const task = await tasks.find(scope, params.task_id);
+    return queries.listLogs({ taskId: task.id }, query);
+  });
+  registerRoute(app, api.agentLogs, async ({ scope, params, query }) => {
+    const run = await queries.getRun(scope, params.agent_id);
+    return queries.listLogs({ taskId: run.task_id, run }, query);
+  });
   registerRoute(app, api.taskStatus, async ({ scope, params }) => {
     const task = await tasks.find(scope, params.task_id);
     const [{ run, ...progress }, wait] = await Promise.all([queries.getStatus(task), queue.find(task.id)]);

@@ -25,6 +25,7 @@ import {
 } from "../../store/index.ts";
 import type { TaskRow } from "../../tasks/index.ts";
 import { type TurnRow, turnColumns } from "../state/transitions.ts";
+import { type LogFilter, type LogPage, readLogLines, type RunPart } from "./log-lines.ts";
 import { readProgress, type TaskProgress } from "./task-progress.ts";
 
 const { boards, events, runners, runs, tasks, turns } = schema;
@@ -96,6 +97,11 @@ export class RunQueries {
   /** Returns the task's current run, or its last one. */
   async getLatestRun(taskId: string): Promise<RunView | undefined> {
     return (await this.listForTask(taskId, { limit: 1 })).agents[0];
+  }
+
+  /** Returns the log of a task as lines of text, or the part of it that belongs to a run. */
+  listLogs(part: { readonly taskId: string; readonly run?: RunPart }, filter: LogFilter): Promise<LogPage> {
+    return readLogLines(this.#db, part, filter);
   }
 
   /** Returns the task's latest run with the progress of its agent. */

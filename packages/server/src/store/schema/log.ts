@@ -17,6 +17,9 @@ import {
 } from "drizzle-orm/pg-core";
 import { tasks } from "./tasks.ts";
 
+/** Whether an event is at least a warning, by its type or by the level that the agent gave it. */
+export const isWarning = sql`type = 'error' or lower(data ->> 'level') in ('warn', 'warning', 'error', 'fatal', 'critical')`;
+
 /**
  * Every message of every task, in order. A runner's report is identified by (run, journal epoch,
  * journal sequence).
@@ -51,6 +54,8 @@ export const events = pgTable(
     index("events_by_kind")
       .on(t.task_id, t.kind, t.seq)
       .where(sql`kind in ('failure', 'message', 'turn', 'plan', 'report', 'tool_call')`),
+    /** The few lines of a log that matter more than the others. */
+    index("events_warnings").on(t.task_id, t.seq).where(isWarning),
     index("events_session")
       .on(t.task_id, sql`(data ->> 'session_id')`, t.seq)
       .where(sql`kind = 'session'`),

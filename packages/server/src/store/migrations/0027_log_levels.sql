@@ -1,0 +1,1 @@
+CREATE INDEX "events_warnings" ON "events" USING btree ("task_id","seq") WHERE type = 'error' or lower(data ->> 'level') in ('warn', 'warning', 'error', 'fatal', 'critical');
