@@ -34,7 +34,7 @@ describe.each(places)("a task whose runner's wire is %s", (_, place, environment
   // K-068 K-069 K-070 K-071 K-073 K-077 K-078 G-057
   test("becomes a branch; its container has the limits of its tier and no secret", async () => {
     await using server = await harness.startServer(`end-to-end-${place}`, environment());
-    const task = await server.createTask();
+    const task = await server.createTask({ tier: "medium" });
     await server.wharf.prompt(task, "demo: write hello.txt hello\ndemo: say done");
     const events = await server.wharf.until(task.id, isPushed, 60_000);
     expect(getAgentText(events)).toContain("done");
@@ -51,7 +51,8 @@ describe.each(places)("a task whose runner's wire is %s", (_, place, environment
       Privileged: false,
       RestartPolicy: { Name: "no" },
     });
-    for (const limit of ["NanoCpus", "Memory", "PidsLimit"]) expect(container.HostConfig[limit]).toBeGreaterThan(0);
+    expect(container.HostConfig).toMatchObject({ NanoCpus: 2e9, Memory: 4 * 1024 ** 3 });
+    expect(container.HostConfig.PidsLimit).toBeGreaterThan(0);
     expect(container.Config.Labels).toMatchObject({
       "wharf.runner": id,
       "wharf.wire": place === "near" ? "socket" : "exec",

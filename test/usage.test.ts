@@ -83,7 +83,7 @@ test("what a task used is counted by turn, also after a crash of the server, and
 
 test("what a task's runner used is counted at the end of each turn, also after a crash of the server, and shown", async () => {
   const repository_url = createRepository(join(folder, "measured"));
-  const task = await wharf.createTask({ repository_url, title: "run a while" });
+  const task = await wharf.createTask({ repository_url, title: "run a while", tier: "medium" });
   const read = async (...args: string[]) => {
     const { stdout } = await wharf.cli("usage", "--resources", "--json", "--task", task.id.slice(0, 8), ...args);
     return ResourceUsageReport.parse(JSON.parse(stdout));
@@ -102,6 +102,7 @@ test("what a task's runner used is counted at the end of each turn, also after a
 
   const { rows } = await read("--by", "user");
   expect(rows).toMatchObject([{ name: expect.any(String) }]);
+  expect((await read("--by", "tier")).rows).toMatchObject([{ key: "medium" }]);
   const [runner] = (await read("--by", "runner")).rows;
   expect(runner?.key).toMatch(/^[0-9a-f-]{36}$/);
   const shown = await wharf.cli("usage", "--resources", "--task", task.id);

@@ -27,7 +27,7 @@ export function claimAll(
     maxRunners,
     scope,
     shares,
-    fresh: { backend: "local", tier: "small", isolation: "sandbox" },
+    fresh: { backend: "local", isolation: "sandbox" },
     pool: { claim: async () => undefined },
     findKind: async () => ({ limits, programs: [] }),
   });

@@ -30,6 +30,7 @@ import { watchTurn } from "../turn/show-turn.ts";
 import { toSummaryJson, formatSummary } from "../turn/summary.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
+import { createTierOption } from "./tier-option.ts";
 
 const Options = z.object({
   repo: z.string().optional(),
@@ -40,6 +41,7 @@ const Options = z.object({
   title: TaskInput.shape.title.optional(),
   mode: TaskInput.shape.agent_mode,
   model: TaskInput.shape.agent_model,
+  tier: TaskInput.shape.tier,
   file: z.string().optional(),
   attach: z.array(z.string()).default([]),
 });
@@ -68,6 +70,7 @@ export function addRun(program: Command, register: RegisterCommand): void {
     .option("--title <title>", "title of the task (default: the first line of the prompt)")
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
+    .addOption(createTierOption())
     .option("--file <path>", "read the prompt from a file")
     .addOption(createAttachOption());
   const lines = [
@@ -130,6 +133,7 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
     ...(options.branch !== undefined && { branch: options.branch }),
     ...(options.mode !== undefined && { agent_mode: options.mode }),
     ...(options.model !== undefined && { agent_model: options.model }),
+    ...(options.tier !== undefined && { tier: options.tier }),
   };
   if (options.agent !== undefined) await requireAvailable(client, options.agent, signal);
   const boardId = await getTaskBoardId(client, options.board, signal);

@@ -26,6 +26,7 @@ import { showTask } from "./task-show.ts";
 import { addStart } from "./task-start.ts";
 import { printState } from "./task-state.ts";
 import { addStop } from "./task-stop.ts";
+import { createTierOption } from "./tier-option.ts";
 
 const CreateOptions = z.object({
   description: z.string().optional(),
@@ -36,6 +37,7 @@ const CreateOptions = z.object({
   board: z.string().optional(),
   mode: TaskInput.shape.agent_mode,
   model: TaskInput.shape.agent_model,
+  tier: TaskInput.shape.tier,
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
   dependsOn: DependencyIds.optional(),
@@ -80,6 +82,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--board <board>", "board of the task, by name or id (default: your first board)")
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
+    .addOption(createTierOption())
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
     .addOption(createListOption("--depends-on <task>", "task that must be COMPLETED before this one starts"))
     .addOption(
@@ -247,7 +250,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
   const { client, settings, terminal, folder } = cli;
   const [title = ""] = args;
   const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
-  const { repo, agent, branch, board, mode, model, policy, priority, dependsOn } = options;
+  const { repo, agent, branch, board, mode, model, tier, policy, priority, dependsOn } = options;
   const boardId = await getTaskBoardId(client, board);
   const body = {
     title,
@@ -257,6 +260,7 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
     ...(branch !== undefined && { branch }),
     ...(mode !== undefined && { agent_mode: mode }),
     ...(model !== undefined && { agent_model: model }),
+    ...(tier !== undefined && { tier }),
     ...(policy !== undefined && { permission_policy: policy }),
     ...(priority !== undefined && { priority }),
     ...(dependsOn !== undefined && { depends_on: dependsOn }),

@@ -75,6 +75,7 @@ export function formatTask(
       ["branch", toSingleLine(task.shadow_branch, 300)],
       ["mode", task.agent_mode && toSingleLine(task.agent_mode, 200)],
       ["model", task.agent_model && toSingleLine(task.agent_model, 200)],
+      ["tier", run?.tier ?? task.tier],
       ["policy", task.permission_policy],
       ["run", run && formatRun(run, style)],
       ["depends on", shown.dependencies.map(formatDependency).join(", ")],

@@ -53,6 +53,9 @@ const tierNames = [
   "grad-medium",
   "grad-large",
 ] as const satisfies readonly (keyof typeof tiers)[];
+/** The name of a size. */
+export const NamedTier = z.enum(tierNames);
+export type NamedTier = z.infer<typeof NamedTier>;
 export const Tier = z.enum([...tierNames, "custom"]);
 export type Tier = z.infer<typeof Tier>;
 

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunPhase, RunStatus } from "../states.ts";
+import { ResourceLimits } from "./agent-types.ts";
 import { ShortId, taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageEnd, pageQuery } from "./paging.ts";
+import { Tier } from "./runners.ts";
 import { changeErrors } from "./task-errors.ts";
 
 export const Run = z.object({
@@ -14,6 +16,8 @@ export const Run = z.object({
   runner_id: z.string().optional(),
   isolation: Isolation.optional(),
   backend: BackendName.optional(),
+  tier: Tier.describe("the size of the run's runner, which the run keeps"),
+  resource_limits: ResourceLimits.optional().describe("what the size allows: request and limit"),
   session_id: z.string().optional(),
   attempt: z.number().int(),
   exit_code: z.number().int().optional(),

@@ -7,6 +7,7 @@ import { boardParams } from "./boards.ts";
 import { DependencyIds } from "./dependencies.ts";
 import { taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageQuery } from "./paging.ts";
+import { NamedTier } from "./runners.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
 import { Version } from "./versions.ts";
 
@@ -26,6 +27,7 @@ export const Task = z.object({
   /** Choices from the agent's offer; without them the agent uses its defaults. */
   agent_mode: z.string().optional(),
   agent_model: z.string().optional(),
+  tier: NamedTier.optional().describe("the size of the runners of the task's runs; without it the agent type decides"),
   permission_policy: PermissionPolicy,
   interrupt_policy: InterruptPolicy,
   metadata: z.record(z.string(), z.unknown()),
@@ -86,6 +88,9 @@ export const TaskInput = z
     agent_type: z.string().max(100).optional(),
     agent_mode: AgentChoice.optional(),
     agent_model: AgentChoice.optional(),
+    tier: NamedTier.optional().describe(
+      "the size of the runners of the task's next runs; without it the agent type decides",
+    ),
     repository_url: repositoryUrl.optional(),
     branch: branchName.optional(),
     permission_policy: PermissionPolicy.optional(),

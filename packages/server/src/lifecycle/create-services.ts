@@ -64,7 +64,7 @@ export async function createServices(setup: ServerSetup, storage: Storage, host:
     perOrganization: config.maxRunsPerOrganization,
   };
   const limits = { maxRuns: config.maxRuns, maxRunners: config.maxRunners, scope: config.limitScope, shares };
-  const fresh = { backend: backend.name, tier: "small", isolation: backend.can.isolation };
+  const fresh = { backend: backend.name, isolation: backend.can.isolation };
   const scheduler = new Scheduler(deps, { leases, workers, limits, fresh });
   const isAway = (runnerId: string) => leases.find(runnerId) !== undefined && !runLinks.has(runnerId);
   const taskArchive = new TaskArchive(log, (id) => pokeTask(wakeup, id));

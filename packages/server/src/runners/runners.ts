@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { RunnerState } from "@wharf/contract";
+import { type RunnerState, type Tier, tiers } from "@wharf/contract";
 import { and, desc, eq, inArray, isNotNull, isNull, ne, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../store/index.ts";
 import { createLease, type Lease, LeaseLost, ownsRunner, takeLease, toArray } from "./leases/index.ts";
@@ -121,7 +121,7 @@ export async function getPreviousRunnerId(tx: Executor, taskId: string): Promise
 }
 
 export interface NewRunnerOptions {
-  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  readonly fresh: Pick<RunnerRow, "backend" | "isolation"> & { readonly tier: Tier };
   /** The board whose members see the runner. */
   readonly board_id: string;
   readonly server_id: string;
@@ -134,20 +134,26 @@ export async function createRunner(
   { fresh, board_id, server_id, place }: NewRunnerOptions,
 ): Promise<Lease> {
   const id = randomUUID();
-  await tx.insert(runners).values({ id, board_id, ...fresh });
+  const resources = fresh.tier === "custom" ? null : tiers[fresh.tier];
+  await tx.insert(runners).values({ id, board_id, resources, ...fresh });
   return createLease(tx, { runner_id: id, server_id, place });
 }
 
 /**
- * Sets a runner's desired state to READY, under this server's lease; returns undefined if another
- * server holds it.
+ * Sets a runner's desired state to READY and its size, under this server's lease; returns undefined
+ * if another server holds it.
  */
 export async function leaseExistingRunner(
   tx: Executor,
-  target: { readonly runner_id: string; readonly server_id: string; readonly place: string },
+  {
+    tier,
+    ...target
+  }: { readonly runner_id: string; readonly tier: Tier; readonly server_id: string; readonly place: string },
 ): Promise<Lease | undefined> {
   const lease = await takeLease(tx, target);
-  if (lease) await tx.update(runners).set({ desired: "READY" }).where(eq(runners.id, target.runner_id));
+  if (!lease) return undefined;
+  const resources = tier === "custom" ? null : tiers[tier];
+  await tx.update(runners).set({ desired: "READY", tier, resources }).where(eq(runners.id, target.runner_id));
   return lease;
 }
 

@@ -43,8 +43,9 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   organization_slots as (select organization_id, count(*)::int as n from slots group by organization_id),
   organization_times as (select organization_id, max(given_at) as given_at from slot_times group by organization_id),
   entries as materialized (
-    select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.runner_id, runs.priority,
-      runs.queued_at, runs.next_attempt_at, runs.is_first, runs.waits_for_tasks, boards.organization_id,
+    select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.tier, runs.resource_limits,
+      runs.runner_id, runs.priority, runs.queued_at, runs.next_attempt_at, runs.is_first,
+      runs.waits_for_tasks, boards.organization_id,
       slot_times.given_at as user_slot_at,
       organization_times.given_at as organization_slot_at,
       coalesce(user_slots.n, 0) as user_slots,

@@ -1,3 +1,4 @@
+import type { ResourceLimits, Tier } from "@wharf/contract";
 import { and, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { RunnerKind, WarmPool } from "../../runners/index.ts";
 import { createRunner, type Lease, type RunnerRow, toArray, leaseExistingRunner } from "../../runners/index.ts";
@@ -25,11 +26,11 @@ export interface ClaimLimits {
 export interface ClaimOptions extends ClaimLimits {
   readonly server_id: string;
   readonly place: string;
-  readonly fresh: Pick<RunnerRow, "backend" | "tier" | "isolation">;
+  readonly fresh: Pick<RunnerRow, "backend" | "isolation">;
   readonly pool: Pick<WarmPool, "claim">;
   /** The largest disk that the backend creates; undefined means no limit. */
   readonly maxDiskBytes?: number | undefined;
-  /** Returns the agent type's requirements for the run's runner. */
+  /** Returns the requirements of the run and its agent type for the run's runner. */
   readonly findKind: (run: RunCandidate) => Promise<RunnerKind>;
 }
 
@@ -37,6 +38,8 @@ export interface RunCandidate {
   readonly run_id: string;
   readonly task_id: string;
   readonly agent_type: string;
+  readonly tier: Tier;
+  readonly resource_limits: ResourceLimits | null;
   readonly board_id: string;
   readonly organization_id: string;
 }
@@ -44,6 +47,7 @@ export interface RunCandidate {
 /** The run's requirements for its runner, and the board that will own the runner. */
 interface RunnerNeed {
   readonly kind: RunnerKind;
+  readonly tier: Tier;
   readonly board_id: string;
 }
 
@@ -83,8 +87,10 @@ async function claimOnce(db: Database, options: ClaimOptions): Promise<ClaimRoun
   if (candidates.length === 0) return { claimed: [], needsRunner: false, isIncomplete: false };
   // Agent types are read before the transaction: inside, nothing may wait for another connection.
   const needs = new Map<string, RunnerNeed>();
-  for (const candidate of candidates)
-    needs.set(candidate.run_id, { kind: await options.findKind(candidate), board_id: candidate.board_id });
+  for (const candidate of candidates) {
+    const { run_id, tier, board_id } = candidate;
+    needs.set(run_id, { kind: await options.findKind(candidate), tier, board_id });
+  }
   return db.transaction(async (tx) => {
     // Claims run one at a time: two servers counting slots together would assign the last one
     // twice.
@@ -152,7 +158,7 @@ async function getCandidates(db: Executor, options: ClaimOptions): Promise<(RunC
   const { server_id, place, maxRuns, shares = {} } = options;
   const { rows } = await db.execute<RunCandidate & LimitedRun & Record<string, unknown>>(sql`
     with ${createQueueOrder(shares)}
-    select queue.id as run_id, queue.task_id, queue.agent_type, queue.board_id, queue.organization_id, queue.user_id,
+    select queue.id as run_id, queue.task_id, queue.agent_type, queue.tier, queue.resource_limits, queue.board_id, queue.organization_id, queue.user_id,
       queue.user_slots, queue.board_slots, queue.organization_slots,
       queue.user_limit, queue.board_limit, queue.organization_limit
     from queue
@@ -197,7 +203,7 @@ async function leaseRunner(
   { runner, need, options }: { runner: RunnerRow | undefined; need: RunnerNeed; options: ClaimOptions },
 ): Promise<Lease | undefined> {
   const { server_id, place, fresh, pool } = options;
-  const { kind, board_id } = need;
+  const { kind, tier, board_id } = need;
   const isUsable =
     runner?.backend === fresh.backend &&
     runner.desired !== "DESTROYED" &&
@@ -205,10 +211,10 @@ async function leaseRunner(
     runner.error_message === null;
   if (isUsable) {
     const currentPlace = await getRunnerPlace(tx, runner.id);
-    if (currentPlace === place) return leaseExistingRunner(tx, { runner_id: runner.id, server_id, place });
+    if (currentPlace === place) return leaseExistingRunner(tx, { runner_id: runner.id, tier, server_id, place });
   }
-  const warm = await pool.claim(tx, kind, { board_id });
-  return warm?.lease ?? createRunner(tx, { fresh, board_id, server_id, place });
+  const warm = await pool.claim(tx, kind, { board_id, tier });
+  return warm?.lease ?? createRunner(tx, { fresh: { ...fresh, tier }, board_id, server_id, place });
 }
 
 async function getRunnerPlace(tx: Executor, runnerId: string): Promise<string | undefined> {

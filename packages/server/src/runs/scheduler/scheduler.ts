@@ -5,7 +5,7 @@ import { isDatabaseUnavailable, schema } from "../../store/index.ts";
 import type { RunDeps } from "../shared/deps.ts";
 import { countLiveRuns } from "../state/lease.ts";
 import { getRunnerKind } from "../work/start/runner-kind.ts";
-import { claimQueuedRuns, type ClaimLimits } from "./claim.ts";
+import { claimQueuedRuns, type ClaimLimits, type ClaimOptions } from "./claim.ts";
 import { stopLongestIdleRunner } from "./idle-runs.ts";
 
 const { runners, runs } = schema;
@@ -23,7 +23,7 @@ export interface SchedulerOptions {
   readonly workers: RunnerWorkers;
   readonly limits: ClaimLimits;
   /** Properties of new runners. */
-  readonly fresh: Parameters<typeof claimQueuedRuns>[1]["fresh"];
+  readonly fresh: ClaimOptions["fresh"];
 }
 
 /** Assigns slots to waiting runs, and periodically pokes the workers of leased runners. */
@@ -67,8 +67,8 @@ export class Scheduler {
     const { background, backend, wakeup, pool } = this.#deps;
     const { serverId, place } = leases;
     const { maxDiskBytes } = backend;
-    const getKind = (run: { agent_type: string; organization_id: string }) => getRunnerKind(this.#deps, run);
-    const options = { ...limits, fresh, server_id: serverId, place, pool, maxDiskBytes, findKind: getKind };
+    const findKind: ClaimOptions["findKind"] = (run) => getRunnerKind(this.#deps, run);
+    const options = { ...limits, fresh, server_id: serverId, place, pool, maxDiskBytes, findKind };
     const { claimed, needsRunner } = await claimQueuedRuns(background, options);
     for (const { lease, task_id } of claimed) {
       workers.begin(leases.hold(lease));

@@ -6,10 +6,11 @@ import { getPreviousRunnerId } from "../../runners/index.ts";
 import { type Executor, schema } from "../../store/index.ts";
 import { type LockedTask, moveTask } from "../../tasks/index.ts";
 import type { RunRow } from "./lease.ts";
+import { getRunSize } from "./run-size.ts";
 import { liveRunStatuses } from "./states.ts";
 import { getOpenTurn, getOpenTurns, type TurnRow, turnColumns } from "./transitions.ts";
 
-const { runs, tasks, turns } = schema;
+const { agent_types, runs, tasks, turns } = schema;
 
 /** Limit of queued prompts per task: more are a mistake, and each may carry 10 MB of files. */
 const maxQueuedTurns = 20;
@@ -125,12 +126,17 @@ async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: Tu
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
   const runnerId = await getPreviousRunnerId(tx, task.id);
+  const [type] = await tx
+    .select({ resources: agent_types.default_resources })
+    .from(agent_types)
+    .where(eq(agent_types.name, prompt.agent_type));
   await tx.insert(runs).values({
     id,
     task_id: task.id,
     board_id: task.board_id,
     user_id: prompt.by,
     agent_type: prompt.agent_type,
+    ...getRunSize(task.tier, type?.resources),
     priority,
     log_start: task.log_bytes,
     queued_at: new Date(),

@@ -1,4 +1,4 @@
-import { type Attachments, type ResourceLimits, type RunPhase, RunStatus, TurnState } from "@wharf/contract";
+import { type Attachments, type ResourceLimits, type RunPhase, RunStatus, type Tier, TurnState } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import {
   boolean,
@@ -71,6 +71,8 @@ export const runs = pgTable(
     exit_code: integer(),
     error_code: text(),
     error_message: text(),
+    /** The size of the run's runner from the queue on, and what it allows. */
+    tier: text().$type<Tier>().notNull().default("small"),
     resource_limits: jsonb().$type<ResourceLimits>(),
     started_at: createTimeColumn(),
     stopped_at: createTimeColumn(),

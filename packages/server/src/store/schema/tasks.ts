@@ -1,4 +1,4 @@
-import { type InterruptPolicy, type PermissionPolicy, TaskState } from "@wharf/contract";
+import { type InterruptPolicy, type NamedTier, type PermissionPolicy, TaskState } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import { check, index, integer, jsonb, pgTable, primaryKey, text, uuid, varchar } from "drizzle-orm/pg-core";
 import {
@@ -32,6 +32,8 @@ export const tasks = pgTable(
     /** The person's choice among the agent's modes and models; each run of the task applies it. */
     agent_mode: text(),
     agent_model: text(),
+    /** The size of the runners of the task's runs; null if the agent type decides. */
+    tier: text().$type<NamedTier>(),
     permission_policy: text().$type<PermissionPolicy>().notNull().default("ask"),
     interrupt_policy: text().$type<InterruptPolicy>().notNull().default("ask"),
     metadata: jsonb().$type<Record<string, unknown>>().notNull().default({}),

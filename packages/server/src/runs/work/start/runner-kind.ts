@@ -1,23 +1,28 @@
 import { getAllPrograms, type AgentTypes } from "../../../agent-types/index.ts";
 import type { HostCredential } from "../../../backends/index.ts";
 import type { RunnerKind } from "../../../runners/index.ts";
-import { parseLimits } from "./parse-limits.ts";
+import type { schema } from "../../../store/index.ts";
+import { parseLimits } from "../../state/run-size.ts";
 
 export interface RunnerKindSources {
   readonly agentTypes: Pick<AgentTypes, "get" | "getImage">;
   readonly hostCredentials?: ReadonlyMap<string, readonly HostCredential[]>;
 }
 
-/** Returns the agent type's requirements for the run's runner. */
+type SizedRun = Pick<typeof schema.runs.$inferSelect, "agent_type" | "resource_limits"> & {
+  readonly organization_id: string;
+};
+
+/** Returns the requirements of a run and its agent type for the run's runner. */
 export async function getRunnerKind(
   { agentTypes, hostCredentials }: RunnerKindSources,
-  { agent_type, organization_id }: { agent_type: string; organization_id: string },
+  { agent_type, resource_limits, organization_id }: SizedRun,
 ): Promise<RunnerKind> {
   const type = await agentTypes.get(agent_type);
   const image = agentTypes.getImage(type);
   const credentials = hostCredentials?.get(type.name);
   return {
-    limits: parseLimits(type.default_resources),
+    limits: parseLimits(resource_limits ?? type.default_resources),
     programs: getAllPrograms(type),
     ...(image && { image }),
     ...(credentials && { credentials }),
