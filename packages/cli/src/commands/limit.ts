@@ -1,9 +1,10 @@
-import { api, MaxRuns, type RunLimit, RunLimitInput, WharfError } from "@wharf/contract";
+import { api, MaxRuns, type RunLimit, RunLimitInput, Tier, WharfError } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
+import { createChoiceOption } from "../input/option-values.ts";
 import { formatCount } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
@@ -11,6 +12,7 @@ import { formatTable, maxCellLength } from "../render/table.ts";
 const SetOptions = z.object({
   board: z.uuid("a full id (a UUID)").optional(),
   user: RunLimitInput.shape.user,
+  tier: RunLimitInput.shape.tier,
   organization: z.boolean().default(false),
 });
 
@@ -24,11 +26,16 @@ export function addLimit(program: Command, register: RegisterCommand): void {
     .command("set")
     .option("--board <board>", "the limit of this board's tasks")
     .option("--user <user>", "the limit of what this user prompts, by name or id")
+    .addOption(createChoiceOption("--tier <tier>", "the limit of turns on runners of this size", Tier.options))
     .option("--organization", "the limit of all tasks of the organization")
     .summary("Set how many turns run at the same time")
     .description("Set how many turns may run at the same time. Further ones wait in the queue; 0 starts none.")
     .argument("<turns>", "number of turns");
-  const setLines = ["wharf limit set 2 --user ada", "wharf limit set 0 --board 5f0c7a2e-4d1b-4c58-9a39-0d6f2b7e8c11"];
+  const setLines = [
+    "wharf limit set 2 --user ada",
+    "wharf limit set 1 --tier large",
+    "wharf limit set 0 --board 5f0c7a2e-4d1b-4c58-9a39-0d6f2b7e8c11",
+  ];
   register(addExamples(set, setLines), SetOptions, setLimit);
   const rm = group
     .command("rm")
@@ -64,12 +71,12 @@ const toCells = ({ id, scope, name, running, max_runs }: RunLimit): string[] => 
 
 async function setLimit(
   { client, settings, terminal }: Cli,
-  { args, options: { board, user, organization } }: CommandLineInput<z.infer<typeof SetOptions>>,
+  { args, options: { board, user, tier, organization } }: CommandLineInput<z.infer<typeof SetOptions>>,
 ): Promise<void> {
-  const targets = [board, user, organization || undefined].filter((target) => target !== undefined);
-  if (targets.length !== 1) throw createUsageError("give one of --board, --user and --organization");
+  const targets = [board, user, tier, organization || undefined].filter((target) => target !== undefined);
+  if (targets.length !== 1) throw createUsageError("give one of --board, --user, --tier and --organization");
   const maxRuns = parseTurns(args[0] ?? "");
-  const limit = await client.call(api.setRunLimit, { body: { board_id: board, user, max_runs: maxRuns } });
+  const limit = await client.call(api.setRunLimit, { body: { board_id: board, user, tier, max_runs: maxRuns } });
   if (settings.json) return terminal.out(toJsonLine(limit));
   terminal.out(
     `The ${limit.scope} '${toSingleLine(limit.name, maxCellLength)}' may run ${formatCount(limit.max_runs, "turn")} at the same time; ${limit.running} ${limit.running === 1 ? "runs" : "run"} now.\n`,

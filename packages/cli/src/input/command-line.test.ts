@@ -162,7 +162,11 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   },
   queue: { "--limit": ["0", "a whole number from 1 to 1000"] },
   "queue pause": { "--reason": ["x".repeat(2001), "at most 2000 characters"] },
-  "limit set": { "--board": ["first", "a full id (a UUID)"], "--user": ["", "at least 1 character"] },
+  "limit set": {
+    "--board": ["first", "a full id (a UUID)"],
+    "--user": ["", "at least 1 character"],
+    "--tier": ["huge", "one of small, medium, large, "],
+  },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
   "board create": { "--description": [long, "at most 10000 characters"] },
   "board share": { "--role": ["guest", "one of viewer, editor, owner"] },

@@ -5,11 +5,13 @@ import { listEnd, listQuery } from "./paging.ts";
 /** What a run in the queue waits for. */
 export const WaitCause = z.enum([
   "slot",
+  "runner",
   "pause",
   "dependency",
   "user_limit",
   "board_limit",
   "organization_limit",
+  "tier_limit",
   "retry",
 ]);
 export type WaitCause = z.infer<typeof WaitCause>;

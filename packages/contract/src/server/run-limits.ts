@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
+import { Tier } from "./runners.ts";
 
 /** What a limit of running turns is for. */
-export const RunLimitScope = z.enum(["organization", "board", "user"]);
+export const RunLimitScope = z.enum(["organization", "board", "user", "tier"]);
 export type RunLimitScope = z.infer<typeof RunLimitScope>;
 
 /** How many turns may run at the same time; 0 starts none. */
@@ -12,10 +13,11 @@ export const RunLimitInput = z
   .object({
     board_id: z.uuid().optional(),
     user: z.string().min(1).max(100).optional().describe("an id or a user name"),
+    tier: Tier.optional().describe("the size of the runners of the organization's turns"),
     max_runs: MaxRuns.describe("how many turns may run at the same time; 0 starts none"),
   })
-  .refine(({ board_id, user }) => board_id === undefined || user === undefined, {
-    message: "a limit is for a board or a user; without one of them it is for the organization",
+  .refine(({ board_id, user, tier }) => [board_id, user, tier].filter((target) => target !== undefined).length <= 1, {
+    message: "a limit is for a board, a user or a tier; without one of them it is for the organization",
   });
 export type RunLimitInput = z.infer<typeof RunLimitInput>;
 
@@ -24,6 +26,7 @@ export const RunLimit = z.object({
   scope: RunLimitScope,
   board_id: z.uuid().optional(),
   user_id: z.uuid().optional(),
+  tier: Tier.optional(),
   /** The name of what the limit is for. */
   name: z.string(),
   max_runs: z.number().int(),

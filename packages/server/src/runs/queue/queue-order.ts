@@ -34,7 +34,7 @@ export const selectOpenDependencies = (taskId: SQL): SQL => sql`
  */
 export const createQueueOrder = ({ perUser, perBoard, perOrganization }: DefaultRunLimits): SQL => sql`
   slots as materialized (
-    select runs.user_id, runs.board_id, boards.organization_id
+    select runs.user_id, runs.board_id, runs.tier, boards.organization_id
     from runs join boards on boards.id = runs.board_id
     where runs.slot
   ),
@@ -42,6 +42,7 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
   board_slots as (select board_id, count(*)::int as n from slots group by board_id),
   organization_slots as (select organization_id, count(*)::int as n from slots group by organization_id),
   organization_times as (select organization_id, max(given_at) as given_at from slot_times group by organization_id),
+  tier_slots as (select organization_id, tier, count(*)::int as n from slots group by organization_id, tier),
   entries as materialized (
     select runs.id, runs.task_id, runs.board_id, runs.user_id, runs.agent_type, runs.tier, runs.resource_limits,
       runs.runner_id, runs.priority, runs.queued_at, runs.next_attempt_at, runs.is_first,
@@ -51,9 +52,11 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
       coalesce(user_slots.n, 0) as user_slots,
       coalesce(board_slots.n, 0) as board_slots,
       coalesce(organization_slots.n, 0) as organization_slots,
+      coalesce(tier_slots.n, 0) as tier_slots,
       coalesce(user_limits.max_runs, ${perUser ?? null}::int) as user_limit,
       coalesce(board_limits.max_runs, ${perBoard ?? null}::int) as board_limit,
-      least(organization_limits.max_runs, ${perOrganization ?? null}::int) as organization_limit
+      least(organization_limits.max_runs, ${perOrganization ?? null}::int) as organization_limit,
+      tier_limits.max_runs as tier_limit
     from runs
     join boards on boards.id = runs.board_id
     left join user_slots on user_slots.organization_id = boards.organization_id
@@ -62,12 +65,15 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
     left join organization_slots on organization_slots.organization_id = boards.organization_id
     left join slot_times on slot_times.organization_id = boards.organization_id and slot_times.user_id = runs.user_id
     left join organization_times on organization_times.organization_id = boards.organization_id
+    left join tier_slots on tier_slots.organization_id = boards.organization_id and tier_slots.tier = runs.tier
     left join run_limits user_limits on user_limits.target_id = runs.user_id
       and user_limits.organization_id = boards.organization_id
     left join run_limits board_limits on board_limits.target_id = runs.board_id
       and board_limits.organization_id = boards.organization_id
     left join run_limits organization_limits on organization_limits.target_id = boards.organization_id
-      and organization_limits.organization_id = boards.organization_id
+      and organization_limits.organization_id = boards.organization_id and organization_limits.tier is null
+    left join run_limits tier_limits on tier_limits.target_id = boards.organization_id
+      and tier_limits.organization_id = boards.organization_id and tier_limits.tier = runs.tier
     where runs.queued_at is not null
   ),
   waiting as materialized (
@@ -76,6 +82,7 @@ export const createQueueOrder = ({ perUser, perBoard, perOrganization }: Default
       when next_attempt_at > now() then 'retry'
       when board_slots >= board_limit then 'board_limit'
       when user_slots >= user_limit then 'user_limit'
+      when tier_slots >= tier_limit then 'tier_limit'
       when organization_slots >= organization_limit then 'organization_limit'
     end as hold
     from entries

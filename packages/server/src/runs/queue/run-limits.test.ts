@@ -26,9 +26,12 @@ describe("limits of running turns", () => {
     expect(await claim(f.db, "a", { maxRuns: 30, scope: "all" })).toHaveLength(6);
     const queue = new Queue(f.db, { maxRuns: 30, scope: "all" });
     for (const [person, expected] of [
-      [ada, { waits_for: "user_limit", reason: "The user's limit of 1 running turn is reached." }],
-      [bob, { waits_for: "board_limit", reason: "The board's limit of 2 running turns is reached." }],
-      [zoe, { waits_for: "organization_limit", reason: "The organization's limit of 3 running turns is reached." }],
+      [ada, { waits_for: "user_limit", reason: "The limit of 1 running turn of the user is reached." }],
+      [bob, { waits_for: "board_limit", reason: "The limit of 2 running turns of the board is reached." }],
+      [
+        zoe,
+        { waits_for: "organization_limit", reason: "The limit of 3 running turns of the organization is reached." },
+      ],
     ] as const)
       expect((await queue.list(person!, { limit: 1 })).tasks).toMatchObject([{ ...expected, position: null }]);
     expect(await limits.list({ ...ada!, role: "admin" })).toMatchObject([
@@ -38,6 +41,31 @@ describe("limits of running turns", () => {
     expect(await limits.list(ada!)).toMatchObject([{ name: "ada" }]);
     await limits.set(ada!, { user: ada!.user_id, max_runs: 4 });
     expect(await claim(f.db, "a", { maxRuns: 30, scope: "all" })).toHaveLength(3);
+  });
+
+  test("of a tier hold back the organization's runs of that size, and those of no other one", async () => {
+    await using f = await fixture();
+    const people = [await addPerson(f, "ada"), await addPerson(f, "zoe", crypto.randomUUID())];
+    for (const person of people) await addWaitingRuns(f, person, { count: 6 });
+    const [ada, zoe] = people;
+    await f.pool.query(
+      "update runs set tier = 'large' where id in (select id from runs where board_id = $1 order by queued_at limit 4)",
+      [ada!.board_id],
+    );
+    await f.db.update(runs).set({ tier: "large" }).where(eq(runs.board_id, zoe!.board_id));
+    const limits = new RunLimits(f.db, { defaults: {}, onChange: () => undefined });
+    await limits.set(ada!, { max_runs: 9 });
+    await limits.set(ada!, { tier: "large", max_runs: 3 });
+    await limits.set(ada!, { tier: "large", max_runs: 1 });
+    expect(await claim(f.db, "a", { maxRuns: 30, scope: "all" })).toHaveLength(6 + 3);
+    const queue = new Queue(f.db, { maxRuns: 30, scope: "all" });
+    const { tasks } = await queue.list(ada!, { limit: 10 });
+    const reason = "The limit of 1 running turn of the tier large is reached.";
+    expect(tasks.map(({ waits_for, reason }) => [waits_for, reason])).toEqual(Array(3).fill(["tier_limit", reason]));
+    expect(await limits.list(ada!)).toMatchObject([
+      { scope: "organization", max_runs: 9, running: 3 },
+      { scope: "tier", tier: "large", name: "large", max_runs: 1, running: 1 },
+    ]);
   });
 
   test("are never exceeded by several servers that claim at once", async () => {
@@ -75,6 +103,23 @@ describe("limits of running turns", () => {
       code: "run_limit_user_not_found",
     });
   });
+});
+
+test("a run for which a slot but no runner is free waits for a runner", async () => {
+  await using f = await fixture();
+  const ada = await addPerson(f, "ada");
+  await addWaitingRuns(f, ada, { count: 3 });
+  const limits = { maxRuns: 4, maxRunners: 2, scope: "all" } as const;
+  expect(await claim(f.db, "a", limits)).toHaveLength(2);
+  const read = async (more: { maxRuns?: number; maxRunners?: number }) =>
+    (await new Queue(f.db, { ...limits, ...more }).list(ada, { limit: 1 })).tasks[0];
+  expect(await read({})).toMatchObject({
+    position: 1,
+    waits_for: "runner",
+    reason: "All 2 runners that WHARF_MAX_RUNNERS allows are in use.",
+  });
+  expect(await read({ maxRuns: 2 })).toMatchObject({ waits_for: "slot" });
+  expect(await read({ maxRunners: 3 })).toMatchObject({ waits_for: "slot" });
 });
 
 test("a paused queue gives no slots, says why, and gives them when it is resumed", async () => {

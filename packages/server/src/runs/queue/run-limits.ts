@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type RunLimit, type RunLimitInput, WharfError } from "@wharf/contract";
+import { type RunLimit, type RunLimitInput, type Tier, WharfError } from "@wharf/contract";
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { isOnVisibleBoard, type VisibilityScope } from "../../access/index.ts";
@@ -35,14 +35,15 @@ export class RunLimits {
     return this.#read(sql`run_limits.organization_id = ${scope.organization_id} and ${isVisible}`);
   }
 
-  /** Creates a limit, or changes the existing one of the same board, user or organization. */
+  /** Creates a limit, or changes the existing one of the same board, user, tier or organization. */
   async set(writer: LimitWriter, input: RunLimitInput): Promise<RunLimit> {
     const { organization_id, user_id: writerId } = writer;
     const userId = input.user === undefined ? null : await this.#findUser(organization_id, input.user);
     const { rows } = await this.#db.execute<{ id: string }>(sql`
-      insert into run_limits (id, organization_id, board_id, user_id, max_runs, created_by)
-      values (${randomUUID()}, ${organization_id}, ${input.board_id ?? null}, ${userId}, ${input.max_runs}, ${writerId})
-      on conflict (organization_id, target_id) do update
+      insert into run_limits (id, organization_id, board_id, user_id, tier, max_runs, created_by)
+      values (${randomUUID()}, ${organization_id}, ${input.board_id ?? null}, ${userId}, ${input.tier ?? null},
+        ${input.max_runs}, ${writerId})
+      on conflict (organization_id, target_id, tier) do update
         set max_runs = excluded.max_runs, created_by = excluded.created_by, updated_at = now()
       returning id`);
     const id = rows[0]?.id ?? "";
@@ -72,20 +73,23 @@ export class RunLimits {
 
   async #read(condition: SQL): Promise<RunLimit[]> {
     const { rows } = await this.#db.execute<LimitRow>(sql`
-      select run_limits.id, run_limits.board_id, run_limits.user_id, run_limits.max_runs,
-        coalesce(boards.name, users.username, organizations.name) as name,
+      select run_limits.id, run_limits.board_id, run_limits.user_id, run_limits.tier, run_limits.max_runs,
+        coalesce(boards.name, users.username, run_limits.tier, organizations.name) as name,
         (select count(*)::int from runs join boards held on held.id = runs.board_id
           where runs.slot and held.organization_id = run_limits.organization_id
             and (run_limits.board_id is null or runs.board_id = run_limits.board_id)
-            and (run_limits.user_id is null or runs.user_id = run_limits.user_id)) as running
+            and (run_limits.user_id is null or runs.user_id = run_limits.user_id)
+            and (run_limits.tier is null or runs.tier = run_limits.tier)) as running
       from run_limits
       join organizations on organizations.id = run_limits.organization_id
       left join boards on boards.id = run_limits.board_id
       left join users on users.id = run_limits.user_id
       where ${condition} and boards.deleted_at is null
-      order by run_limits.board_id is not null, run_limits.user_id is not null, name, run_limits.id`);
-    return rows.map(({ board_id, user_id, ...row }) => {
+      order by run_limits.board_id is not null, run_limits.user_id is not null,
+        run_limits.tier is not null, name, run_limits.id`);
+    return rows.map(({ board_id, user_id, tier, ...row }) => {
       if (board_id !== null) return { scope: "board", board_id, ...row };
+      if (tier !== null) return { scope: "tier", tier, ...row };
       return user_id === null ? { scope: "organization", ...row } : { scope: "user", user_id, ...row };
     });
   }
@@ -95,6 +99,7 @@ interface LimitRow extends Record<string, unknown> {
   readonly id: string;
   readonly board_id: string | null;
   readonly user_id: string | null;
+  readonly tier: Tier | null;
   readonly max_runs: number;
   readonly name: string;
   readonly running: number;

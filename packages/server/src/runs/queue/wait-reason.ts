@@ -3,11 +3,13 @@ import type { QueueState } from "./queue-state.ts";
 
 /** Columns of a waiting run that explain why it waits. */
 export interface WaitingRun {
-  readonly hold: Exclude<WaitCause, "slot" | "pause"> | null;
+  readonly hold: Exclude<WaitCause, "slot" | "runner" | "pause"> | null;
   readonly next_attempt_at: string | null;
   readonly user_limit: number | null;
   readonly board_limit: number | null;
   readonly organization_limit: number | null;
+  readonly tier: string;
+  readonly tier_limit: number | null;
   /** The tasks that the run's task waits for; a deleted one has no state. */
   readonly open_dependencies?: readonly { readonly id: string; readonly state: TaskState | null }[] | null;
 }
@@ -22,6 +24,8 @@ export function getWaitReason(run: WaitingRun, state: QueueState): WaitReason {
   if (run.hold !== null) return { waits_for: run.hold, reason: formatHold(run, run.hold) };
   if (state.pause !== null) return { waits_for: "pause", reason: formatPause(state.pause.reason) };
   const isFull = state.running_turns >= state.slots;
+  if (!isFull && state.runners !== null && state.active_runners >= state.runners)
+    return { waits_for: "runner", reason: formatRunnerLimit(state.runners) };
   const reason = isFull
     ? state.slots === 1
       ? "The only slot is in use."
@@ -34,13 +38,17 @@ function formatHold(run: WaitingRun, hold: NonNullable<WaitingRun["hold"]>): str
   if (hold === "dependency") return formatDependencies(run.open_dependencies ?? []);
   if (hold === "board_limit") return formatLimit("board", run.board_limit);
   if (hold === "user_limit") return formatLimit("user", run.user_limit);
+  if (hold === "tier_limit") return formatLimit(`tier ${run.tier}`, run.tier_limit);
   if (hold === "organization_limit") return formatLimit("organization", run.organization_limit);
   const at = run.next_attempt_at === null ? "soon" : `at ${new Date(run.next_attempt_at).toISOString()}`;
   return `An attempt to start failed. The next one is ${at}.`;
 }
 
 const formatLimit = (what: string, limit: number | null): string =>
-  `The ${what}'s limit of ${limit} running ${limit === 1 ? "turn" : "turns"} is reached.`;
+  `The limit of ${limit} running ${limit === 1 ? "turn" : "turns"} of the ${what} is reached.`;
+
+const formatRunnerLimit = (limit: number): string =>
+  `${limit === 1 ? "The only runner" : `All ${limit} runners`} that WHARF_MAX_RUNNERS allows ${limit === 1 ? "is" : "are"} in use.`;
 
 const formatPause = (reason: string | null): string =>
   reason === null ? "The queue is paused." : `The queue is paused: ${reason}`;

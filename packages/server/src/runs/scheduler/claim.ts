@@ -159,8 +159,8 @@ async function getCandidates(db: Executor, options: ClaimOptions): Promise<(RunC
   const { rows } = await db.execute<RunCandidate & LimitedRun & Record<string, unknown>>(sql`
     with ${createQueueOrder(shares)}
     select queue.id as run_id, queue.task_id, queue.agent_type, queue.tier, queue.resource_limits, queue.board_id, queue.organization_id, queue.user_id,
-      queue.user_slots, queue.board_slots, queue.organization_slots,
-      queue.user_limit, queue.board_limit, queue.organization_limit
+      queue.user_slots, queue.board_slots, queue.organization_slots, queue.tier_slots,
+      queue.user_limit, queue.board_limit, queue.organization_limit, queue.tier_limit
     from queue
     left join lateral (
       select server_id, place, expires_at from runner_leases where runner_id = queue.runner_id limit 1

@@ -1,11 +1,12 @@
+import type { Tier } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import { boolean, check, index, integer, pgTable, primaryKey, text, unique, uuid } from "drizzle-orm/pg-core";
 import { createTimeColumn, stamps } from "./columns.ts";
 import { boards, organizations, users } from "./people.ts";
 
 /**
- * How many turns may run at the same time: those of a board or a user, or of the whole organization
- * if the row names neither.
+ * How many turns may run at the same time: those of a board, of a user or on runners of a tier, or
+ * of the whole organization if the row names none of them.
  */
 export const run_limits = pgTable(
   "run_limits",
@@ -16,7 +17,8 @@ export const run_limits = pgTable(
       .references(() => organizations.id, { onDelete: "cascade" }),
     board_id: uuid().references(() => boards.id, { onDelete: "cascade" }),
     user_id: uuid().references(() => users.id, { onDelete: "cascade" }),
-    /** What the limit is for. A user may have one in each organization. */
+    tier: text().$type<Tier>(),
+    /** What the limit is for, apart from the tier. A user may have one in each organization. */
     target_id: uuid()
       .notNull()
       .generatedAlwaysAs(sql`coalesce(board_id, user_id, organization_id)`),
@@ -25,8 +27,8 @@ export const run_limits = pgTable(
     ...stamps,
   },
   (t) => [
-    unique("run_limits_organization_target").on(t.organization_id, t.target_id),
-    check("run_limits_target", sql`num_nonnulls(board_id, user_id) <= 1`),
+    unique("run_limits_organization_target").on(t.organization_id, t.target_id, t.tier).nullsNotDistinct(),
+    check("run_limits_target", sql`num_nonnulls(board_id, user_id, tier) <= 1`),
     index("run_limits_board").on(t.board_id),
     index("run_limits_user").on(t.user_id),
     index("run_limits_created_by").on(t.created_by),
