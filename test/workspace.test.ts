@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { api, type RunnerView, runnerApi, type Task } from "@wharf/contract";
@@ -279,6 +280,21 @@ describe("git in the workspace of a task", () => {
     expect(author.stdout).toBe("ada@example.org\n");
   });
 
+  // S-024
+  test("a commit that a person makes with git is delivered on request", async () => {
+    const { client, routes } = ofTask;
+    await client.call(routes.gitCommit, { body: { message: "Everything before" } });
+    const command = "echo mine > mine.txt && git add mine.txt && git commit -qm 'By hand' && git rev-parse HEAD";
+    const { stdout } = await client.call(routes.execOnce, { body: { command } });
+    const sha = stdout.trim();
+    const push = { branch: task.shadow_branch, sha };
+    expect(await client.call(routes.gitPush, {})).toEqual({ ...push, status: "pending" });
+    await wharf.until(task.id, ({ data }) => data.kind === "push" && data.sha === sha && data.status === "pushed");
+    expect(await client.call(routes.gitPush, {})).toEqual({ ...push, status: "pushed" });
+    const remote = execFileSync("git", ["rev-parse", task.shadow_branch], { cwd: join(folder, "remote") });
+    expect(remote.toString().trim()).toBe(sha);
+  });
+
   test("changes of some files, or of all, are discarded", async () => {
     const { client, routes } = ofTask;
     await client.call(routes.gitCommit, { body: { message: "Everything so far" } });
@@ -300,6 +316,55 @@ describe("git in the workspace of a task", () => {
       code: "file_not_found",
     });
     await client.call(routes.gitRestore, { body: {} });
+  });
+});
+
+describe("the changes of one turn", () => {
+  test("are compared while it runs, afterwards, and without its runner", async () => {
+    const { client } = wharf;
+    const own = await wharf.createTask({ repository_url: join(folder, "remote") });
+    const { routes } = new WorkspaceRequests(wharf, `/api/v1/tasks/${own.id}/workspace`);
+    const getPaths = async (turn: string) => {
+      const compared = await Promise.all([
+        client.call(api.getTaskDiff, { params: { task_id: own.id }, query: { turn } }),
+        client.call(routes.gitDiff, { query: { turn } }),
+      ]);
+      const [ofTurn, inWorkspace] = compared.map(({ files, patch }) => ({
+        files: files.map(({ path }) => path),
+        patch,
+      }));
+      expect(ofTurn).toEqual(inWorkspace);
+      return ofTurn?.files;
+    };
+    await wharf.turn(own, "demo: write one.txt 1");
+    await client.call(routes.writeFile, { body: { path: "between.txt", content: "by a person" } });
+    await client.call(routes.gitCommit, { body: { message: "Between the turns" } });
+    await wharf.turn(own, "demo: write two.txt 2");
+    await wharf.turn(own, "demo: say nothing else");
+    await client.call(api.promptTask, {
+      params: { task_id: own.id },
+      body: { text: "demo: write four.txt 4\ndemo: run sleep 600" },
+    });
+    await eventually(() => getPaths("last"), ["four.txt"]);
+    for (const [turn, paths] of [
+      ["1", ["one.txt"]],
+      ["2", ["two.txt"]],
+      ["3", []],
+      ["4", ["four.txt"]],
+    ] as const)
+      expect(await getPaths(turn)).toEqual(paths);
+    const { turns } = await client.call(api.listTaskTurns, { params: { task_id: own.id } });
+    expect(await getPaths(`${turns[1]?.id}`)).toEqual(["two.txt"]);
+    expect(turns.map(({ state }) => state)).toEqual(["ENDED", "ENDED", "ENDED", "RUNNING"]);
+    expect(turns[2]).toMatchObject({ base_commit_sha: turns[1]?.commit_sha });
+    const narrowed = { params: { task_id: own.id }, query: { turn: "2", path: "one.txt" } };
+    expect(await client.call(api.getTaskDiff, narrowed)).toMatchObject({ files: [], patch: "" });
+    for (const turn of ["5", own.id]) await expect(getPaths(turn)).rejects.toMatchObject({ code: "turn_not_found" });
+    await client.call(api.setTaskState, { params: { task_id: own.id }, body: { state: "CANCELLED" } });
+    const listRuns = () => client.call(api.listTaskAgents, { params: { task_id: own.id } });
+    await eventually(async () => (await listRuns()).agents[0]?.status, "STOPPED");
+    const after = { params: { task_id: own.id }, query: { turn: "2", stat: "true" } };
+    expect(await client.call(api.getTaskDiff, after)).toMatchObject({ files: [{ path: "two.txt" }], patch: "" });
   });
 });
 

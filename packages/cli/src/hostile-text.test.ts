@@ -82,6 +82,8 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [id, evil, "--stat"],
   ],
   "workspace restore": [[id, "--all"]],
+  "workspace push": [[id]],
+  "workspace checkout": [[id, evil]],
   "workspace jobs input": [[id, id, evil]],
   "user role": [[id, "admin"]],
   "token create": [[evil], [evil, "--user", id]],

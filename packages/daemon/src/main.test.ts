@@ -52,7 +52,7 @@ test("the daemon connects when a server appears, serves its routes, and shuts do
     code: "journal_epoch_changed",
   });
   await expect(readRecords(client, 5)).rejects.toMatchObject({ code: "journal_record_not_written" });
-  await expect(client.call(daemonApi.diff, { query: { base: "abcdef0" } })).rejects.toMatchObject({
+  await expect(client.call(daemonApi.gitDiff, { query: { base: "abcdef0" } })).rejects.toMatchObject({
     code: "workspace_not_cloned",
   });
   for (const [request, status, code] of [
@@ -234,7 +234,7 @@ test("the workspace is cloned from the gateway and pushed to it, over the wire a
   expect(JSON.stringify(receivedRecords)).toMatch(/http:\/\/127\.0\.0\.1:\d+/);
   const { sha } = await client.call(daemonApi.push, { body: { shadow_branch: "shadow/task-1" } });
   expect(runGit("-C", bare, "rev-parse", "shadow/task-1")).toBe(sha);
-  expect((await client.call(daemonApi.diff, { query: { base: cloned.base_commit_sha } })).files).toEqual([
+  expect((await client.call(daemonApi.gitDiff, { query: { base: cloned.base_commit_sha } })).files).toMatchObject([
     { path: "big.bin", additions: 0, deletions: 0 },
   ]);
   expect((await client.call(daemonApi.health, {})).workspace).toEqual({

@@ -71,7 +71,7 @@ export function git(under: BackendUnderTest): void {
       const sha = commit?.kind === "commit" ? commit.sha : "";
 
       await runner.exec("rm src/b.txt");
-      const diff = await runner.client.call(daemonApi.diff, { query: { base } });
+      const diff = await runner.client.call(daemonApi.gitDiff, { query: { base } });
       expect(diff).toMatchObject({ base, head: sha, truncated: false });
       expect(diff.files.map(({ path }) => path)).toEqual(["new.txt", "src/a.txt", "src/b.txt"]);
       expect(diff.patch).toContain("-two\n+2\n");

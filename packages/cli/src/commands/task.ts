@@ -1,4 +1,4 @@
-import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskState } from "@wharf/contract";
+import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskState, TurnChoice } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
@@ -27,6 +27,7 @@ import { addStart } from "./task-start.ts";
 import { printState } from "./task-state.ts";
 import { addStop } from "./task-stop.ts";
 import { createTierOption } from "./tier-option.ts";
+import { turnOption } from "./turn-option.ts";
 
 const CreateOptions = z.object({
   description: z.string().optional(),
@@ -47,6 +48,11 @@ const ListOptions = z.object({
   state: TaskState.optional(),
   archived: z.boolean().default(false),
   limit: createIntegerSchema({ min: 1, max: 1000 }),
+});
+const DiffOptions = z.object({
+  turn: TurnChoice.optional(),
+  path: z.string().optional(),
+  stat: z.boolean().default(false),
 });
 const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const PushOptions = z.object({
@@ -130,9 +136,15 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .summary("Show the changes on a task's branch")
     .description("Show the changes on a task's branch. When piped, the output is a plain patch for `git apply`.")
     .addArgument(createTaskArgument())
+    .option(...turnOption)
+    .option("--path <path>", "only changes of this file or folder")
     .option("--stat", "show only the number of changed lines in each file");
-  const diffLines = ["wharf task diff 1f2e3d4c --stat", "wharf task diff 1f2e3d4c | git apply"];
-  register(addExamples(diff, diffLines), z.object({ stat: z.boolean().default(false) }), showDiff);
+  const diffLines = [
+    "wharf task diff 1f2e3d4c --stat",
+    "wharf task diff 1f2e3d4c --turn 2",
+    "wharf task diff 1f2e3d4c | git apply",
+  ];
+  register(addExamples(diff, diffLines), DiffOptions, showDiff);
   const edit = group
     .command("edit")
     .summary("Change a task")
@@ -348,9 +360,11 @@ async function removeTask({ client, settings, terminal }: Cli, { args }: Command
 
 async function showDiff(
   { client, settings, terminal }: Cli,
-  { args, options }: CommandLineInput<{ stat: boolean }>,
+  { args, options }: CommandLineInput<z.infer<typeof DiffOptions>>,
 ): Promise<void> {
-  const diff = await client.call(api.getTaskDiff, { params: getParams(args) });
+  const { turn, path, stat } = options;
+  const query = { ...(turn !== undefined && { turn }), ...(path !== undefined && { path }), stat: String(stat) };
+  const diff = await client.call(api.getTaskDiff, { params: getParams(args), query });
   if (settings.json) return terminal.out(toJsonLine(diff));
   if (options.stat) return terminal.out(`${formatDiffStat(diff.files, terminal.style)}\n`);
   if (terminal.isTty) terminal.out(formatPatch(diff.patch, terminal.style));

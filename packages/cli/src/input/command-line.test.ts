@@ -40,6 +40,7 @@ const agentTypeOptions = {
   "--image": [long, "at most 500 characters"],
   "--description": [long, "at most 2000 characters"],
 } as const;
+const turnOption = { "--turn": ["0", "a turn: its number, counted from 1, its id, or last"] } as const;
 /** Each option that takes a value has an invalid one here, with the form that the error names. */
 const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
   up: { "--port": ["70000", "a whole number from 0 to 65535"], "--host": ["", "at least 1 character"] },
@@ -87,6 +88,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--if-version": ["0", "a whole number from 1 to 2147483647"],
   },
   "task push": { "--allow-secret": ["abc", "fingerprints of 16 hexadecimal digits, separated by commas"] },
+  "task diff": { "--path": free, ...turnOption },
   "task ls": {
     "--board": free,
     "--state": ["LOST", "one of TODO, "],
@@ -190,7 +192,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--length": ["-1", "a whole number, 0 or more"],
   },
   "workspace commit": { "--message": free },
-  "workspace diff": { "--base": free, "--head": free, "--path": free },
+  "workspace diff": { "--base": free, "--head": free, "--path": free, ...turnOption },
   "workspace exec": {
     "--workdir": ["x".repeat(5000), "at most 4096 characters"],
     "--timeout": ["0", "a number from 0.001 to 86400"],

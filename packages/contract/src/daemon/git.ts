@@ -232,14 +232,6 @@ export const gitApi = {
     body: z.object({ shadow_branch: z.string() }),
     response: z.object({ sha: CommitSha }),
   }),
-  diff: createDaemonEndpoint({
-    method: "GET",
-    path: "/git/diff",
-    summary: "Get the difference between a commit and the working tree",
-    query: z.object({ base: z.string().regex(/^[0-9a-f]{7,64}$/) }),
-    response: Diff,
-    carriesContent: true,
-  }),
   gitClone: createDaemonEndpoint({
     method: "POST",
     path: "/api/git/clone",

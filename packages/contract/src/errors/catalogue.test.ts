@@ -72,6 +72,10 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   run_transition_invalid: [{ run_id: uuid, from: "STOPPED", to: "RUNNING" }],
   no_run: [{ task_id: uuid }],
   turn_not_found: [{ id: uuid }],
+  turn_without_commits: [
+    { turn: "3", state: "QUEUED" },
+    { turn: "last", state: "ENDED" },
+  ],
   turn_open: [{ task_id: uuid }],
   turn_ended: [{ turn_id: uuid, state: "CANCELLED" }],
   turn_id_taken: [{ turn_id: uuid }],

@@ -14,6 +14,7 @@ export interface TaskErrors {
   run_transition_invalid: { run_id: string; from: RunStatus; to: RunStatus };
   no_run: { task_id: string };
   turn_not_found: { id: string };
+  turn_without_commits: { turn: string; state: TurnState };
   turn_open: { task_id: string };
   turn_ended: { turn_id: string; state: TurnState };
   turn_id_taken: { turn_id: string };
@@ -118,6 +119,15 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "NOT_FOUND",
     message: ({ id }) => `There is no turn '${id}'.`,
     next: () => "Check the id: `wharf task show <task>` lists the open turns.",
+  },
+  turn_without_commits: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ turn, state }) =>
+      state === "QUEUED"
+        ? `Turn ${turn} has not started.`
+        : `Wharf does not know with which commit turn ${turn} began: the task had no repository, or an earlier version ran the turn.`,
+    next: () => "`wharf task diff <task>` shows all changes of a task, and `wharf workspace log <task>` its commits.",
   },
   turn_open: {
     http: 409,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Diff } from "../daemon/git.ts";
+import { Diff, GitPath } from "../daemon/git.ts";
 import { createEndpoint, Ok } from "../endpoint.ts";
 import { Event } from "../events/index.ts";
 import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
@@ -9,6 +9,7 @@ import { taskParams } from "./ids.ts";
 import { listEnd, listQuery, pageQuery } from "./paging.ts";
 import { NamedTier } from "./runners.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
+import { TurnChoice } from "./turns.ts";
 import { Version } from "./versions.ts";
 
 export const Task = z.object({
@@ -258,8 +259,13 @@ export const tasksApi = {
     needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks/:task_id/diff",
-    summary: "Get the changes on the task's branch against its base",
+    summary: "Get the changes on the task's branch against its base, or those of one turn",
     params: taskParams,
+    query: z.object({
+      turn: TurnChoice.optional(),
+      path: GitPath.optional().describe("only changes of this file or folder"),
+      stat: z.stringbool().default(false).describe("leaves out the patch"),
+    }),
     response: Diff,
     errors: [...diffErrors],
   }),

@@ -15,11 +15,22 @@ export const Turn = z.object({
   cancel_asked: z.boolean(),
   prompt: z.string(),
   stop_reason: z.string().optional(),
+  /** The task's newest commit when the turn started, and the turn's own newest commit. */
+  base_commit_sha: z.string().optional(),
+  commit_sha: z.string().optional(),
   created_at: z.string(),
   started_at: z.string().optional(),
   ended_at: z.string().optional(),
 });
 export type Turn = z.infer<typeof Turn>;
+
+/** Names a turn of a task: its number, its id, or `last`. */
+export const TurnChoice = z
+  .string()
+  .regex(
+    /^(?:[1-9]\d{0,5}|last|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/,
+    "a turn: its number, counted from 1, its id, or last",
+  );
 
 export const turnsApi = {
   promptTask: createEndpoint({

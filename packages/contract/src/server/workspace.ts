@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CommitSha } from "../bounded-fields.ts";
 import { execApi } from "../daemon/exec.ts";
 import { filesApi, rawFilesApi } from "../daemon/files.ts";
 import { gitApi, GitCommitRequest } from "../daemon/git.ts";
@@ -9,6 +10,11 @@ import { watchApi } from "../daemon/watch.ts";
 import { aliasEndpoint, type AuditPolicy, type Endpoint, type ServerEndpoint } from "../endpoint.ts";
 import type { Permission } from "../permissions.ts";
 import { runnerParams, taskParams } from "./ids.ts";
+import { TurnChoice } from "./turns.ts";
+
+/** The state of a delivery to the remote: on its way, or there already. */
+export const BranchPush = z.object({ branch: z.string(), sha: CommitSha, status: z.enum(["pending", "pushed"]) });
+export type BranchPush = z.infer<typeof BranchPush>;
 
 /**
  * The workspace of a task or a runner: its files, git, commands and terminals. The server serves
@@ -27,7 +33,12 @@ const readRoutes = {
   ...searchApi,
   watcherStatus: watchApi.watcherStatus,
   gitStatus: gitApi.gitStatus,
-  gitDiff: gitApi.gitDiff,
+  gitDiff: {
+    ...gitApi.gitDiff,
+    summary: `${gitApi.gitDiff.summary}; or the changes of one turn`,
+    /** Only the workspaces of tasks have turns. A turn replaces `base` and `head`. */
+    query: gitApi.gitDiff.query.extend({ turn: TurnChoice.optional() }),
+  },
   gitDiffAgainstBase: gitApi.gitDiffAgainstBase,
   gitFileChanges: gitApi.gitFileChanges,
   gitLog: gitApi.gitLog,
@@ -59,6 +70,13 @@ const writeRoutes = {
     summary: "Commit all changes to the shadow branch and deliver it. The answer has no commit if nothing changed",
     /** The author defaults to the account of the person who sends the request. */
     body: GitCommitRequest.partial({ author_name: true, author_email: true }).default({}),
+  },
+  gitPush: {
+    method: "POST",
+    path: gitApi.gitPush.path,
+    summary: "Deliver the newest commit of the task's branch to the remote. The task's log shows the result",
+    status: 202,
+    response: BranchPush,
   },
 } as const satisfies Record<string, Endpoint>;
 

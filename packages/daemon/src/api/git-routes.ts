@@ -18,7 +18,6 @@ export function createGitHandlers({ git, onCommit, onInternal }: GitRouteOptions
   return {
     clone: ({ body }) => git.clone(body),
     push: ({ body }) => git.push(body),
-    diff: ({ query }) => git.diff(query),
     gitClone: ({ body }) => streamCloneEvents(git, body, onInternal),
     gitConfig: async ({ body }) => {
       await git.setAuthor({ name: body.user_name, email: body.user_email });

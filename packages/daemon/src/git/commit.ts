@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { AgentPrompt, EventDataByKind } from "@wharf/contract";
+import { parseNumstat } from "@wharf/contract/git-output";
 import type { z } from "zod";
 import { writeCheckout, type Checkout } from "./checkout-state.ts";
 import { git } from "./command.ts";
-import { parseNumstat } from "./diff.ts";
 import { getHeadCommit, isAncestor } from "./revisions.ts";
 import { stageAll, type StageResult } from "./stage.ts";
 import type { Workspace } from "./workspace.ts";

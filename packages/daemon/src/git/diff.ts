@@ -1,24 +1,15 @@
 import { copyFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import type { Diff, GitDiff, GitFileChange } from "@wharf/contract";
+import type { GitDiff } from "@wharf/contract";
+import { diffFormat, parseChanges } from "@wharf/contract/git-output";
 import { isSystemError } from "../file-system/files.ts";
 import { git, type GitOptions } from "./command.ts";
 import { getHeadCommit } from "./revisions.ts";
 import { stageAll } from "./stage.ts";
-import { getFileState } from "./status.ts";
 import type { Workspace } from "./workspace.ts";
 
 const maxPatchBytes = 5 * 1024 * 1024;
 const maxFiles = 10_000;
-const diffFormat = [
-  "--no-ext-diff",
-  "--no-textconv",
-  "--no-renames",
-  "--no-color",
-  "--ignore-submodules=dirty",
-  "--src-prefix=a/",
-  "--dst-prefix=b/",
-];
 
 export interface CompareInput {
   /** The base is the commit's full id. */
@@ -76,51 +67,6 @@ async function readDiff(
     patch: patch.stdout,
     truncated: listing.truncated || patch.truncated || files.length > maxFiles,
   };
-}
-
-export const toDiff = ({ files, ...diff }: GitDiff): Diff => ({
-  ...diff,
-  files: files.map(({ path, additions, deletions }) => ({ path, additions, deletions })),
-});
-
-/** Parses added and removed lines per file from `--numstat -z`; binary files count none. */
-export function parseNumstat(text: string): { path: string; additions: number; deletions: number }[] {
-  return text
-    .split("\0")
-    .filter((entry) => entry !== "")
-    .map((entry) => {
-      const [additions = "", deletions = "", ...path] = entry.split("\t");
-      return {
-        path: path.join("\t"),
-        additions: Number.parseInt(additions, 10) || 0,
-        deletions: Number.parseInt(deletions, 10) || 0,
-      };
-    });
-}
-
-/**
- * Parses `--raw --numstat -z` output: first each file's state, then its figures; binary files have
- * none.
- */
-export function parseChanges(text: string): GitFileChange[] {
-  const files = new Map<string, GitFileChange>();
-  const entries = text.split("\0");
-  for (let index = 0; index < entries.length; index++) {
-    const entry = entries[index] ?? "";
-    if (entry.startsWith(":")) {
-      const change = getFileState(entry.split(" ")[4]?.charAt(0) ?? "") ?? "modified";
-      const path = entries[++index] ?? "";
-      if (path) files.set(path, { path, change, additions: 0, deletions: 0, binary: false });
-      continue;
-    }
-    const [additions = "", deletions = "", ...path] = entry.split("\t");
-    const file = files.get(path.join("\t"));
-    if (!file) continue;
-    file.binary = additions === "-";
-    file.additions = Number.parseInt(additions, 10) || 0;
-    file.deletions = Number.parseInt(deletions, 10) || 0;
-  }
-  return [...files.values()];
 }
 
 /** Copies the real index, so that git need not read unchanged files again. */

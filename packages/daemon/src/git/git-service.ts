@@ -1,7 +1,6 @@
 import { dirname, join } from "node:path";
 import {
   defaultGitTimeoutMs,
-  type Diff,
   type EventDataByKind,
   type GitBranch,
   type GitCloned,
@@ -23,14 +22,14 @@ import { cloneRepository, type CloneInput, type CloneOptions } from "./clone.ts"
 import { git, GitFailure } from "./command.ts";
 import { formatOmissions, formatManyFilesWarning } from "./commit-notices.ts";
 import { commit, type Committed, rememberTold, type CommitInput } from "./commit.ts";
-import { compareCommits, compareWithCommit, toDiff, type CompareInput } from "./diff.ts";
+import { compareCommits, compareWithCommit, type CompareInput } from "./diff.ts";
 import { IsolatedConfig } from "./isolated-config.ts";
 import { getCurrentCommit, readLog, type LogInput } from "./log.ts";
 import { pushBranch } from "./push.ts";
 import { readHead } from "./read-head.ts";
 import { isDamaged, repairRepository } from "./repair.ts";
 import { restoreFiles } from "./restore.ts";
-import { getCurrentBranch, resolveCommit, resolveRevision } from "./revisions.ts";
+import { getCurrentBranch, resolveRevision } from "./revisions.ts";
 import { readFileAt, showCommit } from "./show.ts";
 import { retryWhileLocked } from "./stale-locks.ts";
 import { readStatus } from "./status.ts";
@@ -210,15 +209,6 @@ export class GitService {
 
   getShadowBranch(): Promise<string> {
     return this.#withClone((_, { shadow_branch }) => Promise.resolve(shadow_branch));
-  }
-
-  /** Returns the difference between a commit and the working tree, as a run shows it. */
-  diff({ base }: { base: string }): Promise<Diff> {
-    return this.#withClone(async (workspace) => {
-      const commitId = await resolveCommit(workspace, base);
-      if (commitId === undefined) throw new WharfError("revision_not_found", { revision: base });
-      return toDiff(await compareWithCommit(workspace, { base: commitId }));
-    });
   }
 
   /**

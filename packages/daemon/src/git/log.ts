@@ -1,15 +1,10 @@
 import { type GitLogEntry, WharfError } from "@wharf/contract";
+import { logFormat, parseLog } from "@wharf/contract/git-output";
 import { git } from "./command.ts";
 import { resolveRevision } from "./revisions.ts";
 import type { Workspace } from "./workspace.ts";
 
 const maxOutputBytes = 4 * 1024 * 1024;
-const maxBodyCharacters = 8 * 1024; // the body of a longer message is cut
-/**
- * Each field takes one line, the body last; with `-z` a zero byte separates commits, and no message
- * contains one.
- */
-const logFormat = "%H%n%P%n%an%n%ae%n%cI%n%s%n%b";
 
 export interface LogInput {
   revision?: string | undefined;
@@ -26,18 +21,10 @@ export async function readLog(
 ): Promise<{ commits: GitLogEntry[]; more: boolean }> {
   const start = input.revision === undefined ? "HEAD" : (await resolveRevision(workspace, input.revision)).sha;
   const range = input.since === undefined ? [start] : [start, `^${input.since}`];
-  const formatOptions = [
-    "-z",
-    "--no-show-signature",
-    "--no-notes",
-    "--no-mailmap",
-    "--encoding=UTF-8",
-    `--format=${logFormat}`,
-  ];
   const bounds = [`--max-count=${input.limit + 1}`, `--skip=${input.skip ?? 0}`];
   const paths = input.path === undefined ? [] : [input.path];
   const { stdout, truncated } = await git(
-    ["log", ...formatOptions, ...bounds, ...range, "--", ...paths],
+    ["log", ...logFormat, ...bounds, ...range, "--", ...paths],
     workspace.options({ maxOutputBytes: maxOutputBytes }),
   );
   const commits = parseLog(truncated ? stdout.slice(0, stdout.lastIndexOf("\0") + 1) : stdout);
@@ -49,20 +36,4 @@ export async function getCurrentCommit(workspace: Workspace): Promise<GitLogEntr
   const [commit] = commits;
   if (!commit) throw new WharfError("revision_not_found", { revision: "HEAD" });
   return commit;
-}
-
-export function parseLog(text: string): GitLogEntry[] {
-  return text.split("\0").flatMap((record) => {
-    const [sha, parents, authorName, authorEmail, committedAt, subject, ...body] = record.split("\n");
-    if (subject === undefined || !sha) return [];
-    return {
-      sha,
-      parents: (parents ?? "").split(" ").filter((parent) => parent !== ""),
-      author_name: authorName ?? "",
-      author_email: authorEmail ?? "",
-      at: committedAt ?? "",
-      subject,
-      body: body.join("\n").trim().slice(0, maxBodyCharacters),
-    };
-  });
 }

@@ -11,12 +11,10 @@ import {
   GitUserEmail,
   GitUserName,
 } from "@wharf/contract";
+import { parseChanges, parseLog, parseNumstat } from "@wharf/contract/git-output";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CheckIgnoreParser } from "../ignore/check-ignore-parser.ts";
-import { parseChanges } from "./diff.ts";
-import { parseNumstat } from "./diff.ts";
-import { parseLog } from "./log.ts";
 import { createProgressReader } from "./progress.ts";
 import { parseStatus } from "./status.ts";
 

@@ -1,4 +1,5 @@
 import type { GitFileState, GitStatus, GitStatusEntry } from "@wharf/contract";
+import { getFileState } from "@wharf/contract/git-output";
 import { git } from "./command.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -30,17 +31,6 @@ export async function readStatus(workspace: Workspace): Promise<GitStatus> {
     truncated: truncated || parsed.files.length > maxFiles,
   };
 }
-
-const fileStates: ReadonlyMap<string, GitFileState> = new Map([
-  ["A", "added"],
-  ["M", "modified"],
-  ["D", "deleted"],
-  ["R", "renamed"],
-  ["C", "copied"],
-  ["T", "type_changed"],
-  ["U", "conflicted"],
-]);
-export const getFileState = (letter: string): GitFileState | undefined => fileStates.get(letter);
 
 /**
  * Parses entries of `--porcelain=v2 -z`; unknown lines are left out, as git's documentation asks.

@@ -6,7 +6,7 @@ export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
 export { TaskArchive } from "./commands/task-archive.ts";
 export { RunLimits } from "./queue/run-limits.ts";
 export { Queue } from "./queue/queue.ts";
-export { RunQueries } from "./commands/run-queries.ts";
+export { RunQueries, type RunView } from "./commands/run-queries.ts";
 export { getAuthor } from "./work/start/authorship.ts";
 export { TaskDiffs } from "./commands/task-diffs.ts";
 export { findAllowedSecrets } from "./state/allowed-secrets.ts";

@@ -32,6 +32,13 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
     expect((await run("workspace log", [id, "--limit", "1"])).out).toContain("Add a");
     expect((await run("workspace show", [id, task.shadow_branch])).out).toContain("+one\n");
     expect((await run("workspace diff", [id, "--since-start", "--stat"])).out).toContain("made.txt");
+    expect((await run("workspace diff", [id, "--turn", "1", "--path", "made.txt"])).out).toContain("+by the agent");
+    expect((await run("task diff", [id, "--turn", "last", "--stat"])).out).toContain("made.txt");
+    expect(await getExitCode("task diff", [id, "--turn", "2"])).toEqual(failed);
+    expect(await getExitCode("workspace diff", [id, "--turn", "1", "--since-start"])).toEqual(failed);
+    expect(parseOutput(await run("workspace push", [id, "--json"]))).toMatchObject({ branch: task.shadow_branch });
+    expect((await run("workspace checkout", [id, "main"])).out).toContain(" main\n");
+    expect(await getExitCode("workspace checkout", [id, task.shadow_branch])).toBe(0);
     expect(await getExitCode("workspace rm", [id, "new"])).toEqual(failed);
     expect(await getExitCode("workspace rm", [id, "new", "-r"])).toBe(0);
     expect(await getExitCode("workspace restore", [id])).toEqual(failed);

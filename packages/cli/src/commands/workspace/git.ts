@@ -1,3 +1,4 @@
+import { TurnChoice } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, toJsonLine, type RegisterCommand } from "../../cli.ts";
@@ -9,6 +10,7 @@ import { formatBranches, formatCommit, formatLog, formatStatus } from "../../ren
 import { formatCount } from "../../render/numbers.ts";
 import { toSingleLine } from "../../render/safe-text.ts";
 import { flushOutput, writeBytes } from "../../runner/output.ts";
+import { turnOption } from "../turn-option.ts";
 import { inWorkspace, type WorkspaceAction } from "./action.ts";
 
 const DiffOptions = z.object({
@@ -16,6 +18,7 @@ const DiffOptions = z.object({
   head: z.string().optional(),
   path: z.string().optional(),
   sinceStart: z.boolean().default(false),
+  turn: TurnChoice.optional(),
   stat: z.boolean().default(false),
 });
 const LogOptions = z.object({
@@ -25,6 +28,7 @@ const LogOptions = z.object({
 });
 const ShowOptions = z.object({ path: z.string().optional(), stat: z.boolean().default(false) });
 const CommitOptions = z.object({ message: z.string().optional() });
+const CheckoutOptions = z.object({ discard: z.boolean().default(false) });
 const RestoreOptions = z.object({
   from: z.string().optional(),
   all: z.boolean().default(false),
@@ -43,6 +47,21 @@ export function addGitCommands(group: Command, register: RegisterCommand): void 
     .option("-m, --message <text>", "message (default: one that names the changed files)");
   const commitLines = ['wharf workspace commit 1f2e3d4c -m "Fix the typo"'];
   register(addExamples(commit, commitLines), CommitOptions, inWorkspace(commitChanges));
+  const push = group
+    .command("push")
+    .summary("Deliver the task's branch")
+    .description("Deliver the newest commit of the task's branch to the remote, also one made with the program `git`")
+    .addArgument(createWorkspaceArgument());
+  register(addExamples(push, ["wharf workspace push 1f2e3d4c"]), z.object({}), inWorkspace(pushBranch));
+  const checkout = group
+    .command("checkout")
+    .summary("Check out a branch or a commit")
+    .description("Check out a branch or a commit. `restore --from` brings back only some files.")
+    .addArgument(createWorkspaceArgument())
+    .argument("<revision>", "commit or branch")
+    .option("--discard", "lose the changes that are not committed");
+  const checkoutLines = ["wharf workspace checkout 1f2e3d4c main --discard"];
+  register(addExamples(checkout, checkoutLines), CheckoutOptions, inWorkspace(checkoutRevision));
   const restore = group
     .command("restore")
     .description("Discard changes: return files to their state in a commit")
@@ -68,11 +87,12 @@ function addComparisonCommands(group: Command, register: RegisterCommand): void 
     .description("Show the changes that are not committed. When piped, the output is a plain patch for `git apply`.")
     .addArgument(createWorkspaceArgument())
     .option("--since-start", "show all changes since the start of the task's work")
+    .option(...turnOption)
     .option("--base <revision>", "commit or branch to compare with (default: the newest commit)")
     .option("--head <revision>", "commit or branch to compare (default: the files as they are now)")
     .option("--path <path>", "only changes of this file or folder")
     .option("--stat", "show only the number of changed lines in each file");
-  const diffLines = ["wharf workspace diff 1f2e3d4c --stat", "wharf workspace diff 1f2e3d4c --since-start"];
+  const diffLines = ["wharf workspace diff 1f2e3d4c --since-start --stat", "wharf workspace diff 1f2e3d4c --turn last"];
   register(addExamples(diff, diffLines), DiffOptions, inWorkspace(showDiff));
   const log = group
     .command("log")
@@ -106,11 +126,15 @@ const showStatus: WorkspaceAction<unknown> = async ({ settings, terminal }, work
 
 const showDiff: WorkspaceAction<z.infer<typeof DiffOptions>> = async (cli, workspace, { options }) => {
   const { settings, terminal } = cli;
-  const { base, head, path, sinceStart, stat } = options;
-  if (sinceStart && (base ?? head) !== undefined)
-    throw createUsageError("give either --since-start, or --base and --head");
+  const { base, head, path, sinceStart, turn, stat } = options;
+  if ([sinceStart, turn !== undefined, (base ?? head) !== undefined].filter(Boolean).length > 1)
+    throw createUsageError("give either --since-start, or --turn, or --base and --head");
   const part = { ...(path !== undefined && { path }), ...(stat && { stat: "true" }) };
-  const revisions = { ...(base !== undefined && { base }), ...(head !== undefined && { head }) };
+  const revisions = {
+    ...(turn !== undefined && { turn }),
+    ...(base !== undefined && { base }),
+    ...(head !== undefined && { head }),
+  };
   const diff = sinceStart
     ? await workspace.call(workspace.routes.gitDiffAgainstBase, { query: part })
     : await workspace.call(workspace.routes.gitDiff, { query: { ...part, ...revisions } });
@@ -165,6 +189,25 @@ const commitChanges: WorkspaceAction<z.infer<typeof CommitOptions>> = async (cli
   if (settings.json) return terminal.out(toJsonLine({ commit }));
   if (!commit) return terminal.err("Nothing was changed.\n");
   terminal.out(`${commit.sha.slice(0, 10)} ${toSingleLine(commit.message)}\n`);
+};
+
+const pushBranch: WorkspaceAction<unknown> = async ({ settings, terminal }, workspace) => {
+  const push = await workspace.call(workspace.routes.gitPush, {});
+  if (settings.json) return terminal.out(toJsonLine(push));
+  const commit = `${push.sha.slice(0, 10)} ${toSingleLine(push.branch)}`;
+  const next = `on its way: \`wharf task logs ${workspace.id.slice(0, 8)}\` shows the result`;
+  terminal.out(`${commit} is ${push.status === "pushed" ? "on the remote" : next}\n`);
+};
+
+const checkoutRevision: WorkspaceAction<z.infer<typeof CheckoutOptions>> = async (
+  { settings, terminal },
+  workspace,
+  { args, options },
+) => {
+  const body = { revision: args[0] ?? "", discard: options.discard };
+  const done = await workspace.call(workspace.routes.gitCheckout, { body });
+  if (settings.json) return terminal.out(toJsonLine(done));
+  terminal.out(`${done.head.slice(0, 10)} ${done.branch === undefined ? "(no branch)" : toSingleLine(done.branch)}\n`);
 };
 
 const restoreFiles: WorkspaceAction<z.infer<typeof RestoreOptions>> = async (cli, workspace, { args, options }) => {

@@ -165,11 +165,11 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   registerRoute(app, api.listTaskTurns, async ({ scope, params, query }) =>
     queries.listTurns((await tasks.find(scope, params.task_id)).id, query),
   );
-  registerRoute(app, api.getTaskDiff, async ({ scope, params }, reply) => {
+  registerRoute(app, api.getTaskDiff, async ({ scope, params, query }, reply) => {
     const task = await tasks.find(scope, params.task_id);
     const runnerId = (await queries.getLatestRun(task.id))?.runner_id;
     if (runnerId) await peers?.requireLocalRunner(runnerId);
-    return diffs.getDiff(task, getCallerSignal(reply));
+    return diffs.getDiff(task, query, getCallerSignal(reply));
   });
 }
 

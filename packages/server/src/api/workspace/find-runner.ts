@@ -1,13 +1,14 @@
 import { WharfError } from "@wharf/contract";
 import { createScope, type Scope } from "../../access/index.ts";
 import type { RunnerWithRun } from "../../runners/index.ts";
-import type { RunQueries } from "../../runs/index.ts";
+import type { RunCommands, RunQueries } from "../../runs/index.ts";
 import type { Tasks } from "../../tasks/index.ts";
 import { getReadyRunner, type RunnerModules } from "../routes/runner-routes.ts";
 
 export interface WorkspaceModules extends RunnerModules {
   readonly tasks: Pick<Tasks, "find">;
-  readonly queries: Pick<RunQueries, "getLatestRun">;
+  readonly queries: Pick<RunQueries, "getLatestRun" | "getRun" | "getTurnCommits">;
+  readonly commands: Pick<RunCommands, "requestPush" | "startRunner">;
   /** Returns the author of a person's commits. */
   readonly getAuthor: (userId: string) => Promise<{ readonly author_name: string; readonly author_email: string }>;
 }

@@ -2,8 +2,10 @@ import {
   type Endpoint,
   type ServerEndpoint,
   getEndpointUrl,
+  gitApi,
   runnerWorkspaceApi,
   taskWorkspaceApi,
+  WharfError,
   type WorkspaceRouteName,
   workspaceRoutes,
 } from "@wharf/contract";
@@ -11,7 +13,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { discardBody } from "../http/discard-body.ts";
 import { createRequestBody, getCallerSignal, type PassedType, passThrough } from "../http/pass-through.ts";
-import { completeBody } from "./complete-body.ts";
+import { completeBody, completeQuery, getRunOfRunner } from "./complete-request.ts";
 import { findRunner, findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
 import { getCallTimeout, maxContentBodyBytes, uploadTimeoutMs } from "./limits.ts";
 
@@ -37,7 +39,8 @@ export async function serveWorkspaces(app: FastifyInstance, modules: WorkspaceMo
   const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];
   const [uploads, others] = [routes.filter(isUpload), routes.filter((one) => !isUpload(one))];
   for (const one of others) {
-    if (one.route.response === "stream") serveStream(app, modules, one);
+    if (one.name === "gitPush") servePush(app, modules, one);
+    else if (one.route.response === "stream") serveStream(app, modules, one);
     else serveCall(app, modules, one);
   }
   await app.register(async (raw) => {
@@ -67,11 +70,35 @@ function serveCall(app: FastifyInstance, modules: WorkspaceModules, one: Workspa
     handler: async (request, reply) => {
       const runner = await one.findRunner(request.scope, request.params);
       const body = await completeBody(modules, { name: one.name, runner, request });
+      const parts = { ...getRequestParts(request), query: await completeQuery(modules, { ...one, runner, request }) };
       const options = { timeoutMs: getCallTimeout(one.name, body), signal: getCallerSignal(reply) };
       const answer = await modules.runnerLinks.use(runner, (client) =>
-        client.call(one.daemonRoute, { ...getRequestParts(request), ...(body !== undefined && { body }) }, options),
+        client.call(one.daemonRoute, { ...parts, ...(body !== undefined && { body }) }, options),
       );
       return reply.status(one.route.status ?? 200).send(answer);
+    },
+  });
+}
+
+/**
+ * Serves the delivery of the task's branch. Whatever its newest commit is, it takes the way of the
+ * commits that Wharf made itself, with their checks and retries.
+ */
+function servePush(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+  app.route({
+    ...toRouteOptions(one.route),
+    handler: async (request, reply) => {
+      const { scope } = request;
+      const runner = await one.findRunner(scope, request.params);
+      const { id: runId, task_id: taskId } = await getRunOfRunner(modules, scope, runner);
+      const { shadow_branch: revision } = await modules.tasks.find(scope, taskId);
+      const { commits } = await modules.runnerLinks.use(runner, (client) =>
+        client.call(gitApi.gitLog, { query: { revision, limit: 1 } }, { signal: getCallerSignal(reply) }),
+      );
+      const [newest] = commits;
+      if (!newest) throw new WharfError("no_commit", { task_id: taskId });
+      const push = { run_id: runId, runner_id: runner.id, sha: newest.sha, by: scope.user_id };
+      return reply.status(one.route.status ?? 200).send(await modules.commands.requestPush(taskId, push));
     },
   });
 }

@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { hostGit, Scratch, waitUntil } from "../testing.ts";
-import type { DiffLimits } from "./diff.ts";
 import { toServedEnvironment } from "./environment.ts";
 import { commitEndlessTree } from "./fixtures/endless-tree.ts";
 import { findLimitError } from "./limits.ts";
+import type { ReadLimits } from "./reading/mirror-reader.ts";
 import { spawnGit } from "./spawn-git.ts";
 
 let scratch: Scratch;
@@ -24,15 +24,16 @@ function findProcesses(text: string | number): string[] {
 /**
  * Creates a mirror of a repository with a commit of a few kB that names 10 thousand million files.
  */
-async function mirrorEndless(diffLimits: Partial<DiffLimits>, name = "source") {
+async function mirrorEndless(readLimits: Partial<ReadLimits>, name = "source") {
   const source = await scratch.repository(name);
   await commitEndlessTree(source, 10).then((sha) =>
     execFileSync("git", ["update-ref", "refs/heads/shadow/task-1", sha], { cwd: source }),
   );
-  const mirrors = scratch.openMirrors({ diffLimits });
+  const mirrors = scratch.openMirrors({ readLimits });
   const { repository_id: id } = await mirrors.ensure(source, { shadow_branch: "shadow/task-1" });
   return {
-    diff: (signal?: AbortSignal) => mirrors.diff(id, "main", "shadow/task-1", signal),
+    diff: (signal = new AbortController().signal) =>
+      mirrors.openReader(id).compareBranch({ base: "main", branch: "shadow/task-1" }, signal),
     path: mirrors.path(id),
   };
 }

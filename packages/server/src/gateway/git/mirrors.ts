@@ -1,13 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { type Diff, WharfError } from "@wharf/contract";
+import { WharfError } from "@wharf/contract";
 import { AddressFinder, type FindAddresses } from "../hosts/addresses.ts";
 import { type AddressPolicy, requireAllowedAddress } from "./address-policy.ts";
 import { parseAddress } from "./address.ts";
 import { GitCredentials } from "./credentials/index.ts";
 import { startDeadline } from "./deadline.ts";
-import { defaultDiffLimits, diffBranch, type DiffLimits } from "./diff.ts";
 import { type GitConfig, toServedEnvironment } from "./environment.ts";
 import { forwardBranch } from "./forward.ts";
 import { createHostEnvironment } from "./host-environment.ts";
@@ -18,6 +17,7 @@ import { createLocks } from "./locks.ts";
 import { MirrorSizes } from "./mirror-size.ts";
 import { MirrorUse } from "./mirror-use.ts";
 import { prepareHooks } from "./push-gate.ts";
+import { defaultReadLimits, MirrorReader, type ReadLimits } from "./reading/mirror-reader.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
 import type { RemoteRefs } from "./remote-refs.ts";
 import { isShadowBranch, parseRemote, refuseRemoteInside, type Remote } from "./remote.ts";
@@ -65,7 +65,7 @@ export interface Mirrors {
   has(repositoryId: string, sha: string): Promise<boolean>;
   /** Returns which parts of a commit the server does not fetch. */
   findLeftOutParts(repositoryId: string, commit: string, signal?: AbortSignal): Promise<LeftOutPart[]>;
-  diff(repositoryId: string, base: string, branch: string, signal?: AbortSignal): Promise<Diff>;
+  openReader(repositoryId: string): MirrorReader;
   /**
    * Removes tasks' branches, then objects that nothing else needs. While the mirror has writers, a
    * later push or fetch removes these objects.
@@ -105,7 +105,7 @@ export interface MirrorsOptions {
   /** Resolves names. @default as this machine does */
   readonly findAddresses?: FindAddresses;
   readonly networkLimits?: Partial<NetworkLimits>;
-  readonly diffLimits?: Partial<DiffLimits>;
+  readonly readLimits?: Partial<ReadLimits>;
   readonly pushLimits?: Partial<PushLimits>;
 }
 
@@ -125,7 +125,7 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     findAddresses: options.findAddresses ?? new AddressFinder().find,
   });
   const getHostEnvironment = createHostEnvironment(gitEnvironment);
-  const diffLimits = { ...defaultDiffLimits, ...options.diffLimits };
+  const limits = { ...defaultReadLimits, ...options.readLimits };
   const use = new MirrorUse();
   const resolveRemote = async (url: string, organizationId = ""): Promise<Remote> => {
     const remote = await parseRemote(url, { policy, organizationId });
@@ -236,15 +236,8 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
         },
       };
     },
-    diff: async (repositoryId, base, branch, signal) =>
-      diffBranch({
-        mirror: getMirrorPath(repositoryId),
-        environment: mirrorEnvironment,
-        base,
-        branch,
-        limits: diffLimits,
-        signal,
-      }),
+    openReader: (repositoryId) =>
+      new MirrorReader({ mirror: getMirrorPath(repositoryId), environment: mirrorEnvironment, limits }),
     async forward({ url, organization_id, repository_id, branch, sha, timeoutMs, ...caller }) {
       const ref = `refs/heads/${branch}`;
       if (!isShadowBranch(branch))

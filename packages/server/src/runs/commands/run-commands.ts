@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type TaskState, WharfError } from "@wharf/contract";
+import { type BranchPush, type TaskState, WharfError } from "@wharf/contract";
 import { and, eq, inArray, sql } from "drizzle-orm";
 import type { Log, LogWriter } from "../../events/index.ts";
 import { requestHolders } from "../../runners/index.ts";
@@ -11,6 +11,7 @@ import type { RunRow } from "../state/lease.ts";
 import { resumeAfterLimit } from "../state/provider-limit.ts";
 import { appendPush } from "../state/report-push.ts";
 import { findStartingTurn, hastenRun } from "../state/start-order.ts";
+import { type PushRequest, requestBranchPush } from "../state/request-push.ts";
 import { liveRunStatuses } from "../state/states.ts";
 import { stopRun } from "../state/stop-run.ts";
 import { closeTurn, getOpenTurn, type TurnRow, turnColumns } from "../state/transitions.ts";
@@ -267,6 +268,15 @@ export class RunCommands {
       await appendPush(writer, { push, task, status: "pending", message: "Retrying the push.", by: userId });
     });
     this.#poke(taskId);
+  }
+
+  /** Delivers a commit of the task's branch that a person made in its workspace. */
+  async requestPush(taskId: string, request: PushRequest): Promise<BranchPush> {
+    const push = await this.#log.write(async (writer) =>
+      requestBranchPush(writer, await lockTask(writer.tx, taskId), request),
+    );
+    this.#poke(taskId);
+    return push;
   }
 
   /** Stops every live run, for a server shutdown that includes its runners. */

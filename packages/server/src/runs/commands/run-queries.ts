@@ -27,6 +27,7 @@ import type { TaskRow } from "../../tasks/index.ts";
 import { type TurnRow, turnColumns } from "../state/transitions.ts";
 import { type LogFilter, type LogPage, readLogLines, type RunPart } from "./log-lines.ts";
 import { readProgress, type TaskProgress } from "./task-progress.ts";
+import { findTurnCommits, type TurnCommits } from "./turn-commits.ts";
 
 const { boards, events, runners, runs, tasks, turns } = schema;
 type RunRow = typeof runs.$inferSelect;
@@ -155,6 +156,11 @@ export class RunQueries {
       .where(sql`${turns.id} = any(${sql.param(ids)}::uuid[])`);
     const hasMore = last !== undefined && pageKeys.length < keys.length;
     return { turns: sortByKeys(rows, pageKeys), ...(hasMore && { next_cursor: formatCursor([last.at, last.id]) }) };
+  }
+
+  /** Finds the commits of a turn, which `choice` names by its number, its id or `last`. */
+  getTurnCommits(taskId: string, choice: string): Promise<TurnCommits> {
+    return findTurnCommits(this.#db, taskId, choice);
   }
 
   #selectRuns(where: SQL | undefined, role: SQL<BoardRole> = sql`null`) {

@@ -38,7 +38,10 @@ export async function applyRecord(
   const { data } = record;
   if (data.kind === "turn") return applyTurn(writer, ids, data);
   if (data.kind === "permission") return applyPermission(writer, ids, data);
-  if (data.kind === "commit") return requestPush(writer, ids, data);
+  if (data.kind === "commit") {
+    await recordTurnCommit(writer, ids, data);
+    return requestPush(writer, ids, data);
+  }
   if (data.kind === "session")
     await writer.tx.update(runs).set({ session_id: data.session_id }).where(eq(runs.id, ids.run_id));
 }
@@ -161,6 +164,24 @@ async function applyPermission(writer: LogWriter, ids: RunIds, data: EventDataBy
   const isBlocked = task.state === "BLOCKED" && task.blocking_budget_id === null && task.resume_at === null;
   if (isBlocked && !(await hasOpenPermissions(writer.tx, ids.run_id)))
     await moveTask(writer, task, "IN_PROGRESS", { reason: "the agent continues" });
+}
+
+/**
+ * Records a commit as the work of the running turn, or of an interrupted one whose work was not
+ * committed yet. Commits that a person makes between turns belong to no turn.
+ */
+async function recordTurnCommit(
+  { tx }: LogWriter,
+  { run_id }: RunIds,
+  { sha, parent }: EventDataByKind<"commit">,
+): Promise<void> {
+  const lastTurn = sql`(
+    select id from turns where run_id = ${run_id} and started_at is not null order by started_at desc limit 1)`;
+  const isUncommitted = sql`(${turns.state} = 'RUNNING' or (${turns.state} = 'INTERRUPTED' and ${turns.commit_sha} is null))`;
+  await tx
+    .update(turns)
+    .set({ commit_sha: sha, base_commit_sha: sql`coalesce(${turns.base_commit_sha}, ${parent ?? null})` })
+    .where(and(sql`${turns.id} = ${lastTurn}`, isUncommitted));
 }
 
 /** Requests a push of the newest commit, which includes any older commit not yet delivered. */

@@ -94,6 +94,11 @@ export async function closeTurn(
   ]);
 }
 
+/** The newest commit of a turn's task: the last one that was reported, or the one cloned first. */
+const newestCommit = sql<string | null>`coalesce(
+  (select sha from pushes where pushes.task_id = turns.task_id),
+  (select base_commit_sha from tasks where tasks.id = turns.task_id))`;
+
 /**
  * Takes one step of a turn's state machine; returns false if the turn's state does not allow it.
  */
@@ -106,7 +111,10 @@ export async function setTurnState(
   if (!turnTransitions[turn.state].includes(state)) return false;
   const timestamp = new Date();
   // A turn's files are not needed after its end, and may be large.
-  const change = state === "RUNNING" ? { started_at: timestamp } : { ended_at: timestamp, attachments: [] };
+  const change =
+    state === "RUNNING"
+      ? { started_at: timestamp, base_commit_sha: newestCommit }
+      : { ended_at: timestamp, attachments: [] };
   await writer.tx
     .update(turns)
     .set({ state: state, ...change, ...(stopReason && { stop_reason: stopReason }), updated_at: timestamp })

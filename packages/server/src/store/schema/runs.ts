@@ -122,6 +122,9 @@ export const turns = pgTable(
     prompt_seq: createNumberColumn(),
     attachments: jsonb().$type<Attachments>().notNull().default([]),
     stop_reason: text(),
+    /** The task's newest commit when the turn started, and the turn's own newest commit. */
+    base_commit_sha: text(),
+    commit_sha: text(),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     ended_at: createTimeColumn(),

@@ -1,12 +1,15 @@
-import type { WorkspaceRouteName } from "@wharf/contract";
+import { WharfError, type WorkspaceRouteName } from "@wharf/contract";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { Scope } from "../../access/index.ts";
 import type { RunnerWithRun } from "../../runners/index.ts";
+import type { RunView } from "../../runs/index.ts";
 import { addEnvironment } from "../routes/runner-routes.ts";
 import type { WorkspaceModules } from "./find-runner.ts";
 
 const ProgramBody = z.looseObject({ environment: z.record(z.string(), z.string()) });
 const AnyBody = z.looseObject({});
+const DiffQuery = z.looseObject({ turn: z.string() });
 
 /**
  * Adds what the server knows and the caller may leave out: the runner's environment, and the author
@@ -32,6 +35,28 @@ export async function completeBody(
     default:
       return body ?? undefined;
   }
+}
+
+/** Returns a request's query as the daemon understands it: with the commits of a turn. */
+export async function completeQuery(
+  modules: WorkspaceModules,
+  { name, runner, request }: { name: WorkspaceRouteName; runner: RunnerWithRun; request: FastifyRequest },
+): Promise<Record<string, unknown>> {
+  const query = AnyBody.parse(request.query);
+  if (name !== "gitDiff" || query.turn === undefined) return query;
+  const { base: _base, head: _head, turn, ...rest } = DiffQuery.parse(query);
+  const { task_id: taskId } = await getRunOfRunner(modules, request.scope, runner);
+  return { ...rest, ...(await modules.queries.getTurnCommits(taskId, turn)) };
+}
+
+/** Returns the run whose workspace a runner has. */
+export async function getRunOfRunner(
+  { queries }: Pick<WorkspaceModules, "queries">,
+  scope: Scope,
+  { run_id }: RunnerWithRun,
+): Promise<RunView> {
+  if (run_id === null) throw new WharfError("workspace_not_cloned", {});
+  return queries.getRun(scope, run_id);
 }
 
 /** Returns the version of the file that the caller expects, from the header for it. */
