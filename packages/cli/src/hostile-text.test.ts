@@ -46,6 +46,7 @@ const exempt = new Set([
   "demo",
   "runner exec",
   "runner attach",
+  "workspace attach",
   "runner cp",
   "workspace exec",
   "workspace cp",

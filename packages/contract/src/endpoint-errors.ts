@@ -33,6 +33,7 @@ const namedErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   runner_id: ["runner_not_found", "ambiguous_id"],
   task_id: ["task_not_found", "ambiguous_id"],
   terminal_id: ["terminal_not_found"],
+  turn: ["turn_not_found", "turn_without_commits"],
   turn_id: ["turn_not_found"],
   type_id: ["agent_type_not_found"],
   user: ["user_not_found"],

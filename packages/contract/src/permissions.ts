@@ -55,7 +55,7 @@ const entries = {
   },
   "runner:write": { summary: "Start, stop and destroy runners", role: "member", boardRole: "editor" },
   "workspace:read": {
-    summary: "Read and search the files of workspaces, and see their changes",
+    summary: "Read and search the files of workspaces, see their changes, and watch their terminals",
     role: "viewer",
     boardRole: "viewer",
   },

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { consoleId, runnerApi, TerminalEvent } from "@wharf/contract";
+import { consoleId, runnerApi, TerminalEvent, terminalStreamPath } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -10,21 +10,15 @@ import { createIntegerSchema } from "../input/option-values.ts";
 import { Interrupts } from "../interrupts.ts";
 import { formatSize } from "../render/numbers.ts";
 import { toSafeText } from "../render/safe-text.ts";
-import { attachToTerminal } from "../runner/attach.ts";
 import { copyPath, formatCopy } from "../runner/copy.ts";
-import { getExitCode, toShellLine } from "../runner/exec.ts";
 import { flushOutput } from "../runner/output.ts";
 import { parsePlace } from "../runner/place.ts";
 import { createRunnerCommands } from "../runner/remote-commands.ts";
 import { createRunnerFiles } from "../runner/remote-files.ts";
 import { readPieces, requestStream } from "../runner/request.ts";
+import { AttachOptions, createAttachCommand, showTerminal } from "./attach-command.ts";
 import { createExecCommand, ExecOptions, showExec } from "./exec-command.ts";
 
-const AttachOptions = z.object({
-  terminal: z.uuid().optional(),
-  shell: z.string().min(1).max(4096),
-  workdir: z.string().max(4096),
-});
 const LogsOptions = z.object({ follow: z.boolean().default(false), after: createIntegerSchema({ min: 0 }).optional() });
 const maxLineBytes = 2 * 1024 * 1024;
 
@@ -32,17 +26,7 @@ const maxLineBytes = 2 * 1024 * 1024;
 export function addRunnerCommands(group: Command, register: RegisterCommand): void {
   const exec = createExecCommand(group, "runner", createRunnerArgument());
   register(exec, ExecOptions, execCommand);
-  const attach = group
-    .command("attach")
-    .summary("Open a terminal in a runner")
-    .description("Open a terminal in a runner. Ctrl-P Ctrl-Q detaches from it and leaves its program running.")
-    .addArgument(createRunnerArgument())
-    .argument("[command...]", "command to run in a new terminal (default: a shell)")
-    .option("--terminal <id>", "attach to an existing terminal")
-    .option("--shell <program>", "shell of a new terminal", "bash")
-    .option("-w, --workdir <folder>", "folder of a new terminal, relative to the workspace", ".");
-  const attachLines = ["wharf runner attach 1f2e3d4c", "wharf runner attach 1f2e3d4c htop"];
-  register(addExamples(attach, attachLines), AttachOptions, attachTerminal);
+  register(createAttachCommand(group, "runner", createRunnerArgument()), AttachOptions, attachTerminal);
   const cp = group
     .command("cp")
     .summary("Copy files into or out of a runner")
@@ -66,27 +50,10 @@ async function execCommand(cli: Cli, { args, options }: CommandLineInput<ExecOpt
   return showExec(cli, { words, options, open: () => createRunnerCommands(cli.client, runnerId) });
 }
 
-async function attachTerminal(
-  { client, terminal }: Cli,
-  { args, options }: CommandLineInput<z.infer<typeof AttachOptions>>,
-): Promise<number> {
+async function attachTerminal(cli: Cli, { args, options }: CommandLineInput<AttachOptions>): Promise<number> {
   const [runnerId = "", ...words] = args;
-  const result = await attachToTerminal({
-    locate: client.locate,
-    runner_id: runnerId,
-    terminal_id: options.terminal,
-    command: words.length === 0 ? undefined : toShellLine(words),
-    shell: options.shell,
-    working_dir: options.workdir,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    notify: (text) => terminal.err(text),
-  });
-  if (result.end === "exit") return getExitCode({ type: "exit", timed_out: false, ...result });
-  const why = result.reason === "slow" ? " because this terminal was too slow" : "";
-  const command = `wharf runner attach ${runnerId} --terminal ${result.terminal_id}`;
-  terminal.err(`\r\nDetached${why}. Attach again with \`${command}\`.\n`);
-  return result.exitCode;
+  const socket = { path: terminalStreamPath, params: { runner_id: runnerId } };
+  return showTerminal(cli, { words, options, socket, name: `runner attach ${runnerId}` });
 }
 
 async function copyFiles(

@@ -40,6 +40,11 @@ const agentTypeOptions = {
   "--image": [long, "at most 500 characters"],
   "--description": [long, "at most 2000 characters"],
 } as const;
+const attachOptions = {
+  "--terminal": ["12", "a full id (a UUID)"],
+  "--shell": ["", "at least 1 character"],
+  "--workdir": ["x".repeat(5000), "at most 4096 characters"],
+} as const;
 const turnOption = { "--turn": ["0", "a turn: its number, counted from 1, its id, or last"] } as const;
 /** Each option that takes a value has an invalid one here, with the form that the error names. */
 const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
@@ -148,11 +153,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--shell": ["", "at least 1 character"],
     "--file": ["no-such-file", "a readable file"],
   },
-  "runner attach": {
-    "--terminal": ["12", "a full id (a UUID)"],
-    "--shell": ["", "at least 1 character"],
-    "--workdir": ["x".repeat(5000), "at most 4096 characters"],
-  },
+  "runner attach": attachOptions,
   budget: { "--for": free },
   "budget set": {
     "--task": free,
@@ -185,6 +186,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "audit export": auditFilters,
   "audit verify": { "--anchor": free, "--file": free },
   "audit prune": { "--before": ["soon", "a date such as 2026-01-31"] },
+  "workspace attach": attachOptions,
   "workspace branches": { "--limit": ["0", "a whole number from 1 to 1000"] },
   "workspace cat": {
     "--lines": ["x", "a line or a range of lines"],

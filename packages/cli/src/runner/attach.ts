@@ -1,14 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  RemoteError,
-  TerminalControl,
-  type TerminalRequest,
-  terminalStreamPath,
-  getEndpointUrl,
-  WharfError,
-} from "@wharf/contract";
+import { RemoteError, TerminalControl, type TerminalRequest, getEndpointUrl, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
+import { toSingleLine } from "../render/safe-text.ts";
 import type { LocateServer } from "../server/server-address.ts";
 import { waitForOpen } from "../server/socket-opening.ts";
 import { createWebSocket } from "../server/transport.ts";
@@ -18,7 +12,8 @@ import { TerminalModes } from "./terminal-modes.ts";
 
 export interface AttachOptions {
   readonly locate: LocateServer;
-  readonly runner_id: string;
+  /** Names the runner or the workspace with the terminal. */
+  readonly socket: TerminalAddress;
   /** Names an existing terminal; without it a shell is started. */
   readonly terminal_id: string | undefined;
   readonly command: string | undefined;
@@ -28,6 +23,12 @@ export interface AttachOptions {
   readonly stdout: NodeJS.WriteStream;
   /** Shows a message to the user beside the terminal's output. */
   readonly notify: (text: string) => void;
+}
+
+export interface TerminalAddress {
+  /** A path with `:name` for parameters, one of them `terminal_id`. */
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
 }
 
 export type AttachResult =
@@ -91,16 +92,16 @@ export async function attachToTerminal(options: AttachOptions): Promise<AttachRe
 }
 
 async function openTerminalSocket(
-  { locate, runner_id, command, shell, working_dir, stdout }: AttachOptions,
+  { locate, socket: terminalAddress, command, shell, working_dir, stdout }: AttachOptions,
   { terminal_id = "new", offset }: AttachSession["state"],
   signal: AbortSignal,
 ): Promise<WebSocket> {
   const address = await locate();
   const { cols, rows } = getTerminalSize(stdout);
   const path = getEndpointUrl(
-    { method: "GET", path: terminalStreamPath, summary: "", response: "stream" },
+    { method: "GET", path: terminalAddress.path, summary: "", response: "stream" },
     {
-      params: { runner_id, terminal_id },
+      params: { ...terminalAddress.params, terminal_id },
       query: {
         cols,
         rows,
@@ -142,19 +143,32 @@ async function runConnection(socket: WebSocket, session: AttachSession): Promise
   const sendRequest = (request: TerminalRequest) => socket.send(JSON.stringify(request), () => undefined);
   const resolveDetached = (reason: string, exitCode: number) =>
     resolve({ end: "detached", terminal_id: state.terminal_id ?? "", reason, exitCode });
+  let viewer: { readonly id: string; readonly canType: boolean } | undefined;
   const onInput = (bytes: Buffer) => {
-    const { send, detach } = keys.read(bytes);
-    if (send.length > 0) socket.send(send, () => undefined);
-    if (detach) resolveDetached("keys", 0);
+    const { send, detach, take } = keys.read(bytes);
+    const isWatching = viewer?.canType === false;
+    if (take) sendRequest({ type: "take" });
+    if (send.length > 0 && !isWatching) socket.send(send, () => undefined);
+    if (detach || (isWatching && send.includes(ctrlC))) resolveDetached("keys", 0);
   };
-  const onResize = () => sendRequest({ type: "resize", ...getTerminalSize(stdout) });
+  const onResize = () => viewer?.canType !== false && sendRequest({ type: "resize", ...getTerminalSize(stdout) });
   const onAbort = () => reject(signal.reason);
   const onControl = (control: Control) => {
     switch (control.type) {
       case "attached":
         state.terminal_id = control.terminal.terminal_id;
-        if (stdout.isTTY) onResize();
+        viewer = { id: control.viewer_id, canType: control.can_type };
+        if (!viewer.canType) return session.notify("\r\n[You watch this terminal. Ctrl-C leaves it.]\r\n");
+        // The terminal has the size of the person who types.
+        if (stdout.isTTY && control.terminal.typist === null) onResize();
         return;
+      case "typist": {
+        const isOther = control.viewer_id !== null && control.viewer_id !== viewer?.id;
+        if (isOther)
+          session.notify(`\r\n[${toSingleLine(control.user ?? "", 100)} types. Ctrl-P Ctrl-T takes over.]\r\n`);
+        else if (control.viewer_id !== null && stdout.isTTY) onResize();
+        return;
+      }
       case "offset":
         state.offset = control.offset;
         return sendRequest({ type: "ack", offset: control.offset });

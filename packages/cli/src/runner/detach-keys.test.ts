@@ -7,6 +7,11 @@ const typed = (...pieces: string[]) => {
   return { sent: read.map(({ send }) => send.toString()).join(""), detach: read.at(-1)?.detach };
 };
 
+test("ctrl-p ctrl-t takes over, and is not sent", () => {
+  const { send, ...keys } = new DetachKeys().read(Buffer.from("a\u0010\u0014b"));
+  expect({ sent: send.toString(), ...keys }).toEqual({ sent: "ab", detach: false, take: true });
+});
+
 test("ctrl-p ctrl-q detaches, also in two pieces, and ctrl-p before any other key is sent", () => {
   expect(typed("ab\u0010\u0011")).toEqual({ sent: "ab", detach: true });
   expect(typed("a\u0010", "\u0011")).toEqual({ sent: "a", detach: true });

@@ -3,7 +3,7 @@ import { createEndpoint, createSocketEndpoint } from "../endpoint.ts";
 import { Envelope } from "../events/index.ts";
 import { boardParams } from "./boards.ts";
 import { ShortId, taskParams } from "./ids.ts";
-import { terminalStreamPath } from "./runner-terminals.ts";
+import { taskTerminalPath, terminalStreamPath, workspaceTerminalPath } from "./runner-terminals.ts";
 
 /** WebSocket: sends one task's log from a cursor (`?after=`), then live events. */
 export const taskStreamPath = "/api/v1/orchestrator/tasks/:task_id/stream";
@@ -74,6 +74,16 @@ export const sockets = {
     needs: "runner:use",
     path: terminalStreamPath,
     summary: "Use a terminal of a runner",
+  }),
+  taskTerminal: createSocketEndpoint({
+    needs: "workspace:read",
+    path: taskTerminalPath,
+    summary: "Watch a terminal in the workspace of a task. Input and new terminals need `workspace:exec`",
+  }),
+  workspaceTerminal: createSocketEndpoint({
+    needs: "workspace:read",
+    path: workspaceTerminalPath,
+    summary: "Watch a terminal in the workspace of a runner. Input and new terminals need `workspace:exec`",
   }),
 } as const;
 

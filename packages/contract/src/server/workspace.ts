@@ -49,6 +49,12 @@ const readRoutes = {
   gitFile: gitApi.gitFile,
   gitBranches: gitApi.gitBranches,
   watchChanges: watchApi.watchChanges,
+  terminals: terminalsApi.terminals,
+  terminal: terminalsApi.terminal,
+  terminalHistory: terminalsApi.terminalHistory,
+  terminalStats: terminalsApi.terminalStats,
+  streamTerminal: terminalStreams.watch,
+  streamConsole: terminalStreams.stream,
 } as const satisfies Record<string, Endpoint>;
 
 const writeRoutes = {
@@ -77,14 +83,19 @@ const writeRoutes = {
     summary: "Deliver the newest commit of the task's branch to the remote. The task's log shows the result",
     status: 202,
     response: BranchPush,
+    errors: ["no_commit"],
   },
 } as const satisfies Record<string, Endpoint>;
 
 const execRoutes = {
   ...execApi,
-  ...terminalsApi,
-  streamTerminal: terminalStreams.watch,
-  streamConsole: terminalStreams.stream,
+  createTerminal: terminalsApi.createTerminal,
+  typeTerminal: terminalsApi.typeTerminal,
+  resizeTerminal: terminalsApi.resizeTerminal,
+  ackTerminal: terminalsApi.ackTerminal,
+  killTerminal: terminalsApi.killTerminal,
+  removeTerminal: terminalsApi.removeTerminal,
+  clearTerminal: terminalsApi.clearTerminal,
 } as const satisfies Record<string, Endpoint>;
 
 /** The routes of the daemon that are reachable in a workspace. */

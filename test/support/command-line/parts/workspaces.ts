@@ -70,6 +70,12 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
     expect(await getExitCode("workspace jobs output", [id, job])).toEqual(failed);
     expect((await run("workspace jobs ls", [id])).out).toContain("sleep 60");
     expect(await getExitCode("workspace ls", ["ffffffff"])).toEqual(failed);
+    expect((await run("workspace attach", [id, "exit 7"])).code).toBe(7);
+    const listed = parseOutput(await run("workspace terminals ls", [id, "--json"]));
+    const terminal = listed.terminals[0].terminal_id;
+    expect((await run("workspace terminals ls", [id])).out).toContain(terminal);
+    expect(await getExitCode("workspace terminals close", [id, terminal])).toBe(0);
+    expect(await getExitCode("workspace terminals close", [id, terminal])).toEqual(failed);
     expect(await getExitCode("runner rm", [id])).toBe(0);
   });
 

@@ -8,6 +8,7 @@ import { addListingCommands } from "./listing.ts";
 import { addPathCommands } from "./paths.ts";
 import { addProgramCommands } from "./programs.ts";
 import { addSearchCommands } from "./search.ts";
+import { addTerminalCommands } from "./terminals.ts";
 
 export function addWorkspace(program: Command, register: RegisterCommand): void {
   const group = program
@@ -23,4 +24,5 @@ export function addWorkspace(program: Command, register: RegisterCommand): void 
   addGitCommands(group, register);
   addProgramCommands(group, register);
   addJobCommands(group, register);
+  addTerminalCommands(group, register);
 }

@@ -19,12 +19,16 @@ interface SocketMessages {
   readonly client: readonly z.ZodType[];
 }
 
+const terminalMessages: SocketMessages = { server: [TerminalControl], client: [TerminalRequest] };
+
 /** The messages of each WebSocket that are JSON. */
 const messages: Readonly<Record<keyof typeof sockets, SocketMessages>> = {
   taskStream: { server: [Event], client: [StreamControl] },
   boardStream: { server: [Envelope], client: [StreamHeartbeat] },
   globalStream: { server: [Event, Envelope], client: [Subscribe, Unsubscribe] },
-  terminalStream: { server: [TerminalControl], client: [TerminalRequest] },
+  terminalStream: terminalMessages,
+  taskTerminal: terminalMessages,
+  workspaceTerminal: terminalMessages,
 };
 
 /** Describes the WebSockets. OpenAPI has no form for them, so this is an extension. */

@@ -7,7 +7,9 @@ import {
   Problem,
   runnerApi,
   taskStreamPath,
+  taskTerminalPath,
   terminalStreamPath,
+  workspaceTerminalPath,
   workspaceApi,
 } from "@wharf/contract";
 import type { z } from "zod";
@@ -30,8 +32,10 @@ sends and what the client may send:
 
 - \`${toTemplate(taskStreamPath)}?after=<seq>\` sends one task's log from a cursor, then live events.
 - \`${toTemplate(globalStreamPath)}\` sends the events of many tasks.
-- \`${toTemplate(terminalStreamPath)}\` is a terminal. Binary messages are the bytes of its output and input, and text
-  messages are JSON. The id \`new\` starts a shell.
+- \`${toTemplate(terminalStreamPath)}\`,
+  \`${toTemplate(taskTerminalPath)}\` and
+  \`${toTemplate(workspaceTerminalPath)}\` are terminals. Binary
+  messages are the bytes of the output and input, and text messages are JSON. The id \`new\` starts a shell.
 `;
 
 const securitySchemes = {

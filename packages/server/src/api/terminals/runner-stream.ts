@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { PassThrough } from "node:stream";
 import {
+  createViewerId,
+  type Permission,
   sockets,
   TerminalEvent,
   terminalsApi,
@@ -12,16 +15,17 @@ import {
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import { createScope } from "../../access/index.ts";
+import { type Caller, createScope, type Scope } from "../../access/index.ts";
 import type { KnownSecrets } from "../../redaction/index.ts";
-import type { RunnerUse } from "../../runners/index.ts";
+import type { RunnerUse, RunnerWithRun } from "../../runners/index.ts";
 import { parseJson } from "../../std/json.ts";
 import { refuseFailure } from "../http/pass-through.ts";
 import { describeSender } from "../http/request-sender.ts";
 import { requireStorable } from "../http/validate-storable.ts";
 import type { AuditModules } from "../routes/audit-routes.ts";
-import { getReadyRunner, type RunnerModules, addEnvironment } from "../routes/runner-routes.ts";
+import { getReadyRunner, addEnvironment } from "../routes/runner-routes.ts";
 import type { PreparedStream, StreamSender } from "../streams/upgrades.ts";
+import { findRunner, findTaskRunner, type WorkspaceModules } from "../workspace/find-runner.ts";
 import { TerminalAudit } from "./terminal-audit.ts";
 import { TerminalSocket } from "./terminal-socket.ts";
 import { pipeTyping } from "./terminal-typing.ts";
@@ -29,42 +33,78 @@ import { pipeTyping } from "./terminal-typing.ts";
 /** No daemon sends a longer line. */
 const maxLineBytes = 2 * 1024 * 1024;
 
-const pattern = new RegExp(
-  `^${sockets.terminalStream.path.replace(":runner_id", "([0-9a-f-]{8,36})").replace(":terminal_id", "([^/]+)")}$`,
-);
 const TerminalName = z.union([z.uuid(), z.literal("new")]);
 
+export type TerminalModules = WorkspaceModules & Pick<AuditModules, "audit">;
+
+interface TerminalStream {
+  readonly pattern: RegExp;
+  readonly needs: Permission;
+  readonly find: (modules: TerminalModules, scope: Scope, id: string) => Promise<RunnerWithRun>;
+}
+
+/** What a viewer needs to type, and to start a terminal. */
+const typingNeed = "workspace:exec";
+
+const createPattern = ({ path }: { readonly path: string }): RegExp =>
+  new RegExp(`^${path.replace(":terminal_id", "([^/]+)").replace(/:\w+_id/, "([0-9a-f-]{8,36})")}$`);
+
+const streams: readonly TerminalStream[] = [
+  { pattern: createPattern(sockets.terminalStream), needs: sockets.terminalStream.needs, find: getReadyRunner },
+  { pattern: createPattern(sockets.taskTerminal), needs: sockets.taskTerminal.needs, find: findTaskRunner },
+  { pattern: createPattern(sockets.workspaceTerminal), needs: sockets.workspaceTerminal.needs, find: findRunner },
+];
+
 /**
- * Opens terminals of runners over WebSocket, for the upgrade handler: returns the stream, or
- * undefined if the URL belongs to another one. Invalid requests are refused before the upgrade.
- * Without an upgrade the runner is released, and a terminal that was started for it is removed.
+ * Opens terminals over WebSocket, for the upgrade handler: returns the stream, or undefined if the
+ * URL belongs to another one. Invalid requests are refused before the upgrade. Without an upgrade
+ * the runner is released, and a terminal that was started for it is removed.
  */
 export async function openTerminalStream(
-  modules: RunnerModules & Pick<AuditModules, "audit">,
+  modules: TerminalModules,
   url: URL,
   streamSender: StreamSender,
 ): Promise<PreparedStream | undefined> {
-  const match = pattern.exec(url.pathname);
-  if (!match) return undefined;
-  const name = parseInput(TerminalName, match[2]);
+  const stream = streams.find(({ pattern }) => pattern.test(url.pathname));
+  if (!stream) return undefined;
+  const [, id = "", terminal = ""] = stream.pattern.exec(url.pathname) ?? [];
+  const name = parseInput(TerminalName, terminal);
   const query = parseInput(TerminalStreamQuery, Object.fromEntries(url.searchParams));
   requireStorable(query);
-  const { needs } = sockets.terminalStream;
-  const runner = await getReadyRunner(modules, createScope(streamSender.caller, needs), match[1] ?? "");
+  const { needs } = stream;
+  const { caller } = streamSender;
+  const runner = await stream.find(modules, createScope(caller, needs), id);
+  const { standaloneRunners } = modules;
+  const requireTyping = async (present: Caller) => {
+    if (needs !== "runner:use") await standaloneRunners.get(createScope(present, typingNeed), runner.id);
+    return true;
+  };
+  let canType = await requireTyping(caller).catch(name === "new" ? undefined : acceptMissingPermission);
   const sender = describeSender(streamSender);
   const audit = new TerminalAudit({ audit: modules.audit, sender, runnerId: runner.id });
-  await audit.begin(name, query.command);
+  await audit.begin(name, { canType, command: query.command });
+  const username = await modules.loginManagement.getName(caller.user_id);
+  const viewer_id = createViewerId(username, query.viewer_id ?? randomUUID().slice(0, 8));
   const use = modules.runnerLinks.acquire(runner);
   try {
     const terminalId =
       name === "new" ? await createTerminal(use, addEnvironment(modules, runner, { environment: {} }), query) : name;
     const withdrawal = new AbortController();
+    const typing = new PassThrough();
     const { secrets } = modules;
+    const viewed = { ...query, viewer_id };
+    const options = { audit, use, terminal_id: terminalId, query: viewed, secrets, withdrawal, typing };
     return {
-      start: (ws) => void serveTerminal(ws, { audit, use, terminal_id: terminalId, query, secrets, withdrawal }),
+      start: (ws) => void serveTerminal(ws, { ...options, canType: () => canType }),
       access: {
         subject: `${needs} ${runner.id}`,
-        check: async (present) => modules.standaloneRunners.get(createScope(present, needs), runner.id),
+        check: async (present) => {
+          await standaloneRunners.get(createScope(present, needs), runner.id);
+          const couldType = canType;
+          canType = await requireTyping(present).catch(acceptMissingPermission);
+          // Others may type at once.
+          if (couldType && !canType && !typing.destroyed) typing.write('{"type":"release"}\n');
+        },
         onWithdrawn: (error) => withdrawal.abort(error),
       },
       async [Symbol.asyncDispose]() {
@@ -76,6 +116,11 @@ export async function openTerminalStream(
     use[Symbol.dispose]();
     throw error;
   }
+}
+
+function acceptMissingPermission(error: unknown): false {
+  if (error instanceof WharfError && error.code === "permission_missing") return false;
+  throw error;
 }
 
 async function createTerminal(
@@ -99,6 +144,8 @@ async function serveTerminal(
     terminal_id,
     query,
     secrets,
+    typing,
+    canType,
     withdrawal: { signal: withdrawalSignal },
   }: {
     audit: TerminalAudit;
@@ -106,14 +153,20 @@ async function serveTerminal(
     terminal_id: string;
     query: TerminalStreamQuery;
     secrets: KnownSecrets;
+    /** What the viewer sends to the daemon. */
+    typing: PassThrough;
+    canType: () => boolean;
     /** Aborts with the error of a viewer who lost access. */
     withdrawal: AbortController;
   },
 ): Promise<void> {
-  using socket = new TerminalSocket(ws, secrets);
+  using socket = new TerminalSocket(ws, { secrets, canType });
   using _held = use;
-  const typing = new PassThrough();
-  pipeTyping(ws, typing, () => audit.recordTakeOver(terminal_id));
+  pipeTyping(ws, typing, {
+    canType,
+    onTakeOver: () => audit.recordTakeOver(terminal_id),
+    onRefused: (kind) => socket.refuse(kind, createWatcherError()),
+  });
   withdrawalSignal.addEventListener("abort", () => {
     typing.destroy();
     socket.limitEnd();
@@ -147,6 +200,8 @@ async function serveTerminal(
     await audit.end(terminal_id, socket.sentBytes);
   }
 }
+
+const createWatcherError = () => new WharfError("permission_missing", { permission: typingNeed, reason: "board" });
 
 const createHostileError = (use: RunnerUse, reason: string) =>
   new WharfError("runner_hostile", { runner_id: use.client.runnerId, reason });

@@ -19,10 +19,13 @@ export class TerminalAudit {
   }
 
   /** Refuses a terminal that could not be recorded. */
-  async begin(terminal: string, command: string | undefined): Promise<void> {
+  async begin(
+    terminal: string,
+    { canType, command }: { canType: boolean; command: string | undefined },
+  ): Promise<void> {
     const { audit } = this.#options;
     audit.requireRoom();
-    const details = { terminal, ...(command !== undefined && { command }) };
+    const details = { terminal, can_type: canType, ...(command !== undefined && { command }) };
     await audit.record({ ...this.#createRecord("openTerminal"), result: "begun", details });
   }
 

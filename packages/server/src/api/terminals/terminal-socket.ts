@@ -1,4 +1,4 @@
-import { RemoteError, type TerminalControl, type TerminalEvent, WharfError } from "@wharf/contract";
+import { getViewerUser, RemoteError, type TerminalControl, type TerminalEvent, WharfError } from "@wharf/contract";
 import type { WebSocket } from "ws";
 import { ChunkRedactor, type KnownSecrets } from "../../redaction/index.ts";
 
@@ -32,9 +32,11 @@ export class TerminalSocket implements Disposable {
   #end: { code: number; reason: string } = { code: closeCodes.done, reason: "the terminal ended" };
 
   readonly #redactor: ChunkRedactor;
+  readonly #canType: () => boolean;
 
-  constructor(ws: WebSocket, secrets: KnownSecrets) {
+  constructor(ws: WebSocket, { secrets, canType }: { secrets: KnownSecrets; canType: () => boolean }) {
     this.#ws = ws;
+    this.#canType = canType;
     this.#redactor = new ChunkRedactor({ getMatcher: () => secrets.matcher, isLive: true });
     ws.on("pong", () => (this.#isAlive = true));
     ws.on("error", () => ws.terminate());
@@ -77,6 +79,10 @@ export class TerminalSocket implements Disposable {
             ? { code: closeCodes.slow, reason: "too slow" }
             : { code: closeCodes.removed, reason: event.reason };
         return this.#sendControl(event);
+      case "attached":
+        return this.#sendControl({ ...event, can_type: this.#canType() });
+      case "typist":
+        return this.#sendControl({ ...event, user: event.viewer_id === null ? null : getViewerUser(event.viewer_id) });
       default:
         return this.#sendControl(event);
     }
@@ -88,6 +94,12 @@ export class TerminalSocket implements Disposable {
     this.#sendOffset();
     await this.#send("", true);
     this.#ws.close(this.#end.code, this.#end.reason);
+  }
+
+  /** Refuses a message of a viewer who may only watch. A viewer that does not read gets no answer. */
+  refuse(what: string, error: WharfError): void {
+    if (this.#ws.bufferedAmount <= maxUnsentBytes)
+      void this.#sendControl({ type: "refused", what, code: error.code, detail: error.message });
   }
 
   async fail(error: WharfError | RemoteError): Promise<void> {

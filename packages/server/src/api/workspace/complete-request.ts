@@ -1,4 +1,4 @@
-import { WharfError, type WorkspaceRouteName } from "@wharf/contract";
+import { createViewerId, WharfError, type WorkspaceRouteName } from "@wharf/contract";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Scope } from "../../access/index.ts";
@@ -9,6 +9,7 @@ import type { WorkspaceModules } from "./find-runner.ts";
 
 const ProgramBody = z.looseObject({ environment: z.record(z.string(), z.string()) });
 const AnyBody = z.looseObject({});
+const ViewerBody = z.looseObject({ viewer_id: z.string() });
 const DiffQuery = z.looseObject({ turn: z.string() });
 
 /**
@@ -32,21 +33,38 @@ export async function completeBody(
     case "replaceText":
     case "deletePath":
       return { ...getExpectedVersion(request), ...AnyBody.parse(body) };
+    case "typeTerminal":
+    case "ackTerminal":
+      return nameViewer(modules, scope, ViewerBody.parse(body));
     default:
       return body ?? undefined;
   }
 }
 
-/** Returns a request's query as the daemon understands it: with the commits of a turn. */
+/**
+ * Returns a request's query as the daemon understands it: with the commits of a turn, and with the
+ * whole name of a viewer.
+ */
 export async function completeQuery(
   modules: WorkspaceModules,
   { name, runner, request }: { name: WorkspaceRouteName; runner: RunnerWithRun; request: FastifyRequest },
 ): Promise<Record<string, unknown>> {
   const query = AnyBody.parse(request.query);
+  const viewer = ViewerBody.safeParse(query);
+  if (viewer.success) return nameViewer(modules, request.scope, viewer.data);
   if (name !== "gitDiff" || query.turn === undefined) return query;
   const { base: _base, head: _head, turn, ...rest } = DiffQuery.parse(query);
   const { task_id: taskId } = await getRunOfRunner(modules, request.scope, runner);
   return { ...rest, ...(await modules.queries.getTurnCommits(taskId, turn)) };
+}
+
+/** Begins the name of a viewer with that of its user. */
+async function nameViewer<V extends { viewer_id: string }>(
+  { loginManagement }: Pick<WorkspaceModules, "loginManagement">,
+  { user_id }: Scope,
+  viewer: V,
+): Promise<V> {
+  return { ...viewer, viewer_id: createViewerId(await loginManagement.getName(user_id), viewer.viewer_id) };
 }
 
 /** Returns the run whose workspace a runner has. */

@@ -1,5 +1,5 @@
 import { WharfError } from "@wharf/contract";
-import { createScope, type Scope } from "../../access/index.ts";
+import { createScope, type LoginManagement, type Scope } from "../../access/index.ts";
 import type { RunnerWithRun } from "../../runners/index.ts";
 import type { RunCommands, RunQueries } from "../../runs/index.ts";
 import type { Tasks } from "../../tasks/index.ts";
@@ -9,6 +9,7 @@ export interface WorkspaceModules extends RunnerModules {
   readonly tasks: Pick<Tasks, "find">;
   readonly queries: Pick<RunQueries, "getLatestRun" | "getRun" | "getTurnCommits">;
   readonly commands: Pick<RunCommands, "requestPush" | "startRunner">;
+  readonly loginManagement: Pick<LoginManagement, "getName">;
   /** Returns the author of a person's commits. */
   readonly getAuthor: (userId: string) => Promise<{ readonly author_name: string; readonly author_email: string }>;
 }

@@ -110,12 +110,13 @@ function serveStream(app: FastifyInstance, modules: WorkspaceModules, one: Works
     handler: async (request, reply) => {
       const runner = await one.findRunner(request.scope, request.params);
       const body = await completeBody(modules, { name: one.name, runner, request });
+      const query = await completeQuery(modules, { ...one, runner, request });
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       return passThrough(reply, {
         use: modules.runnerLinks.acquire(runner),
         type: getAnswerType(one.route, request.query),
         method: one.daemonRoute.method,
-        path: getEndpointUrl(one.daemonRoute, getRequestParts(request)),
+        path: getEndpointUrl(one.daemonRoute, { ...getRequestParts(request), query }),
         headers: {
           ...pickHeaders(request, ["range", "if-range"]),
           ...(bytes && { "content-type": "application/json", "content-length": bytes.length }),
