@@ -24,6 +24,7 @@ import { serveEventSources } from "./streams/event-source-routes.ts";
 import { Streams } from "./streams/stream.ts";
 import { ViewerStreams } from "./streams/viewer-streams.ts";
 import { openTerminalStream } from "./terminals/runner-stream.ts";
+import type { BranchModules } from "./workspace/answer-without-runner.ts";
 import type { WorkspaceModules } from "./workspace/find-runner.ts";
 import { serveWorkspaces } from "./workspace/workspace-routes.ts";
 
@@ -33,7 +34,7 @@ export interface ApiOptions {
   readonly guard: GuardOptions;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
-  readonly modules: ApiModules & WorkspaceModules;
+  readonly modules: ApiModules & WorkspaceModules & BranchModules;
   readonly clientAddresses: ClientAddresses;
   readonly logger: FastifyBaseLogger;
 }

@@ -19,6 +19,7 @@ export {
   type GitAuthor,
   GitCredentials,
   type GitHostRule,
+  type MirrorReader,
   type Mirrors,
   openMirrors,
   readHostAuthor,

@@ -4,7 +4,7 @@ import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organi
 import { ClientAddresses, createApi, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
-import { getAuthor, RunQueries, TaskDiffs } from "../runs/index.ts";
+import { getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { BoardMembers, Boards, TaskDependencies, Tasks } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
@@ -93,6 +93,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
         clientAddresses,
         findHolder: (runnerId) => servers.findHolder(runnerId),
       }),
+      branches: new TaskBranches(db, { mirrors, secrets }),
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
       getAuthor: (userId) => getAuthor({ db, getServerAuthor }, userId),
       log,

@@ -8,6 +8,7 @@ export { RunLimits } from "./queue/run-limits.ts";
 export { Queue } from "./queue/queue.ts";
 export { RunQueries, type RunView } from "./commands/run-queries.ts";
 export { getAuthor } from "./work/start/authorship.ts";
+export { type TaskBranch, TaskBranches } from "./commands/task-branches.ts";
 export { TaskDiffs } from "./commands/task-diffs.ts";
 export { findAllowedSecrets } from "./state/allowed-secrets.ts";
 export { BudgetGuard } from "./gateway-events/budget-guard.ts";

@@ -71,6 +71,10 @@ export async function passThrough(
   }
 }
 
+/** Sends bytes that the server has itself, like those of a runner. */
+export const sendBytes = (reply: FastifyReply, type: PassedType, bytes: unknown): FastifyReply =>
+  reply.headers(asDownload).type(type).send(bytes);
+
 /** Throws the daemon's error if its answer is not a success. */
 export async function refuseFailure(answer: RawResponse, runnerId: string): Promise<void> {
   const { status } = answer;

@@ -9,10 +9,12 @@ import {
   type WorkspaceRouteName,
   workspaceRoutes,
 } from "@wharf/contract";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { RunnerWithRun } from "../../runners/index.ts";
 import { discardBody } from "../http/discard-body.ts";
-import { createRequestBody, getCallerSignal, type PassedType, passThrough } from "../http/pass-through.ts";
+import { createRequestBody, getCallerSignal, type PassedType, passThrough, sendBytes } from "../http/pass-through.ts";
+import { answerWithoutRunner, type BranchModules } from "./answer-without-runner.ts";
 import { completeBody, completeQuery, getRunOfRunner } from "./complete-request.ts";
 import { findRunner, findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
 import { getCallTimeout, maxContentBodyBytes, uploadTimeoutMs } from "./limits.ts";
@@ -25,6 +27,8 @@ interface WorkspaceRoute {
   readonly findRunner: FindRunner;
 }
 
+type ServedModules = WorkspaceModules & BranchModules;
+
 const TaskParams = z.object({ task_id: z.string() });
 const RunnerParams = z.object({ runner_id: z.string() });
 
@@ -33,7 +37,7 @@ const RunnerParams = z.object({ runner_id: z.string() });
  * of the same name. The contract's schemas check it here; the daemon checks what only it can, such
  * as where a path leads.
  */
-export async function serveWorkspaces(app: FastifyInstance, modules: WorkspaceModules): Promise<void> {
+export async function serveWorkspaces(app: FastifyInstance, modules: ServedModules): Promise<void> {
   const findByTask: FindRunner = (scope, params) => findTaskRunner(modules, scope, TaskParams.parse(params).task_id);
   const findByRunner: FindRunner = (scope, params) => findRunner(modules, scope, RunnerParams.parse(params).runner_id);
   const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];
@@ -63,12 +67,27 @@ const listRoutes = (
     return { name, route: routes[name], daemonRoute, findRunner };
   });
 
+/** Finds the runner that answers a request, or the answer if the task's branch suffices. */
+async function findPlace(
+  modules: ServedModules,
+  one: WorkspaceRoute,
+  call: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+): Promise<{ readonly runner: RunnerWithRun } | { readonly answer: unknown }> {
+  try {
+    return { runner: await one.findRunner(call.request.scope, call.request.params) };
+  } catch (error) {
+    return { answer: await answerWithoutRunner(modules, { name: one.name, ...call }, error) };
+  }
+}
+
 /** Serves a route whose answer is one JSON value. */
-function serveCall(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+function serveCall(app: FastifyInstance, modules: ServedModules, one: WorkspaceRoute): void {
   app.route({
     ...toRouteOptions(one.route),
     handler: async (request, reply) => {
-      const runner = await one.findRunner(request.scope, request.params);
+      const found = await findPlace(modules, one, { request, reply });
+      if ("answer" in found) return reply.send(found.answer);
+      const { runner } = found;
       const body = await completeBody(modules, { name: one.name, runner, request });
       const parts = { ...getRequestParts(request), query: await completeQuery(modules, { ...one, runner, request }) };
       const options = { timeoutMs: getCallTimeout(one.name, body), signal: getCallerSignal(reply) };
@@ -84,7 +103,7 @@ function serveCall(app: FastifyInstance, modules: WorkspaceModules, one: Workspa
  * Serves the delivery of the task's branch. Whatever its newest commit is, it takes the way of the
  * commits that Wharf made itself, with their checks and retries.
  */
-function servePush(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+function servePush(app: FastifyInstance, modules: ServedModules, one: WorkspaceRoute): void {
   app.route({
     ...toRouteOptions(one.route),
     handler: async (request, reply) => {
@@ -104,17 +123,20 @@ function servePush(app: FastifyInstance, modules: WorkspaceModules, one: Workspa
 }
 
 /** Serves a route whose answer is a stream of lines or bytes. */
-function serveStream(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+function serveStream(app: FastifyInstance, modules: ServedModules, one: WorkspaceRoute): void {
   app.route({
     ...toRouteOptions(one.route),
     handler: async (request, reply) => {
-      const runner = await one.findRunner(request.scope, request.params);
+      const found = await findPlace(modules, one, { request, reply });
+      const type = getAnswerType(one.route, request.query);
+      if ("answer" in found) return sendBytes(reply, type, found.answer);
+      const { runner } = found;
       const body = await completeBody(modules, { name: one.name, runner, request });
       const query = await completeQuery(modules, { ...one, runner, request });
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       return passThrough(reply, {
         use: modules.runnerLinks.acquire(runner),
-        type: getAnswerType(one.route, request.query),
+        type,
         method: one.daemonRoute.method,
         path: getEndpointUrl(one.daemonRoute, { ...getRequestParts(request), query }),
         headers: {
@@ -128,7 +150,7 @@ function serveStream(app: FastifyInstance, modules: WorkspaceModules, one: Works
 }
 
 /** Serves a route whose body is a stream of bytes. */
-function serveUpload(app: FastifyInstance, modules: WorkspaceModules, one: WorkspaceRoute): void {
+function serveUpload(app: FastifyInstance, modules: ServedModules, one: WorkspaceRoute): void {
   app.route({
     ...toRouteOptions(one.route),
     handler: async (request, reply) => {

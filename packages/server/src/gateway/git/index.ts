@@ -6,4 +6,5 @@ export type { AddressPolicy, GitHostRule } from "./address-policy.ts";
 export { checkGitCredentials, GitCredentials } from "./credentials/index.ts";
 export { type GitAuthor, readHostAuthor } from "./host-author.ts";
 export { type Mirrors, openMirrors } from "./mirrors.ts";
+export type { MirrorReader } from "./reading/mirror-reader.ts";
 export { createGitServer, type PushScanOptions } from "./git-server.ts";
