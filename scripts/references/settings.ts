@@ -14,6 +14,7 @@ const docker = { path: "packages/server/src/config/docker.ts", constant: "docker
 const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant: "kubernetesEnvironment" };
 const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironment" };
 const logins = { path: "packages/server/src/config/logins.ts", constant: "loginEnvironment" };
+const loginProvider = { path: "packages/server/src/config/oidc.ts", constant: "oidcEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -31,6 +32,10 @@ export function formatSettings(): string {
     "## Logins",
     "",
     ...formatTable(readSettings(logins)),
+    "",
+    "## Login provider",
+    "",
+    ...formatTable(readSettings(loginProvider)),
     "",
     "## Models",
     "",

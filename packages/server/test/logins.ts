@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
 import {
+  Challenges,
+  DeviceLogins,
+  Identities,
   SessionTokens,
   Links,
   LoginLimits,
@@ -22,9 +25,12 @@ export function createTestLogins({ db }: Fixture) {
   const sessionTokens = new SessionTokens({ secret, issuer: "test" });
   const links = new Links(db);
   const logins = new Logins({ db, sessions, links, limits: new LoginLimits(db), passwords: new Passwords() });
+  const limits = new LoginLimits(db);
+  const challenges = new Challenges(db);
+  const deviceLogins = new DeviceLogins({ db, secret, challenges, limits });
   const loginManagement = new LoginManagement({ db, sessions, links });
   return {
-    modules: { sessions, sessionTokens, links, logins, loginManagement },
+    modules: { sessions, sessionTokens, links, logins, loginManagement, deviceLogins, identities: new Identities(db) },
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
   };
 }

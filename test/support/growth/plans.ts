@@ -7,6 +7,8 @@ import { z } from "zod";
 const smallTables: ReadonlySet<string> = new Set([
   "organizations",
   "users",
+  // Those of users, at a few login providers.
+  "identities",
   "boards",
   "installation",
   "leaderships",

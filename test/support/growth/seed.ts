@@ -12,7 +12,7 @@ export interface SeedSizes {
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
 const logTables = ["tasks", "task_dependencies", "runs", "turns", "events", "published_events", "runners", "permissions", "pushes"];
-const loginTables = ["sessions", "login_links"];
+const loginTables = ["sessions", "login_links", "login_challenges"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
@@ -52,6 +52,7 @@ export async function seedGrowth(
   await seedRuns(run, owner);
   await seedUsage(run);
   await seedLogins(run, owner);
+  await seedChallenges(run);
   const { rows: made } = await pool.query<{ id: string }>(
     `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
      values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
@@ -199,6 +200,15 @@ async function seedLogins(run: Run, owner: string): Promise<void> {
        now() - make_interval(mins => n % 20000) + interval '15 minutes', now()
      from generate_series(1, 20000) n`,
     [owner],
+  );
+}
+
+/** Creates steps of logins from many networks. */
+async function seedChallenges(run: Run): Promise<void> {
+  await run(
+    `insert into login_challenges (id, kind, secret_hash, network, address, user_agent, expires_at)
+     select gen_random_uuid(), 'device', 'seed-' || n, 'seed-' || n, '', '', now() + make_interval(secs => 86400 + n)
+     from generate_series(1, 20000) n`,
   );
 }
 

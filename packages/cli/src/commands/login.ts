@@ -1,10 +1,10 @@
-import { createInterface } from "node:readline/promises";
 import { api, type LoginTokens } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
+import { logInWithBrowser } from "../login/browser-login.ts";
 import { printPersonLink } from "../login/person-link.ts";
 import { readPassword } from "../login/read-password.ts";
 import { toSingleLine } from "../render/safe-text.ts";
@@ -13,7 +13,11 @@ import { createOpenClient, toSavedLogin } from "../server/login-token.ts";
 import { SavedLogins } from "../settings/saved-logins.ts";
 import { getResolvedSettings } from "../settings/settings.ts";
 
-const LoginOptions = z.object({ email: z.string().min(3).max(255).optional(), link: z.boolean().default(false) });
+const LoginOptions = z.object({
+  browser: z.boolean().default(false),
+  email: z.string().min(3).max(255).optional(),
+  link: z.boolean().default(false),
+});
 type LoginOptions = z.infer<typeof LoginOptions>;
 
 export function addLogin(program: Command, register: RegisterCommand): void {
@@ -21,12 +25,14 @@ export function addLogin(program: Command, register: RegisterCommand): void {
     .command("login")
     .argument("[link]", "link that you got: to log in, to set a password, or an invitation")
     .option("--email <address>", "e-mail address of your account")
+    .option("--browser", "log in with a browser: with a password, a login provider, or in any other way")
     .option("--link", "print a link that logs you in with a browser, once")
     .summary("Log in to a server")
     .description(
-      "Log in to the server that --url, WHARF_URL or a profile names. The password is read from the terminal or stdin. The login is saved for all commands that use this server.",
+      "Log in to the server that --url, WHARF_URL or a profile names. Without --email, the command shows a link and a code, and you confirm the login in a browser. With --email, the password is read from the terminal or stdin. The login is saved for all commands that use this server.",
     );
   const lines = [
+    "wharf login --url https://wharf.example.com",
     "wharf login --url https://wharf.example.com --email ada@example.com",
     "wharf login https://wharf.example.com/invitations/…",
     "wharf login --link",
@@ -47,10 +53,13 @@ export function addLogin(program: Command, register: RegisterCommand): void {
 async function logIn(cli: Cli, { args, options }: CommandLineInput<LoginOptions>): Promise<void> {
   const [link] = args;
   if (options.link) {
-    if (link !== undefined || options.email !== undefined) throw createUsageError("--link needs no other argument");
+    if (link !== undefined || options.email !== undefined || options.browser)
+      throw createUsageError("--link needs no other argument");
     return printLink(cli);
   }
-  const { url, tokens } = link === undefined ? await logInWithPassword(cli, options) : await followLink(cli, link);
+  if (options.browser && (link !== undefined || options.email !== undefined))
+    throw createUsageError("--browser needs no other argument");
+  const { url, tokens } = link === undefined ? await logInAtServer(cli, options) : await followLink(cli, link);
   const logins = new SavedLogins(cli.environment);
   logins.save(url, toSavedLogin(tokens));
   const { settings, terminal } = cli;
@@ -65,11 +74,15 @@ interface LoginResult {
   readonly tokens: LoginTokens;
 }
 
-async function logInWithPassword(cli: Cli, options: LoginOptions): Promise<LoginResult> {
+/** Without an address, a person uses a browser, which knows all kinds of logins. */
+async function logInAtServer(cli: Cli, { browser, email }: LoginOptions): Promise<LoginResult> {
   const url = requireUrl(cli);
-  const email = options.email ?? (await askEmail(cli));
+  const client = createOpenClient(url);
+  if (browser || (email === undefined && cli.terminal.isInteractive))
+    return { url, tokens: await logInWithBrowser(cli.terminal, { client, url }) };
+  if (email === undefined) throw createUsageError("give the e-mail address with --email, or use --browser");
   const password = await readPassword(cli, "Password");
-  return { url, tokens: await createOpenClient(url).call(api.login, { body: { email, password } }) };
+  return { url, tokens: await client.call(api.login, { body: { email, password } }) };
 }
 
 const linkForm = /^\/(login|password|invitations)\/([\w-]{20,100})$/;
@@ -104,12 +117,6 @@ function warnAboutHttp({ terminal }: Cli, url: string): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:" || /^(localhost|127\..*|\[::1\])$/.test(hostname)) return;
   terminal.err(`Warning: ${toSingleLine(url, 300)} is not encrypted. Others on the way can read the login.\n`);
-}
-
-async function askEmail({ stdin, terminal }: Cli): Promise<string> {
-  if (!terminal.isInteractive) throw createUsageError("give the e-mail address with --email");
-  using lines = createInterface({ input: stdin, output: process.stderr });
-  return (await lines.question("E-mail address: ")).trim();
 }
 
 /** The owner of a data folder has no password: a link is the first way into a browser. */

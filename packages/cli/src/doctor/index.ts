@@ -3,6 +3,7 @@ import { checkAgents, checkServer } from "./agents.ts";
 import type { Check, DoctorContext } from "./check.ts";
 import { checkDataFolder } from "./data-folder.ts";
 import { checkDocker } from "./docker.ts";
+import { checkLoginProvider } from "./login-provider.ts";
 import { checkGitLogins, checkRegistryLogins } from "./logins.ts";
 import { checkModelKeys } from "./model-keys.ts";
 import { checkOrphans } from "./orphans.ts";
@@ -16,6 +17,7 @@ const checks = [
   checkGit,
   checkGitLogins,
   checkRegistryLogins,
+  checkLoginProvider,
   checkSandbox,
   checkDocker,
   checkPostgres,

@@ -9,6 +9,7 @@ import { fileErrors } from "./file-errors.ts";
 import { journalErrors } from "./journal-errors.ts";
 import { loginErrors } from "./login-errors.ts";
 import { modelErrors } from "./model-errors.ts";
+import { oidcErrors } from "./oidc-errors.ts";
 import { repositoryErrors } from "./repository-errors.ts";
 import { requestErrors } from "./request-errors.ts";
 import { runnerErrors } from "./runner-errors.ts";
@@ -21,6 +22,7 @@ export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...requestErrors,
   ...accessErrors,
   ...loginErrors,
+  ...oidcErrors,
   ...taskErrors,
   ...agentErrors,
   ...modelErrors,

@@ -7,6 +7,7 @@ import type { FileErrors } from "./file-errors.ts";
 import type { JournalErrors } from "./journal-errors.ts";
 import type { LoginErrors } from "./login-errors.ts";
 import type { ModelErrors } from "./model-errors.ts";
+import type { OidcErrors } from "./oidc-errors.ts";
 import type { RepositoryErrors } from "./repository-errors.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import type { RunnerErrors } from "./runner-errors.ts";
@@ -20,6 +21,7 @@ export interface ErrorContexts
     RequestErrors,
     AccessErrors,
     LoginErrors,
+    OidcErrors,
     TaskErrors,
     AgentErrors,
     ModelErrors,

@@ -31,7 +31,9 @@ export type LoginTokens = z.infer<typeof LoginTokens>;
 export const LoginSession = z.object({
   id: z.uuid(),
   kind: z.enum(["browser", "program"]),
-  method: z.enum(["password", "link", "invitation", "oidc", "passkey"]).describe("how the person logged in"),
+  method: z
+    .enum(["password", "link", "invitation", "oidc", "passkey", "device"])
+    .describe("how the person logged in; `device` if a browser confirmed the login of a program"),
   address: z.string(),
   user_agent: z.string(),
   created_at: z.string(),
@@ -62,6 +64,16 @@ export const Invitation = z.object({
 });
 export type Invitation = z.infer<typeof Invitation>;
 
+/** A person as a login provider knows them, who logs in to this account. */
+export const LoginIdentity = z.object({
+  id: z.uuid(),
+  issuer: z.string(),
+  email: z.string(),
+  created_at: z.string(),
+  used_at: z.string(),
+});
+export type LoginIdentity = z.infer<typeof LoginIdentity>;
+
 const LinkInput = z.object({ kind: PersonLink.shape.kind.default("login") });
 
 /** Logins of people: with a password, with links that work once, and their sessions. */
@@ -84,6 +96,59 @@ export const loginsApi = {
     body: z.object({ refresh_token: Secret }),
     response: LoginTokens,
     errors: ["login_ended", "rate_limited"],
+  }),
+  beginDeviceLogin: createEndpoint({
+    audit: "counted",
+    needs: "nothing",
+    errors: ["rate_limited"],
+    method: "POST",
+    path: "/api/v1/auth/device",
+    summary: "Begin the login of a program that a person confirms in a browser",
+    response: z.object({
+      device_code: z.string().describe("the program's secret for `finishDeviceLogin`"),
+      user_code: z.string().describe("what the person compares"),
+      path: z.string().describe("the path of the page that confirms it"),
+      expires_in: z.number().describe("seconds"),
+      interval: z.number().describe("seconds to wait between two requests of `finishDeviceLogin`"),
+    }),
+  }),
+  finishDeviceLogin: createEndpoint({
+    audit: "counted",
+    needs: "nothing",
+    errors: ["account_inactive", "device_login_expired", "device_login_pending", "device_login_refused"],
+    method: "POST",
+    path: "/api/v1/auth/device/token",
+    summary: "Log a program in that a person has confirmed; `device_login_pending` until then",
+    body: z.object({ device_code: Secret }),
+    response: LoginTokens,
+  }),
+  decideDeviceLogin: createEndpoint({
+    needs: "account:write",
+    errors: ["device_code_unknown", "rate_limited"],
+    method: "POST",
+    path: "/api/v1/me/device-logins",
+    summary: "Let a program log in as you, or refuse it, by the code that it shows",
+    body: z.object({ user_code: z.string().min(1).max(20), decision: z.enum(["confirm", "refuse"]) }),
+    status: 204,
+    response: "none",
+  }),
+  listIdentities: createEndpoint({
+    needs: "account:read",
+    method: "GET",
+    path: "/api/v1/me/identities",
+    summary: "List the login providers with which you log in, the oldest first",
+    response: z.object({ identities: z.array(LoginIdentity) }),
+  }),
+  removeIdentity: createEndpoint({
+    needs: "account:write",
+    ifMatch: "unsupported",
+    errors: ["identity_not_found"],
+    method: "DELETE",
+    path: "/api/v1/me/identities/:identity_id",
+    summary: "Stop using a login provider for your account",
+    params: z.object({ identity_id: z.uuid() }),
+    status: 204,
+    response: "none",
   }),
   logout: createEndpoint({
     needs: "nothing",

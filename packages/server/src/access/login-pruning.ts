@@ -1,16 +1,17 @@
-import type { LoginLimits } from "./limits/login-limits.ts";
-import type { Links } from "./links/links.ts";
-import type { Sessions } from "./sessions/sessions.ts";
+interface PrunedTable {
+  /** Deletes some of the rows that are over; returns how many. */
+  readonly prune: (maxRows: number) => Promise<number>;
+}
 
 /** Maximum number of rows to delete per step and table. */
 const maxRows = 500;
 
-/** Deletes what is over: sessions, links, and counts of failed logins. */
+/** Deletes what is over: sessions, links, open steps of logins, and counts of failed logins. */
 export class LoginPruning {
   readonly name = "logins";
-  readonly #tables: readonly (Sessions | Links | LoginLimits)[];
+  readonly #tables: readonly PrunedTable[];
 
-  constructor(...tables: readonly (Sessions | Links | LoginLimits)[]) {
+  constructor(...tables: readonly PrunedTable[]) {
     this.#tables = tables;
   }
 

@@ -17,7 +17,7 @@ import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { serveLoginPages } from "./pages/login-pages.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
-import { serveLoginRoutes } from "./routes/login-routes.ts";
+import { oidcCallbackPath, serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
 import { serveRunnerRoutes } from "./routes/runner-routes.ts";
 import { serveEventSources } from "./streams/event-source-routes.ts";
@@ -138,10 +138,11 @@ export async function createApi({
 /** Creating the document takes a tenth of a second, so it is created once, and only on demand. */
 let openApiText: string | undefined;
 
-/** A page's address may contain the secret of a link. */
-const getLoggedUrl = ({ url, routeOptions }: FastifyRequest): string =>
-  routeOptions.url?.endsWith(`:${secretParam}`) ? routeOptions.url : url;
+/** A page's address may contain the secret of a link, or the code of a login provider. */
+const getLoggedUrl = ({ url, routeOptions: { url: route = "" } }: FastifyRequest): string =>
+  route.endsWith(`:${secretParam}`) || route === oidcCallbackPath ? route : url;
 
 export { listenInFolder } from "./http/folder-socket.ts";
 export { ClientAddresses } from "./http/client-addresses.ts";
+export { oidcCallbackPath };
 export { Peers } from "./http/peers.ts";

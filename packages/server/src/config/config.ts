@@ -11,6 +11,7 @@ import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
 import { type LoginConfig, loginEnvironment, toLoginConfig } from "./logins.ts";
 import { type ModelConfig, modelEnvironment, toModelConfig } from "./models.ts";
+import { oidcEnvironment } from "./oidc.ts";
 import { readRegistries } from "./registries.ts";
 import {
   type AllowedHostSetting,
@@ -158,6 +159,7 @@ const Environment = z.object({
   ...kubernetesEnvironment,
   ...loginEnvironment,
   ...modelEnvironment,
+  ...oidcEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
   /** `1` makes some requests to mock runners fail. */
@@ -295,7 +297,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
     ...toModelConfig(e, environment),
-    ...toLoginConfig(e),
+    ...toLoginConfig(e, environment),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { type OidcConfig, oidcEnvironment, toOidcConfig } from "./oidc.ts";
 import { list, parseTime } from "./setting-forms.ts";
 
 /** The settings of people's logins. */
@@ -26,14 +27,21 @@ function isNetwork(text: string): boolean {
   return version !== 0 && isMask && more.length === 0;
 }
 
-const Environment = z.object(loginEnvironment);
+const Environment = z.object({ ...loginEnvironment, ...oidcEnvironment });
 
 export interface LoginConfig {
   readonly sessionTimes: { readonly idleMs: number; readonly maxMs: number };
   readonly trustedProxies: readonly string[];
+  /** The URL at which people open this server, if the settings name it. */
+  readonly publicUrl?: URL;
+  readonly oidc?: OidcConfig;
 }
 
-export const toLoginConfig = (e: z.output<typeof Environment>): LoginConfig => ({
+export const toLoginConfig = (
+  e: z.output<typeof Environment>,
+  environment: Readonly<Record<string, string | undefined>>,
+): LoginConfig => ({
+  ...toOidcConfig(e, environment),
   sessionTimes: { idleMs: e.WHARF_SESSION_IDLE, maxMs: e.WHARF_SESSION_MAX },
   trustedProxies: e.WHARF_TRUSTED_PROXIES,
 });

@@ -28,8 +28,10 @@ export { describeModelRoutes, type UpstreamDescription } from "./models/index.ts
 export {
   CommandLine,
   createCommandEnvironment,
+  Secret,
   type SecretPlace,
   type SecretReport,
+  toSecretPlace,
   variableName,
   VariableNames,
 } from "./secrets/index.ts";

@@ -1,4 +1,9 @@
 import {
+  Challenges,
+  DeviceLogins,
+  Identities,
+  OidcAttempts,
+  OidcLogins,
   SessionTokens,
   Links,
   LoginLimits,
@@ -9,24 +14,47 @@ import {
   SessionCredentials,
   Sessions,
 } from "../access/index.ts";
+import { createLoginProvider } from "./create-login-provider.ts";
 import type { Storage } from "./open-storage.ts";
 import type { ServerSetup } from "./server-options.ts";
 
 /** Creates what people log in with. */
-export function createLogins({ options: { config } }: ServerSetup, { db, secret, installation, wakeup }: Storage) {
+export function createLogins(
+  { options: { config }, secrets }: ServerSetup,
+  { db, secret, installation, owner, wakeup }: Storage,
+) {
   const sessions = new Sessions(db, { secret, times: config.sessionTimes, onEnd: () => wakeup.poke("access") });
   const sessionTokens = new SessionTokens({ secret, issuer: installation });
   const links = new Links(db);
   const limits = new LoginLimits(db);
+  const challenges = new Challenges(db);
+  const identities = new Identities(db);
+  const oidcLogins =
+    config.oidc &&
+    new OidcLogins({
+      db,
+      challenges,
+      links,
+      limits,
+      identities,
+      attempts: new OidcAttempts(secret),
+      provider: createLoginProvider(config.oidc, (name, value) => secrets.register(name, value)),
+      rules: config.oidc,
+      home_id: owner.organization_id,
+    });
   const logins = new Logins({ db, sessions, links, limits, passwords: new Passwords() });
   return {
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
-    loginPruning: new LoginPruning(sessions, links, limits),
+    loginPruning: new LoginPruning(sessions, links, limits, challenges),
     loginModules: {
       logins,
       sessions,
       sessionTokens,
       links,
+      identities,
+      deviceLogins: new DeviceLogins({ db, secret, challenges, limits }),
+      ...(config.oidc &&
+        oidcLogins && { oidc: { logins: oidcLogins, name: config.oidc.name, publicUrl: config.oidc.publicUrl } }),
       loginManagement: new LoginManagement({ db, sessions, links }),
     },
   };

@@ -35,7 +35,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     }),
   );
   const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
-  const allowedHosts = [...config.allowedHosts, ...advertised];
+  const allowedHosts = [...config.allowedHosts, ...advertised, ...(config.publicUrl ? [config.publicUrl.origin] : [])];
   const boards = new Boards(db);
   const onAccessChange = () => wakeup.poke(accessWakeup);
   const authenticator = new Authenticator({

@@ -15,8 +15,8 @@ interface Limit {
 }
 
 export interface LoginAttempt {
-  /** The name that the person typed, whether or not an account has it. */
-  readonly account: string;
+  /** The name that the person typed, whether or not an account has it; absent if none is typed. */
+  readonly account?: string;
   readonly address: string;
 }
 
@@ -44,7 +44,7 @@ export class LoginLimits {
   async begin(attempt: LoginAttempt): Promise<void> {
     const limits = getLimits(attempt);
     // A network that is blocked adds no rows, whatever accounts it names.
-    await this.#requireOpen(limits[1].key);
+    await this.#requireOpen(getNetworkLimit(attempt).key);
     for (const limit of limits) await this.#count(limit);
   }
 
@@ -108,14 +108,22 @@ export class LoginLimits {
  * The narrowest limit comes first: the attempts that it refuses do not count for the others, so
  * that one client cannot block an account everywhere, or everyone else in its network.
  */
-function getLimits({ account, address }: LoginAttempt): readonly [Limit, Limit, Limit] {
-  const network = getNetwork(address);
+function getLimits(attempt: LoginAttempt): readonly Limit[] {
+  const { account, address } = attempt;
+  const networkLimit = getNetworkLimit(attempt);
+  if (account === undefined) return [networkLimit];
   return [
-    { key: hashLimitKey("account and network", account, network), maxFailures: 5, isForgiven: true },
-    { key: hashLimitKey("network", network), maxFailures: 50, isForgiven: false },
+    { key: hashLimitKey("account and network", account, getNetwork(address)), maxFailures: 5, isForgiven: true },
+    networkLimit,
     { key: hashLimitKey("account", account), maxFailures: 50, isForgiven: false },
   ];
 }
+
+const getNetworkLimit = ({ address }: LoginAttempt): Limit => ({
+  key: hashLimitKey("network", getNetwork(address)),
+  maxFailures: 50,
+  isForgiven: false,
+});
 
 /** Hashes the names of a limit, so that the table contains no addresses. */
 export const hashLimitKey = (...parts: readonly string[]): string =>

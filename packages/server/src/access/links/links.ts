@@ -79,6 +79,28 @@ export class Links {
     return link;
   }
 
+  /** Returns the newest open invitation for an address that its owner has proved. */
+  async findInvitation(email: string): Promise<InvitationRow | undefined> {
+    const [link] = await this.#db
+      .select()
+      .from(login_links)
+      .where(and(eq(login_links.kind, "invitation"), eq(login_links.email, email), isUnused(), isUnexpired))
+      .orderBy(desc(login_links.created_at))
+      .limit(1);
+    return link && requireInvitation(link);
+  }
+
+  /** Uses an invitation up whose address the person has proved without the link. */
+  async useInvitation(tx: Executor, id: string): Promise<InvitationRow> {
+    const [link] = await tx
+      .update(login_links)
+      .set({ used_at: sql`now()` })
+      .where(and(eq(login_links.id, id), eq(login_links.kind, "invitation"), isUnused(), isUnexpired))
+      .returning();
+    if (!link) throw new WharfError("link_invalid", {});
+    return requireInvitation(link);
+  }
+
   /** Revokes the links of a person that still work. */
   async revokeAll(tx: Executor, userId: string): Promise<void> {
     await tx
@@ -113,6 +135,17 @@ export class Links {
   }
 }
 
+type InvitationRow = LinkRow & InvitationTarget;
+
+/** The table's check guarantees these columns, which the row's type cannot show. */
+export function requireInvitation(link: LinkRow): InvitationRow {
+  const { email, kind, organization_id, role } = link;
+  if (kind !== "invitation" || email === null || organization_id === null || role === null)
+    throw new WharfError("link_invalid", {});
+  return { ...link, kind, email, organization_id, role };
+}
+
+const isUnexpired = sql`${login_links.expires_at} > now()`;
 const isUnused = (): SQL | undefined => and(isNull(login_links.used_at), isNull(login_links.revoked_at));
 
 const isOpen = (secret: string, kinds: readonly LinkKind[]): SQL | undefined =>
@@ -120,5 +153,5 @@ const isOpen = (secret: string, kinds: readonly LinkKind[]): SQL | undefined =>
     eq(login_links.secret_hash, hashSecretText(secret)),
     inArray(login_links.kind, [...kinds]),
     isUnused(),
-    sql`${login_links.expires_at} > now()`,
+    isUnexpired,
   );

@@ -27,11 +27,23 @@ export async function findInvitedAccount(db: Executor, email: string): Promise<A
 
 /** Returns the account of a link, which may have lost its last organisation since. */
 export async function getAccount(db: Executor, id: string): Promise<AccountRow> {
+  const account = await findActiveAccount(db, id);
+  if (!account) throw new WharfError("link_invalid", {});
+  return account;
+}
+
+/** Returns an account that a person has proved, if it is still in an organisation. */
+export async function getActiveAccount(db: Executor, id: string): Promise<AccountRow> {
+  const account = await findActiveAccount(db, id);
+  if (!account) throw new WharfError("account_inactive", {});
+  return account;
+}
+
+async function findActiveAccount(db: Executor, id: string): Promise<AccountRow | undefined> {
   const [account] = await db
     .select()
     .from(users)
     .where(and(eq(users.id, id), canLogIn));
-  if (!account) throw new WharfError("link_invalid", {});
   return account;
 }
 

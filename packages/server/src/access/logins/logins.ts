@@ -1,11 +1,11 @@
 import { WharfError } from "@wharf/contract";
 import type { Database, Executor } from "../../store/index.ts";
 import type { LoginLimits } from "../limits/login-limits.ts";
-import type { LinkRow, Links } from "../links/links.ts";
+import { type Links, requireInvitation } from "../links/links.ts";
 import { hasOldCost } from "../passwords/password-hash.ts";
 import { requireSuitablePassword } from "../passwords/password-rules.ts";
 import type { Passwords } from "../passwords/passwords.ts";
-import type { LoginMethod, LoginSource, NewLogin, SessionRow, Sessions } from "../sessions/sessions.ts";
+import type { LoginSource, Sessions } from "../sessions/sessions.ts";
 import {
   type AccountRow,
   addMember,
@@ -13,9 +13,9 @@ import {
   findAccount,
   findInvitedAccount,
   getAccount,
-  recordLogin,
   setPasswordHash,
 } from "./accounts.ts";
+import { type LoggedIn, type LoginRequest, startSession, type StartedSession } from "./start-session.ts";
 
 export interface LoginsOptions {
   readonly db: Database;
@@ -23,20 +23,6 @@ export interface LoginsOptions {
   readonly links: Links;
   readonly limits: LoginLimits;
   readonly passwords: Passwords;
-}
-
-/** Starts the session of a browser or of a program in the login's transaction. */
-export type StartSession<S> = (tx: Executor, login: NewLogin) => Promise<S>;
-
-export interface LoginRequest<S> {
-  readonly source: LoginSource;
-  readonly start: StartSession<S>;
-}
-
-export type LoggedIn<S> = S & { readonly account: AccountRow };
-
-interface StartedSession {
-  readonly session: SessionRow;
 }
 
 /** The ways in which a person proves an account, each of which starts a new session. */
@@ -148,19 +134,4 @@ export class Logins {
       await setPasswordHash(db, account.id, await passwords.hash(password));
     return account;
   }
-}
-
-async function startSession<S extends StartedSession>(
-  tx: Executor,
-  { account, method, request }: { account: AccountRow; method: LoginMethod; request: LoginRequest<S> },
-): Promise<LoggedIn<S>> {
-  const started = await request.start(tx, { ...request.source, user_id: account.id, method });
-  await recordLogin(tx, account.id);
-  return { ...started, account };
-}
-
-/** The table's check guarantees these columns, which the row's type cannot show. */
-function requireInvitation({ email, organization_id, role }: LinkRow) {
-  if (email === null || organization_id === null || role === null) throw new WharfError("link_invalid", {});
-  return { email, organization_id, role };
 }

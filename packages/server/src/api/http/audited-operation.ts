@@ -18,10 +18,13 @@ export interface AuditedOperation {
   readonly path: string;
 }
 
+/** Acts that are possible only on a page. */
+export type PageAct = "linkIdentity";
+
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The operation of the contract that a page performs. */
-    auditAs?: keyof typeof api;
+    /** The operation of the contract that a page performs, or one that only pages have. */
+    auditAs?: keyof typeof api | PageAct;
   }
 }
 
@@ -40,7 +43,10 @@ const operations = new Map(
 export function findOperation({ method, routeOptions }: FastifyRequest): AuditedOperation {
   const path = routeOptions.url ?? "";
   const { auditAs } = routeOptions.config;
-  if (auditAs !== undefined) return { action: auditAs, policy: getAuditPolicy(api[auditAs]), path };
+  if (auditAs !== undefined) {
+    const policy = auditAs === "linkIdentity" ? "always" : getAuditPolicy(api[auditAs]);
+    return { action: auditAs, policy, path };
+  }
   return operations.get(getKey(method, path)) ?? { ...unlisted, path };
 }
 

@@ -2,29 +2,48 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Caller, Credentials } from "../../access/index.ts";
 
+type CookieName = "wharf_device" | "wharf_oidc" | "wharf_session";
+
+interface Cookie {
+  readonly name: CookieName;
+  readonly value: string;
+  readonly maxAgeSeconds: number;
+  /** Whether the page is encrypted. @default as the Origin of the request says */
+  readonly isSecure?: boolean | undefined;
+}
+
 /**
- * The cookie of a browser's session. Scripts cannot read it, and browsers do not send it with
- * requests that other sites start. Cookies belong to a host with all of its ports, so the name
- * contains the port: two servers on one machine do not log each other out.
+ * Formats a cookie of a browser. Scripts cannot read it. Of the requests that other sites start,
+ * only links to Wharf carry it. Cookies belong to a host with all of its ports, so the name has the
+ * port: two servers on one machine do not log each other out.
  */
-export function formatSessionCookie(headers: IncomingHttpHeaders, value: string, maxAgeSeconds: number): string {
-  const isSecure = headers.origin?.startsWith("https:") === true;
-  const parts = [`${getCookieName(headers, isSecure)}=${value}`, "Path=/", "HttpOnly", "SameSite=Lax"];
+export function formatCookie(headers: IncomingHttpHeaders, cookie: Cookie): string {
+  const { name, value, maxAgeSeconds, isSecure = headers.origin?.startsWith("https:") === true } = cookie;
+  const parts = [`${getCookieName(headers, name, isSecure)}=${value}`, "Path=/", "HttpOnly", "SameSite=Lax"];
   return [...parts, `Max-Age=${maxAgeSeconds}`, ...(isSecure ? ["Secure"] : [])].join("; ");
 }
 
+/** Formats the cookie of a browser's session. */
+export const formatSessionCookie = (headers: IncomingHttpHeaders, cookie: Omit<Cookie, "name">): string =>
+  formatCookie(headers, { name: "wharf_session", ...cookie });
+
 /** Formats the cookie that removes the one of an ended session. */
-export const formatEndedCookie = (headers: IncomingHttpHeaders): string => formatSessionCookie(headers, "", 0);
+export const formatEndedCookie = (headers: IncomingHttpHeaders): string =>
+  formatSessionCookie(headers, { value: "", maxAgeSeconds: 0 });
+
+export const findSessionCookie = (headers: IncomingHttpHeaders): string | undefined =>
+  findCookie(headers, "wharf_session");
 
 /** Returns the value of the cookie; that of an encrypted connection comes first. */
-export function findSessionCookie(headers: IncomingHttpHeaders): string | undefined {
+export function findCookie(headers: IncomingHttpHeaders, cookieName: CookieName): string | undefined {
   const cookies = new Map<string, string>();
   for (const pair of (headers.cookie ?? "").split(";")) {
     const [name = "", value = ""] = pair.split("=", 2).map((text) => text.trim());
     // Of several cookies of one name, browsers send the one with the longest path first.
     if (!cookies.has(name)) cookies.set(name, value);
   }
-  const value = cookies.get(getCookieName(headers, true)) ?? cookies.get(getCookieName(headers, false));
+  const value =
+    cookies.get(getCookieName(headers, cookieName, true)) ?? cookies.get(getCookieName(headers, cookieName, false));
   return value === undefined || value === "" ? undefined : value;
 }
 
@@ -36,7 +55,7 @@ export function findSessionCookie(headers: IncomingHttpHeaders): string | undefi
 export function createForwardedHeaders(headers: IncomingHttpHeaders, { host, origin }: URL): OutgoingHttpHeaders {
   const value = findSessionCookie(headers);
   return {
-    ...(value !== undefined && { cookie: `${getCookieName({ host }, false)}=${value}` }),
+    ...(value !== undefined && { cookie: `${getCookieName({ host }, "wharf_session", false)}=${value}` }),
     ...(headers.origin !== undefined && { origin }),
   };
 }
@@ -58,9 +77,9 @@ export const getLastingCredentials = (headers: IncomingHttpHeaders, { session }:
     : { sessionId: session.id, [organizationHeader]: headers[organizationHeader] };
 
 /** `__Host-` makes the browser refuse the cookie from plain HTTP and from other subdomains. */
-function getCookieName({ host = "" }: IncomingHttpHeaders, isSecure: boolean): string {
+function getCookieName({ host = "" }: IncomingHttpHeaders, name: CookieName, isSecure: boolean): string {
   const port = /:(\d+)$/.exec(host)?.[1];
-  return `${isSecure ? "__Host-" : ""}wharf_session${port === undefined ? "" : `_${port}`}`;
+  return `${isSecure ? "__Host-" : ""}${name}${port === undefined ? "" : `_${port}`}`;
 }
 
 /**

@@ -1,13 +1,15 @@
-import { AccountEmail, api, type RemoteError, Username, WharfError } from "@wharf/contract";
+import { AccountEmail, Username, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { AccountRow, SessionRow } from "../../access/index.ts";
 import { secretParam } from "../http/audited-operation.ts";
 import { toCatalogueError } from "../http/errors.ts";
-import { findSessionCookie, formatEndedCookie, formatSessionCookie, requireOwnPage } from "../http/session-cookie.ts";
-import { requireStorable } from "../http/validate-storable.ts";
-import { getLoginSource, linkPaths, type LoginModules } from "../routes/login-routes.ts";
-import { formatPage, type Html, html, pagePolicy } from "./page.ts";
+import { requireOwnPage } from "../http/session-cookie.ts";
+import { linkPaths, type LoginModules } from "../routes/login-routes.ts";
+import { serveAccountPage } from "./account-page.ts";
+import { serveDevicePages } from "./device-pages.ts";
+import { serveOidcPages } from "./oidc-pages.ts";
+import { act, createLogin, finishLogin, formatProblem, page, parseForm, sendPage } from "./page-requests.ts";
+import { type Html, html, pagePolicy } from "./page.ts";
 
 const maxFormBytes = 16_384;
 const formType = "application/x-www-form-urlencoded";
@@ -40,10 +42,14 @@ export async function serveLoginPages(app: FastifyInstance, modules: LoginModule
     serveLoginPage(pages, modules);
     serveLinkPages(pages, modules);
     serveAccountPage(pages, modules);
+    serveDevicePages(pages, modules);
+    if (modules.oidc) serveOidcPages(pages, modules, modules.oidc);
   });
 }
 
 function serveLoginPage(pages: FastifyInstance, modules: LoginModules): void {
+  const provider =
+    modules.oidc && html`<p><a class="button" href="/oidc/login">Log in with ${modules.oidc.name}</a></p>`;
   const showForm = (reply: FastifyReply, alert?: Html) =>
     sendPage(
       reply,
@@ -53,11 +59,12 @@ function serveLoginPage(pages: FastifyInstance, modules: LoginModules): void {
           <label>E-mail address<input name="email" type="email" autocomplete="username" required autofocus /></label>
           <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
           <button>Log in</button>
-        </form>`,
+        </form>
+        ${provider}`,
     );
   pages.get("/login", page, async (_request, reply) => showForm(reply));
   pages.post("/login", act("login"), async (request, reply) => {
-    const input = parseForm(LoginForm, request);
+    const input = parseForm(LoginForm, request.body);
     try {
       const { cookie, account } = await modules.logins.logInWithPassword(input, createLogin(modules, request));
       return await finishLogin(modules, { request, reply, cookie, account });
@@ -96,7 +103,7 @@ function serveLinkPages(pages: FastifyInstance, modules: LoginModules): void {
     );
   });
   pages.post(`${linkPaths.password}:${secretParam}`, act("setPassword"), async (request, reply) => {
-    const { password } = parseForm(PasswordForm, request);
+    const { password } = parseForm(PasswordForm, request.body);
     const input = { secret: getSecret(request), password };
     const { cookie, account } = await logins.resetPassword(input, createLogin(modules, request));
     return finishLogin(modules, { request, reply, cookie, account });
@@ -117,110 +124,8 @@ function serveLinkPages(pages: FastifyInstance, modules: LoginModules): void {
     );
   });
   pages.post(`${linkPaths.invitation}:${secretParam}`, act("acceptInvitation"), async (request, reply) => {
-    const input = { secret: getSecret(request), ...parseForm(InvitationForm, request) };
+    const input = { secret: getSecret(request), ...parseForm(InvitationForm, request.body) };
     const { cookie, account } = await logins.acceptInvitation(input, createLogin(modules, request));
     return finishLogin(modules, { request, reply, cookie, account });
   });
-}
-
-function serveAccountPage(pages: FastifyInstance, modules: LoginModules): void {
-  const { sessions, loginManagement } = modules;
-  pages.get("/account", page, async (request, reply) => {
-    const session = await findSession(modules, request);
-    if (!session) return reply.redirect("/login", 303);
-    const [name, all] = await Promise.all([loginManagement.getName(session.user_id), sessions.list(session.user_id)]);
-    const rows = all.map(
-      ({ id, kind, user_agent, address, used_at }) =>
-        html`<tr>
-          <td>${kind}${id === session.id ? " (this one)" : ""}<br /><small>${user_agent.slice(0, 80)}</small></td>
-          <td>${address}</td>
-          <td>${used_at.toISOString().slice(0, 16).replace("T", " ")}</td>
-        </tr>`,
-    );
-    return sendPage(
-      reply,
-      "Your account",
-      html`<p>You are logged in as <b>${name}</b>.</p>
-        <table>
-          <tr>
-            <th>Login</th>
-            <th>From</th>
-            <th>Last use (UTC)</th>
-          </tr>
-          ${rows}
-        </table>
-        <form method="post" action="/logout"><button>Log out</button></form>
-        <form method="post" action="/logout-others"><button>End all other logins</button></form>`,
-    );
-  });
-  pages.post("/logout", act("logout"), async (request, reply) => {
-    const session = await findSession(modules, request);
-    if (session) request.auditTarget = { kind: "user", id: session.user_id };
-    if (session) await sessions.end(session.user_id, session.id);
-    return reply.header("set-cookie", formatEndedCookie(request.headers)).redirect("/login", 303);
-  });
-  pages.post("/logout-others", act("endSessions"), async (request, reply) => {
-    const session = await findSession(modules, request);
-    if (!session) return reply.redirect("/login", 303);
-    request.auditTarget = { kind: "user", id: session.user_id };
-    await loginManagement.endOtherSessions(session.user_id, session.id);
-    return reply.redirect("/account", 303);
-  });
-}
-
-/** The pages read the cookie themselves, so that they can ask for a login. */
-const page = { config: { needs: "nothing" } } as const;
-
-/** A form does the same as an operation of the contract, under whose name it is audited. */
-const act = (auditAs: keyof typeof api) => ({ config: { needs: "nothing", auditAs } }) as const;
-
-const createLogin = ({ sessions }: LoginModules, request: FastifyRequest) => ({
-  source: getLoginSource(request),
-  start: sessions.startBrowserSession.bind(sessions),
-});
-
-async function findSession({ sessions }: LoginModules, { headers }: FastifyRequest) {
-  const cookie = findSessionCookie(headers);
-  return cookie === undefined ? undefined : sessions.findByCookie(cookie);
-}
-
-interface NewPageLogin {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  readonly cookie: string;
-  readonly account: AccountRow;
-}
-
-/** Replaces the session that the browser had, so that no cookie from before the login counts. */
-async function finishLogin(
-  modules: LoginModules,
-  { request, reply, cookie, account }: NewPageLogin,
-): Promise<FastifyReply> {
-  request.auditTarget = { kind: "user", id: account.id };
-  const previous: SessionRow | undefined = await findSession(modules, request);
-  if (previous) await modules.sessions.end(previous.user_id, previous.id);
-  const maxAgeSeconds = Math.floor(modules.sessions.maxMs / 1000);
-  return reply
-    .header("set-cookie", formatSessionCookie(request.headers, cookie, maxAgeSeconds))
-    .redirect("/account", 303);
-}
-
-function parseForm<S extends z.ZodType>(schema: S, { body }: FastifyRequest): z.output<S> {
-  const form = schema.safeParse(body);
-  if (form.success) {
-    requireStorable(form.data);
-    return form.data;
-  }
-  const issues = form.error.issues.map(({ path, message }) => ({ path: path.join("."), message }));
-  throw new WharfError("bad_request", { issues });
-}
-
-function sendPage(reply: FastifyReply, title: string, body: Html): FastifyReply {
-  return reply.type("text/html; charset=utf-8").send(formatPage(title, body));
-}
-
-function formatProblem(error: WharfError | RemoteError): Html {
-  const { detail, next } = error.toProblem();
-  return html`<p role="alert">${detail}</p>
-    <p>${next}</p>`;
 }

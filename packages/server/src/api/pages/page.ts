@@ -27,9 +27,10 @@ const style = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 26rem; margin: 15vh auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; }
+h2 { font-size: 1.1rem; }
 label { display: block; margin: 1rem 0; }
 input { display: block; width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; }
-button { font: inherit; padding: .5rem 1rem; margin-top: .5rem; }
+button, .button { font: inherit; padding: .5rem 1rem; margin-top: .5rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top; }
 [role=alert] { color: #b3261e; }

@@ -3,11 +3,14 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type {
   SessionTokens,
   AccountRow,
+  DeviceLogins,
+  Identities,
   LinkRow,
   Links,
   LoginManagement,
   Logins,
   LoginSource,
+  OidcLogins,
   Scope,
   SessionRow,
   Sessions,
@@ -20,7 +23,26 @@ export interface LoginModules {
   readonly sessionTokens: SessionTokens;
   readonly links: Links;
   readonly loginManagement: LoginManagement;
+  readonly deviceLogins: DeviceLogins;
+  readonly identities: Identities;
+  /** Absent if the settings name no provider. */
+  readonly oidc?: OidcModule;
 }
+
+/** Logins with an OpenID provider. */
+export interface OidcModule {
+  readonly logins: OidcLogins;
+  /** The provider's name for people. */
+  readonly name: string;
+  /** Where people open this server. */
+  readonly publicUrl: URL;
+}
+
+/** Seconds between two requests of a program that waits for its confirmation. */
+const deviceIntervalSeconds = 2;
+
+/** The page to which an OpenID provider sends people back. */
+export const oidcCallbackPath = "/oidc/callback";
 
 /** The pages on which links end. */
 export const linkPaths = { login: "/login/", password: "/password/", invitation: "/invitations/" } as const;
@@ -30,16 +52,16 @@ const maxInvitations = 1_000;
 /** Logins of programs, and what people do about their logins and those of members. */
 export function serveLoginRoutes(app: FastifyInstance, modules: LoginModules): void {
   serveLogins(app, modules);
+  serveDeviceLogins(app, modules);
   serveOwnLogins(app, modules);
+  serveIdentities(app, modules);
   serveInvitations(app, modules);
 }
 
 function serveLogins(app: FastifyInstance, { logins, sessions, sessionTokens }: LoginModules): void {
   const start = sessions.startProgramSession.bind(sessions);
-  const createTokens = (request: FastifyRequest, started: ProgramLogin) => {
-    request.auditTarget = { kind: "user", id: started.account.id };
-    return createLoginTokens(sessionTokens, started);
-  };
+  const createTokens = (request: FastifyRequest, started: ProgramLogin) =>
+    createLoginTokens(sessionTokens, request, started);
   registerRoute(app, api.login, async ({ body }, { request }) =>
     createTokens(request, await logins.logInWithPassword(body, { source: getLoginSource(request), start })),
   );
@@ -62,6 +84,31 @@ function serveLogins(app: FastifyInstance, { logins, sessions, sessionTokens }: 
   registerRoute(app, api.logout, async ({ body }) => {
     const sessionId = sessions.findTokenSession(body.refresh_token);
     if (sessionId !== undefined) await sessions.endById(sessionId);
+  });
+}
+
+function serveDeviceLogins(app: FastifyInstance, { deviceLogins, sessions, sessionTokens }: LoginModules): void {
+  const start = sessions.startProgramSession.bind(sessions);
+  registerRoute(app, api.beginDeviceLogin, async (_, { request }) => {
+    const begun = await deviceLogins.begin(getLoginSource(request));
+    return { ...begun, path: `/device?code=${begun.user_code}`, interval: deviceIntervalSeconds };
+  });
+  registerRoute(app, api.finishDeviceLogin, async ({ body }, { request }) => {
+    const login = await deviceLogins.finish(body.device_code, { source: getLoginSource(request), start });
+    return createLoginTokens(sessionTokens, request, login);
+  });
+  registerRoute(app, api.decideDeviceLogin, ({ scope, body: { user_code, decision } }, { request }) => {
+    requireWholeAccount(scope);
+    const source = getLoginSource(request);
+    return deviceLogins.decide(user_code, { userId: scope.user_id, isApproved: decision === "confirm", source });
+  });
+}
+
+function serveIdentities(app: FastifyInstance, { identities }: LoginModules): void {
+  registerRoute(app, api.listIdentities, async ({ scope }) => ({ identities: await identities.list(scope.user_id) }));
+  registerRoute(app, api.removeIdentity, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return identities.remove(scope.user_id, params.identity_id);
   });
 }
 
@@ -141,8 +188,10 @@ interface ProgramLogin {
 
 async function createLoginTokens(
   sessionTokens: SessionTokens,
+  request: FastifyRequest,
   { account, session, refresh_token }: ProgramLogin,
 ): Promise<LoginTokens> {
+  request.auditTarget = { kind: "user", id: account.id };
   const { token, expires_in } = await sessionTokens.issue({ user_id: account.id, session_id: session.id });
   const { id, email, username } = account;
   return {

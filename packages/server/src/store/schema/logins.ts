@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { check, index, integer, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
+import { boolean, check, index, integer, jsonb, pgTable, text, unique, uuid, varchar } from "drizzle-orm/pg-core";
 import { createOneOfCheck, createTimeColumn } from "./columns.ts";
 import { organizations, users } from "./people.ts";
 
@@ -16,7 +16,7 @@ export const sessions = pgTable(
       .references(() => users.id, { onDelete: "cascade" }),
     kind: text({ enum: ["browser", "program"] }).notNull(),
     /** How the person logged in. */
-    method: text({ enum: ["password", "link", "invitation", "oidc", "passkey"] }).notNull(),
+    method: text({ enum: ["password", "link", "invitation", "oidc", "passkey", "device"] }).notNull(),
     /** The hash of a browser's cookie. */
     secret_hash: text().unique(),
     /** How often a program's refresh token was replaced. Only the last one is valid. */
@@ -59,6 +59,7 @@ export const login_links = pgTable(
   (t) => [
     index("login_links_user").on(t.user_id),
     index("login_links_organization").on(t.organization_id, t.created_at.desc()),
+    index("login_links_email").on(t.email),
     index("login_links_created_by").on(t.created_by),
     index("login_links_expires").on(t.expires_at),
     check("login_links_kind", createOneOfCheck("kind", ["login", "password", "invitation"])),
@@ -67,6 +68,53 @@ export const login_links = pgTable(
       sql`case kind when 'invitation' then organization_id is not null and email is not null and role is not null
         else user_id is not null end`,
     ),
+  ],
+);
+
+/** People as login providers know them. The provider's own id of a person never changes. */
+export const identities = pgTable(
+  "identities",
+  {
+    id: uuid().primaryKey(),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    issuer: text().notNull(),
+    subject: text().notNull(),
+    /** The address at the time of the first login, for people. */
+    email: text().notNull(),
+    created_at: createTimeColumn().notNull().defaultNow(),
+    used_at: createTimeColumn().notNull().defaultNow(),
+  },
+  (t) => [unique("identities_subject").on(t.issuer, t.subject), index("identities_user").on(t.user_id)],
+);
+
+/** Steps of logins that people have yet to finish. Each is deleted when it is used. */
+export const login_challenges = pgTable(
+  "login_challenges",
+  {
+    id: uuid().primaryKey(),
+    kind: text({ enum: ["device", "identity"] }).notNull(),
+    secret_hash: text().notNull().unique(),
+    /** The hash of the code of a program, which a person compares. */
+    code_hash: text().unique(),
+    /** The account that the step is about, or of the person who decided. */
+    user_id: uuid().references(() => users.id, { onDelete: "cascade" }),
+    /** What the person decided about a program. */
+    is_approved: boolean(),
+    /** The network that may have only so many open steps. */
+    network: text().notNull(),
+    address: text().notNull(),
+    user_agent: text().notNull(),
+    data: jsonb().$type<Readonly<Record<string, unknown>>>().notNull().default({}),
+    created_at: createTimeColumn().notNull().defaultNow(),
+    expires_at: createTimeColumn().notNull(),
+  },
+  (t) => [
+    index("login_challenges_network").on(t.network, t.expires_at),
+    index("login_challenges_user").on(t.user_id),
+    index("login_challenges_expires").on(t.expires_at),
+    check("login_challenges_kind", createOneOfCheck("kind", ["device", "identity"])),
   ],
 );
 

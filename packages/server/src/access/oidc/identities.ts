@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto";
+import { WharfError } from "@wharf/contract";
+import { and, asc, eq, sql } from "drizzle-orm";
+import { type Database, type Executor, schema } from "../../store/index.ts";
+
+const { identities } = schema;
+
+type IdentityRow = typeof identities.$inferSelect;
+type NewIdentity = Pick<IdentityRow, "email" | "issuer" | "subject" | "user_id">;
+
+/** Which account a login provider's person logs in to. */
+export class Identities {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async find({ issuer, subject }: Pick<IdentityRow, "issuer" | "subject">): Promise<IdentityRow | undefined> {
+    const [row] = await this.#db
+      .select()
+      .from(identities)
+      .where(and(eq(identities.issuer, issuer), eq(identities.subject, subject)));
+    return row;
+  }
+
+  /** Each of a provider's persons logs in to one account. */
+  async add(tx: Executor, identity: NewIdentity): Promise<void> {
+    const added = await tx
+      .insert(identities)
+      .values({ id: randomUUID(), ...identity })
+      .onConflictDoNothing()
+      .returning({ id: identities.id });
+    if (added.length === 0) throw new WharfError("oidc_attempt_lost", {});
+  }
+
+  async recordUse(tx: Executor, id: string): Promise<void> {
+    await tx
+      .update(identities)
+      .set({ used_at: sql`now()` })
+      .where(eq(identities.id, id));
+  }
+
+  list(userId: string): Promise<IdentityRow[]> {
+    return this.#db
+      .select()
+      .from(identities)
+      .where(eq(identities.user_id, userId))
+      .orderBy(asc(identities.created_at), asc(identities.id));
+  }
+
+  async remove(userId: string, id: string): Promise<void> {
+    const removed = await this.#db
+      .delete(identities)
+      .where(and(eq(identities.id, id), eq(identities.user_id, userId)))
+      .returning({ id: identities.id });
+    if (removed.length === 0) throw new WharfError("identity_not_found", { id });
+  }
+}

@@ -1,0 +1,78 @@
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { formatEndedCookie } from "../http/session-cookie.ts";
+import type { LoginModules } from "../routes/login-routes.ts";
+import { act, findSession, page, parseForm, sendPage } from "./page-requests.ts";
+import { html } from "./page.ts";
+
+const IdentityForm = z.object({ id: z.uuid() });
+
+/** The page on which people see their own logins, and end them. */
+export function serveAccountPage(pages: FastifyInstance, modules: LoginModules): void {
+  const { identities, loginManagement, oidc, sessions } = modules;
+  pages.get("/account", page, async (request, reply) => {
+    const session = await findSession(modules, request);
+    if (!session) return reply.redirect("/login", 303);
+    const { user_id } = session;
+    const [name, all, own] = await Promise.all([
+      loginManagement.getName(user_id),
+      sessions.list(user_id),
+      identities.list(user_id),
+    ]);
+    const providers = own.map(
+      ({ id, issuer, email }) =>
+        html`<form method="post" action="/account/identities">
+          <input type="hidden" name="id" value="${id}" />${issuer}<br /><small>${email}</small>
+          <button>Remove</button>
+        </form>`,
+    );
+    const rows = all.map(
+      ({ id, kind, user_agent, address, used_at }) =>
+        html`<tr>
+          <td>${kind}${id === session.id ? " (this one)" : ""}<br /><small>${user_agent.slice(0, 80)}</small></td>
+          <td>${address}</td>
+          <td>${used_at.toISOString().slice(0, 16).replace("T", " ")}</td>
+        </tr>`,
+    );
+    return sendPage(
+      reply,
+      "Your account",
+      html`<p>You are logged in as <b>${name}</b>.</p>
+        <table>
+          <tr>
+            <th>Login</th>
+            <th>From</th>
+            <th>Last use (UTC)</th>
+          </tr>
+          ${rows}
+        </table>
+        ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
+        ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`}
+        <form method="post" action="/logout"><button>Log out</button></form>
+        <form method="post" action="/logout-others"><button>End all other logins</button></form>`,
+    );
+  });
+  pages.post("/logout", act("logout"), async (request, reply) => {
+    const session = await findSession(modules, request);
+    if (session) request.auditTarget = { kind: "user", id: session.user_id };
+    if (session) await sessions.end(session.user_id, session.id);
+    return reply
+      .header("set-cookie", formatEndedCookie(request.headers))
+      .redirect(oidc && session?.method === "oidc" ? "/logged-out" : "/login", 303);
+  });
+  pages.post("/account/identities", act("removeIdentity"), async (request, reply) => {
+    const { id } = parseForm(IdentityForm, request.body);
+    const session = await findSession(modules, request);
+    if (!session) return reply.redirect("/login", 303);
+    request.auditTarget = { kind: "identity", id };
+    await identities.remove(session.user_id, id);
+    return reply.redirect("/account", 303);
+  });
+  pages.post("/logout-others", act("endSessions"), async (request, reply) => {
+    const session = await findSession(modules, request);
+    if (!session) return reply.redirect("/login", 303);
+    request.auditTarget = { kind: "user", id: session.user_id };
+    await loginManagement.endOtherSessions(session.user_id, session.id);
+    return reply.redirect("/account", 303);
+  });
+}
