@@ -93,6 +93,7 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.listTasks, { query: { offset: 10_000, limit: 1000 } });
   await client.call(api.listTasks, { query: { state: "IN_PROGRESS" } });
   await client.call(api.listTasks, { query: { archived: "true" } });
+  for (const assignee of ["me", "none"]) await client.call(api.listTasks, { query: { assignee } });
   await client.call(api.listBoardTasks, { params: board, query: { cursor } });
   await client.call(api.listBoardTasks, { params: board, query: { state: "TODO" } });
   const runs = await client.call(api.listAgents, { query: {} });
@@ -169,6 +170,12 @@ async function useRunner(): Promise<void> {
 async function useTask(task: Pick<Task, "id">): Promise<void> {
   const params = { task_id: task.id };
   await client.call(api.updateTask, { params, body: { priority: 4 } });
+  await client.call(api.assignTask, { params, body: { user: "me" } });
+  const comment = await client.call(api.createComment, { params, body: { text: "a comment" } });
+  const ofComment = { params: { ...params, comment_id: comment.id } };
+  await client.call(api.updateComment, { ...ofComment, body: { text: "changed" } });
+  await client.call(api.listComments, { params, query: { open: "true" } });
+  await client.call(api.deleteComment, ofComment);
   await prompt(task, "demo: say hello\ndemo: write a.txt one\ndemo: flood 300", isEnded);
   await client.call(api.getTaskDiff, { params });
   await client.call(api.setTaskMode, { params, body: {} });

@@ -45,6 +45,7 @@ const entries = {
     role: "member",
     boardRole: "editor",
   },
+  "task:comment": { summary: "Comment on tasks", role: "member", boardRole: "editor" },
   "task:delete": { summary: "Delete tasks", role: "member", boardRole: "editor" },
   "runner:read": { summary: "See runners", role: "viewer", boardRole: "viewer" },
   "runner:create": { summary: "Create runners without a task", role: "member" },

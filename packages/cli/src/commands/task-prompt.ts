@@ -16,6 +16,7 @@ export const PromptOptions = z.object({
   follow: z.boolean().default(false),
   agent: TaskInput.shape.agent_type,
   file: z.string().optional(),
+  comments: z.boolean().default(false),
   attach: z.array(z.string()).default([]),
 });
 
@@ -32,7 +33,8 @@ export async function promptTask(
   const turnId = randomUUID();
   const agent = options.agent === undefined ? {} : { agent_type: options.agent };
   const files = attachments.length > 0 ? { attachments } : {};
-  const body = { text: text ?? task.description, turn_id: turnId, ...agent, ...files };
+  const content = options.comments ? { text, comments: true } : { text: text ?? task.description };
+  const body = { ...content, turn_id: turnId, ...agent, ...files };
   const turn = await client.call(
     api.promptTask,
     { params: { task_id: task.id }, body },

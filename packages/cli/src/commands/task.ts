@@ -17,7 +17,9 @@ import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { addArchiveCommands } from "./task-archive.ts";
+import { addAssignCommand } from "./task-assign.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
+import { addCommentCommands } from "./task-comments.ts";
 import { addDepend } from "./task-depend.ts";
 import { editTask, EditOptions } from "./task-edit.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
@@ -46,6 +48,7 @@ const CreateOptions = z.object({
 const ListOptions = z.object({
   board: z.string().optional(),
   state: TaskState.optional(),
+  assignee: z.string().min(1).max(100).optional(),
   archived: z.boolean().default(false),
   limit: createIntegerSchema({ min: 1, max: 1000 }),
 });
@@ -70,6 +73,8 @@ export function addTask(program: Command, register: RegisterCommand): void {
   addContentCommands(group, register);
   addTurnCommands(group, register);
   addStateCommands(group, register);
+  addCommentCommands(group, register);
+  addAssignCommand(group, register);
   addArchiveCommands(group, register);
 }
 
@@ -106,6 +111,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .description("List tasks, newest first")
     .option("--board <board>", "list only tasks of this board, by name or id")
     .addOption(createChoiceOption("--state <state>", "list only tasks in this state", TaskState.options))
+    .option("--assignee <user>", "list only tasks that are assigned to this user, by name or id; or me, or none")
     .option("--archived", "list the archived tasks instead of the others")
     .option("--limit <n>", "maximum number of tasks", "30");
   register(addExamples(ls, ["wharf task ls", "wharf task ls --state REVIEW"]), ListOptions, listTasks);
@@ -183,10 +189,12 @@ function addTurnCommands(group: Command, register: RegisterCommand): void {
     .option("-f, --follow", "show the turn until it ends, and exit like `wharf run`")
     .option("--agent <name>", "agent to use if none is running")
     .option("--file <path>", "read the prompt from a file")
+    .option("--comments", "send the open comments of the task, after the prompt if there is one")
     .addOption(createAttachOption());
   const promptLines = [
     "wharf task prompt 1f2e3d4c",
     'wharf task prompt 1f2e3d4c "Also update the documentation" --follow',
+    "wharf task prompt 1f2e3d4c --comments",
   ];
   register(addExamples(prompt, promptLines), PromptOptions, promptTask);
   const answer = group
@@ -287,8 +295,8 @@ async function listTasks(
   { client, settings, terminal, look }: Cli,
   { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
-  const { board, state, archived, limit } = options;
-  const query = { limit, ...(state && { state }), ...(archived && { archived: "true" }) };
+  const { board, state, assignee, archived, limit } = options;
+  const query = { limit, assignee, ...(state && { state }), ...(archived && { archived: "true" }) };
   const answer =
     board === undefined
       ? await client.call(api.listTasks, { query })

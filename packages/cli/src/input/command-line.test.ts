@@ -96,6 +96,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "task diff": { "--path": free, ...turnOption },
   "task ls": {
     "--board": free,
+    "--assignee": ["", "at least 1 character"],
     "--state": ["LOST", "one of TODO, "],
     "--limit": ["abc", "a whole number from 1 to 1000"],
   },
@@ -128,6 +129,12 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--file": ["no-such-file", "a readable file"],
     "--agent": [long, "at most 100 characters"],
     "--attach": ["no-such-file", "a file"],
+  },
+  "task comment": {
+    "--file": ["", "at least 1 character"],
+    "--line": ["0", "a whole number from 1 to 100000000"],
+    "--side": ["left", "one of old, new"],
+    "--turn": ["last", "a full id (a UUID)"],
   },
   "task stop": { "--reason": free },
   "task answer": { "--permission": free },

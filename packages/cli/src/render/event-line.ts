@@ -50,6 +50,8 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
       return [`${style.dim("·")} ${getSpeaker(data)}${toSingleLine(data.message, 600)}`];
     case "update":
       return [`${style.dim("·")} The task was changed: ${toSingleLine(data.fields.join(", "), 300)}.`];
+    case "comment":
+      return [formatCommentEvent(data, style)];
     case "report":
       return formatReport(data);
     case "state":
@@ -70,6 +72,13 @@ export function formatEvent(data: LineData, style: Style, detail: boolean): stri
 /** Distinguishes a runner's messages from the server's. */
 const getSpeaker = ({ source }: EventDataByKind<"notice" | "failure">): string =>
   source === "runner" ? "the runner reports: " : "";
+
+const commentVerbs = { added: "commented", changed: "changed a comment", deleted: "deleted a comment" } as const;
+
+function formatCommentEvent({ by, status, file, line }: EventDataByKind<"comment">, style: Style): string {
+  const place = file === undefined ? "" : ` on ${toSingleLine(file, 200)}${line === undefined ? "" : `:${line}`}`;
+  return `${style.dim("·")} ${toSingleLine(by)} ${commentVerbs[status]}${place}`;
+}
 
 const maxShownChanges = 5;
 

@@ -9,6 +9,12 @@ export interface TaskErrors {
   task_needs_repository: { task_id: string };
   task_archived: { task_id: string };
   task_at_work: { task_id: string; state: TaskState };
+  comment_not_found: { id: string };
+  comment_of_another: { id: string };
+  comments_full: { task_id: string; limit: number };
+  no_open_comments: { task_id: string };
+  comments_too_long: { task_id: string; limit: number };
+  assignee_without_access: { user: string };
   run_not_found: { id: string };
   run_stopping: NoContext;
   run_transition_invalid: { run_id: string; from: RunStatus; to: RunStatus };
@@ -89,6 +95,45 @@ export const taskErrors: Catalogue<TaskErrors> = {
     message: ({ state }) => `The task is ${state} and cannot be archived: its work has not ended.`,
     next: ({ task_id }) =>
       `Stop its agent with \`wharf task stop ${toShortId(task_id)}\`, or cancel it with \`wharf task cancel ${toShortId(task_id)}\`.`,
+  },
+  comment_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `The task has no comment '${id}'.`,
+    next: () => "Check the id: `wharf task comments <task>` lists the comments.",
+  },
+  comment_of_another: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: () => "The comment belongs to another person. Only its author changes it.",
+    next: () => "Add a comment of your own. Owners of the board can delete any comment.",
+  },
+  comments_full: {
+    http: 409,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit }) => `The task has ${limit} comments, which is the limit.`,
+    next: ({ task_id }) =>
+      `Delete some of them: \`wharf task comments ${toShortId(task_id)}\` lists them, \`wharf task delete-comment\` deletes one.`,
+  },
+  no_open_comments: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: () => "The task has no open comments to send.",
+    next: ({ task_id }) =>
+      `Add one with \`wharf task comment ${toShortId(task_id)} "…"\`. \`wharf task comments ${toShortId(task_id)}\` shows those that were sent.`,
+  },
+  comments_too_long: {
+    http: 413,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ limit }) => `The open comments do not fit into a prompt of ${limit} characters.`,
+    next: ({ task_id }) =>
+      `Shorten or delete some of them: \`wharf task comments ${toShortId(task_id)} --open\` lists them.`,
+  },
+  assignee_without_access: {
+    http: 422,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ user }) => `'${user}' does not see the task's board.`,
+    next: () => "Share the board first: `wharf board share <board> <user> --role editor`.",
   },
   run_not_found: {
     http: 404,

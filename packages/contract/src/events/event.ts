@@ -160,6 +160,15 @@ export const eventKinds = {
     reset_at: z.iso.datetime().optional(),
     source,
   }),
+  /** A comment of a person. Its text can change and be deleted, so it is not in the log. */
+  comment: z.object({
+    kind: z.literal("comment"),
+    comment_id: z.string(),
+    status: z.enum(["added", "changed", "deleted"]),
+    by: z.string(),
+    file: z.string().optional(),
+    line: z.number().optional(),
+  }),
   notice: z.object({ kind: z.literal("notice"), message: z.string(), source }),
   /** A person changed fields of the task. `values` has those that a list of tasks shows. */
   update: z.object({
@@ -193,6 +202,7 @@ export const EventData = z.discriminatedUnion("kind", [
   eventKinds.push,
   eventKinds.denied,
   eventKinds.failure,
+  eventKinds.comment,
   eventKinds.notice,
   eventKinds.update,
   eventKinds.agent_info,
@@ -219,6 +229,7 @@ export const eventTypeByKind: Record<EventKind, EventType> = {
   push: "result",
   denied: "error",
   failure: "error",
+  comment: "log",
   notice: "log",
   update: "status",
   agent_info: "status",

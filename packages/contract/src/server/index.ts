@@ -1,8 +1,10 @@
 import { agentTypesApi } from "./agent-types.ts";
 import { allowedHostsApi } from "./allowed-hosts.ts";
+import { assigneesApi } from "./assignees.ts";
 import { auditApi } from "./audit.ts";
 import { boardsApi } from "./boards.ts";
 import { budgetsApi } from "./budgets.ts";
+import { commentsApi } from "./comments.ts";
 import { dependenciesApi } from "./dependencies.ts";
 import { hostUsageApi } from "./host-usage.ts";
 import { loginsApi } from "./logins.ts";
@@ -26,9 +28,11 @@ import { usageApi } from "./usage.ts";
 
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
+export * from "./assignees.ts";
 export * from "./audit.ts";
 export * from "./boards.ts";
 export * from "./budgets.ts";
+export * from "./comments.ts";
 export * from "./dependencies.ts";
 export * from "./host-usage.ts";
 export * from "./ids.ts";
@@ -61,6 +65,8 @@ export const api = {
   ...tasksApi,
   ...taskArchiveApi,
   ...dependenciesApi,
+  ...commentsApi,
+  ...assigneesApi,
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,

@@ -11,6 +11,7 @@ export const taskArchiveApi = {
     summary: "Archive a task whose work has ended: it leaves the lists and cannot start until it is restored",
     params: taskParams,
     response: Task,
+    errors: ["task_at_work"],
   }),
   restoreTask: createEndpoint({
     needs: "task:write",

@@ -16,6 +16,7 @@ export const promptErrors = [
   "agent_type_unavailable",
   "policy_unsupported",
   "queue_full",
+  "task_archived",
   "task_needs_repository",
   "turn_id_taken",
 ] as const satisfies readonly ErrorCode[];

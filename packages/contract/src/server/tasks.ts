@@ -33,6 +33,7 @@ export const Task = z.object({
   interrupt_policy: InterruptPolicy,
   metadata: z.record(z.string(), z.unknown()),
   created_by: z.string().optional(),
+  assignee_id: z.uuid().optional().describe("the user to whom the task is assigned"),
   created_at: z.string(),
   updated_at: z.string(),
   started_at: z.string().optional(),
@@ -117,6 +118,7 @@ export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
 const taskListQuery = z.object({
   state: TaskState.optional(),
+  assignee: z.string().min(1).max(100).optional().describe("an id, a user name, `me`, or `none` for unassigned tasks"),
   archived: z.stringbool().default(false).describe("list the archived tasks instead of the others"),
   ...listQuery,
 });

@@ -42,15 +42,17 @@ export const turnsApi = {
     params: taskParams,
     body: z
       .object({
-        text: z.string().min(1).max(200_000),
+        text: z.string().min(1).max(200_000).optional().describe("may be absent if `comments` is true"),
+        comments: z.boolean().default(false).describe("append the open comments of the task, which are then sent"),
         turn_id: z.uuid().optional().describe("an idempotency key: a repeated request has no effect"),
         agent_type: z.string().max(100).optional(),
         attachments: Attachments.optional().describe("at most 20 files and 10 MB in total, as base64"),
       })
+      .refine(({ text, comments }) => text !== undefined || comments, { message: "is missing", path: ["text"] })
       .meta({ examples: [{ text: "Now add a test for it." }] }),
     status: 202,
     response: Turn,
-    errors: [...promptErrors],
+    errors: [...promptErrors, "no_open_comments", "comments_too_long"],
   }),
   cancelTurn: createEndpoint({
     needs: "task:prompt",

@@ -6,7 +6,7 @@ export { AccessWatch, accessWakeup, type AccessUse, type AccessTime } from "./ac
 export { ensureOwner, type Owner } from "./access.ts";
 export { AccessTokens } from "./access-tokens.ts";
 export { isSameToken } from "./credentials/owner-token.ts";
-export { findMember, Members } from "./members.ts";
+export { findMember, type MemberRow, Members } from "./members.ts";
 export { Organizations } from "./organizations.ts";
 export { Authenticator, type Credentials } from "./authenticator.ts";
 export { type LinkRow, Links } from "./links/links.ts";

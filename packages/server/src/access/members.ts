@@ -102,7 +102,7 @@ export class Members {
     return member;
   }
 
-  /** Removes a user with their tokens for the organisation and their roles on its boards. */
+  /** Removes a user with their tokens, and their roles and assignments on boards. */
   async remove(scope: MemberScope, name: string): Promise<void> {
     const { organization_id } = scope;
     await this.#db.transaction(async (tx) => {
@@ -115,6 +115,10 @@ export class Members {
         delete from board_members using boards
         where boards.id = board_members.board_id and boards.organization_id = ${organization_id}
           and board_members.user_id = ${id}`);
+      await tx.execute(sql`
+        update tasks set assignee_id = null, updated_at = now() from boards
+        where boards.id = tasks.board_id and boards.organization_id = ${organization_id}
+          and tasks.assignee_id = ${id}`);
       await tx
         .delete(memberships)
         .where(and(eq(memberships.organization_id, organization_id), eq(memberships.user_id, id)));

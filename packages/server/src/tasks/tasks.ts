@@ -26,6 +26,7 @@ import {
   schema,
   sortByKeys,
 } from "../store/index.ts";
+import { createAssigneeCondition } from "./find-assignee.ts";
 import { type TaskMatches, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
 
@@ -41,6 +42,8 @@ export type LockedTask = Omit<TaskRow, "description" | "metadata">;
 export interface TaskFilter extends PageQuery {
   readonly board_id?: string;
   readonly state?: TaskState | undefined;
+  /** A person, `me` or `none`. */
+  readonly assignee?: string | undefined;
   /** Whether the list has the archived tasks or the others. */
   readonly archived?: boolean;
 }
@@ -91,7 +94,9 @@ export class Tasks {
   async list(scope: VisibilityScope, filter: TaskFilter): Promise<TaskPage> {
     const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
     const isListed = filter.archived ? sql`archived_at is not null` : sql`archived_at is null`;
-    const where = sql`deleted_at is null and ${isListed} and ${inState}`;
+    const isAssigned =
+      filter.assignee === undefined ? sql`true` : await createAssigneeCondition(this.#db, scope, filter.assignee);
+    const where = sql`deleted_at is null and ${isListed} and ${inState} and ${isAssigned}`;
     const newest: NewestQuery = { table: "tasks", where, boards: isVisibleBoard(scope), boardId: filter.board_id };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { CommandLineHarness } from "../command-line-harness.ts";
+import { type CommandLineHarness, failed, parseOutput } from "../command-line-harness.ts";
 
 /** What people do with tasks besides running them. */
 export function testTaskRecords({ getExitCode, repository, run, server }: CommandLineHarness): void {
@@ -14,5 +14,36 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
     expect([await isListed(), await isListed("--archived")]).toEqual([true, false]);
     expect(await run("task ls", ["--archived"])).toMatchObject({ code: 0, err: "There are no archived tasks.\n" });
     expect(await getExitCode("task rm", [id])).toBe(0);
+  });
+
+  test("of comments on tasks, which a prompt sends", async () => {
+    const { id } = await server.createTask({ repository_url: repository });
+    const printed = await run("task comment", [id, "demo: say from a comment"]);
+    const line = await run("task comment", [id, "-", "--file", "a.txt", "--line", "3", "--json"], "really\u001b[2J");
+    const [commentId, lineId]: string[] = [printed.out.trim(), parseOutput(line).id];
+    expect(await getExitCode("task edit-comment", [id, lineId!, "demo: write b.txt here"])).toBe(0);
+    const listed = await run("task comments", [id, "--open"]);
+    expect(listed.out).toMatch(/owner .*a\.txt:3.*changed\n {2}demo: write b\.txt here\n/);
+    expect(await getExitCode("task delete-comment", [id, commentId!])).toBe(0);
+    expect(await getExitCode("task delete-comment", [id, commentId!])).toEqual(failed);
+    expect(await getExitCode("task prompt", [id, "--comments", "--follow"])).toBe(0);
+    expect((await run("task comments", [id])).out).toContain("sent to the agent");
+    expect((await run("task comments", [id, "--open"])).err).toBe("There are no open comments.\n");
+    expect(await run("task prompt", [id, "--comments"])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("no open comments"),
+    });
+    expect((await run("task logs", [id])).out).toContain("owner commented on a.txt:3");
+    expect((await run("task show", [id])).out).toContain("Comment of owner on a.txt, line 3");
+  });
+
+  test("of tasks that are assigned to people", async () => {
+    const { id, title } = await server.createTask({ repository_url: repository, title: "for somebody" });
+    expect(await getExitCode("task assign", [id, "me"])).toBe(0);
+    const isListed = async (assignee: string) => (await run("task ls", ["--assignee", assignee])).out.includes(title);
+    expect([await isListed("me"), await isListed("owner"), await isListed("none")]).toEqual([true, true, false]);
+    expect(await getExitCode("task assign", [id, "none"])).toBe(0);
+    expect([await isListed("me"), await isListed("none")]).toEqual([false, true]);
+    expect(await getExitCode("task assign", [id, "stranger"])).toEqual(failed);
   });
 }

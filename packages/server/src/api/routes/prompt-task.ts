@@ -13,7 +13,8 @@ export interface PromptModules {
 interface PromptRequest {
   readonly task: TaskRow;
   readonly scope: Scope;
-  readonly text?: string;
+  readonly text?: string | undefined;
+  readonly sendsComments?: boolean;
   readonly turn_id?: string | undefined;
   readonly agent_type?: string | undefined;
   readonly priority?: number | undefined;
@@ -26,10 +27,11 @@ export async function promptTask(modules: PromptModules, call: PromptRequest) {
   return modules.commands.prompt(call.task.id, await createPrompt(modules, call));
 }
 
-/** Checks the agent of a prompt. Without a text, the prompt is the task's description. */
+/** Checks the agent of a prompt. Without a text and comments, the prompt is the task's description. */
 export async function createPrompt({ agentTypes }: PromptModules, call: PromptRequest) {
-  const { task, scope, turn_id, priority, attachments, expected, text = task.description } = call;
+  const { task, scope, turn_id, priority, attachments, expected, sendsComments = false } = call;
+  const text = call.text ?? (sendsComments ? "" : task.description);
   const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
   await agentTypes.requirePolicy(type.name, task.permission_policy);
-  return { text, by: scope.user_id, turn_id, agent_type: type.name, priority, attachments, expected };
+  return { text, sendsComments, by: scope.user_id, turn_id, agent_type: type.name, priority, attachments, expected };
 }

@@ -13,6 +13,7 @@ import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
+import { type CommentModules, serveComments } from "./comment-routes.ts";
 import { addWaits, type DependencyModules, serveDependencies } from "./dependency-routes.ts";
 import type { LoginModules } from "./login-routes.ts";
 import { serveOrchestrator } from "./orchestrator-routes.ts";
@@ -26,7 +27,14 @@ import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes
 const maxPromptBytes = 16 << 20;
 
 export interface ApiModules
-  extends RunnerModules, PeopleModules, QueueModules, LoginModules, DependencyModules, TaskArchiveModules {
+  extends
+    RunnerModules,
+    PeopleModules,
+    QueueModules,
+    LoginModules,
+    DependencyModules,
+    TaskArchiveModules,
+    CommentModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;
@@ -65,6 +73,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveBoards(app, modules);
   serveTasks(app, modules);
   serveTaskArchive(app, modules);
+  serveComments(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);
@@ -126,7 +135,8 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
     api.promptTask,
     async ({ scope, params, body }) => {
       const task = await tasks.find(scope, params.task_id);
-      return promptTask(modules, { task, scope, ...body });
+      const { comments: sendsComments, ...prompt } = body;
+      return promptTask(modules, { task, scope, ...prompt, sendsComments });
     },
     { bodyLimit: maxPromptBytes },
   );

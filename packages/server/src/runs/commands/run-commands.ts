@@ -6,6 +6,7 @@ import { requestHolders } from "../../runners/index.ts";
 import { type Executor, type ExpectedVersions, schema } from "../../store/index.ts";
 import { type LockedTask, lockTask, moveTask } from "../../tasks/index.ts";
 import { allowSecrets } from "../state/allowed-secrets.ts";
+import { queueCommentPrompt } from "../state/comment-prompt.ts";
 import { deleteBoard, deleteTask } from "../state/deletion.ts";
 import type { RunRow } from "../state/lease.ts";
 import { resumeAfterLimit } from "../state/provider-limit.ts";
@@ -39,6 +40,11 @@ interface StopOptions extends Expectation {
   readonly runId?: string;
 }
 
+/** A prompt of a person, which may also send the task's open comments. */
+export interface PersonPrompt extends TurnPrompt {
+  readonly sendsComments?: boolean;
+}
+
 /**
  * Commands that people issue for runs. Each is one transaction that stores the desired state; the
  * holder of the run's lease reads it and acts on it, in this process or another, now or after a
@@ -57,11 +63,11 @@ export class RunCommands {
   }
 
   /** Waits for a stopping run to end: the prompt belongs to the next run. */
-  prompt(taskId: string, prompt: TurnPrompt & Expectation): Promise<TurnRow> {
+  prompt(taskId: string, prompt: PersonPrompt & Expectation): Promise<TurnRow> {
     return waitForStop(() => this.#queuePrompt(taskId, prompt));
   }
 
-  async #queuePrompt(taskId: string, prompt: TurnPrompt & Expectation): Promise<TurnRow> {
+  async #queuePrompt(taskId: string, prompt: PersonPrompt & Expectation): Promise<TurnRow> {
     const turn = await this.#log.write(async (writer) => {
       const task = await lockTask(writer.tx, taskId, prompt.expected);
       const existingTurn = prompt.turn_id && (await getTurn(writer.tx, prompt.turn_id));
@@ -70,7 +76,7 @@ export class RunCommands {
         return existingTurn;
       }
       if (task.limit_resumes > 0) await writer.tx.update(tasks).set({ limit_resumes: 0 }).where(eq(tasks.id, taskId));
-      return queueTurn(writer, task, prompt);
+      return prompt.sendsComments ? queueCommentPrompt(writer, task, prompt) : queueTurn(writer, task, prompt);
     });
     this.#poke(taskId);
     return turn;

@@ -19,6 +19,8 @@ export const version = integer().notNull().default(1);
 
 export const createTimeColumn = () => timestamp({ withTimezone: true });
 export const createNumberColumn = () => bigint({ mode: "number" });
+/** Stands for a missing user in an index. */
+export const missingUserId = "00000000-0000-0000-0000-000000000000";
 /** Lists show the newest rows first; an index serves that only with exactly the same order. */
 export const getNewestFirstColumns = (t: { created_at: ExtraConfigColumn; id: ExtraConfigColumn }) =>
   [t.created_at.desc().nullsFirst(), t.id.desc().nullsFirst()] as const;

@@ -2,6 +2,7 @@ export * from "./people.ts";
 export * from "./logins.ts";
 export * from "./agent-types.ts";
 export * from "./tasks.ts";
+export * from "./comments.ts";
 export * from "./allowed-hosts.ts";
 export * from "./runners.ts";
 export * from "./runs.ts";

@@ -6,6 +6,7 @@ import {
   createOneOfCheck,
   createTimeColumn,
   getNewestFirstColumns,
+  missingUserId,
   stamps,
   version,
 } from "./columns.ts";
@@ -52,6 +53,8 @@ export const tasks = pgTable(
     /** How often Wharf has resumed the task since the last prompt of a person. */
     limit_resumes: integer().notNull().default(0),
     created_by: uuid().references(() => users.id, { onDelete: "set null" }),
+    /** The person to whom the task is assigned. */
+    assignee_id: uuid().references(() => users.id, { onDelete: "set null" }),
     started_at: createTimeColumn(),
     completed_at: createTimeColumn(),
     /** When the task was archived. It is absent from lists and accepts no prompt. */
@@ -76,6 +79,11 @@ export const tasks = pgTable(
     index("tasks_archived")
       .on(t.board_id, ...getNewestFirstColumns(t))
       .where(sql`deleted_at is null and archived_at is not null`),
+    /** An index serves this order only behind an equality, which a missing value is not. */
+    index("tasks_listed_by_assignee")
+      .on(t.board_id, sql`(coalesce(assignee_id, ${sql.raw(`'${missingUserId}'::uuid`)}))`, ...getNewestFirstColumns(t))
+      .where(sql`deleted_at is null and archived_at is null`),
+    index("tasks_assignee").on(t.assignee_id),
     index("tasks_deleted")
       .on(t.deleted_at)
       .where(sql`deleted_at is not null`),
