@@ -19,6 +19,7 @@ const names = [
   "events",
   "viewers",
   "growth",
+  "board",
   "idle",
   "gateway",
   "redaction",

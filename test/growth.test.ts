@@ -118,6 +118,11 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.agentLogs, { params: { agent_id: runs.agents[0]!.id }, query: { level: "error" } });
   for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
   await client.call(api.getBoard, { params: board });
+  for (const sort of ["-priority", "-priority,created_at", "priority,created_at", "updated_at", "-updated_at"] as const)
+    for (const state of [undefined, "REVIEW" as const, ["TODO" as const, "FAILED" as const]]) {
+      const { next_cursor } = await client.call(api.listTasks, { query: { sort, state } });
+      await client.call(api.listTasks, { query: { sort, state, cursor: next_cursor } });
+    }
   for (const query of [{}, { status: "DESTROYED" as const }, { status: "ERROR" as const }]) {
     const { runners, next_cursor } = await client.call(runnerApi.listRunners, { query });
     await client.call(runnerApi.listRunners, { query: { ...query, cursor: next_cursor } });

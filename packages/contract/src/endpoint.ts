@@ -65,6 +65,8 @@ export interface ServerEndpoint extends Endpoint {
   readonly needs: RouteNeed;
   /** @default "unsupported" */
   readonly ifMatch?: IfMatch;
+  /** The field of the answer that has the rows, if the route is a list. */
+  readonly items?: string;
 }
 
 /** A route that replaces, changes or deletes something does not compile without `ifMatch`. */

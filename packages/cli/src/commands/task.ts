@@ -1,4 +1,4 @@
-import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskState, TurnChoice } from "@wharf/contract";
+import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskSort, TaskState, TurnChoice } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
@@ -10,9 +10,8 @@ import { toRepositoryUrl } from "../input/repository.ts";
 import { formatDiffStat, formatPatch } from "../render/diff.ts";
 import { getOptionId, formatQuestion } from "../render/permission.ts";
 import { toSafeText } from "../render/safe-text.ts";
-import { formatTaskTable } from "../render/task.ts";
 import { writeBytes } from "../runner/output.ts";
-import { findBoard, getTaskBoardId } from "../tasks/find-board.ts";
+import { getTaskBoardId } from "../tasks/find-board.ts";
 import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
@@ -22,6 +21,7 @@ import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { addCommentCommands } from "./task-comments.ts";
 import { addDepend } from "./task-depend.ts";
 import { editTask, EditOptions } from "./task-edit.ts";
+import { listTasks, ListOptions } from "./task-list.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 import { showTask } from "./task-show.ts";
@@ -44,13 +44,6 @@ const CreateOptions = z.object({
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
   dependsOn: DependencyIds.optional(),
-});
-const ListOptions = z.object({
-  board: z.string().optional(),
-  state: TaskState.optional(),
-  assignee: z.string().min(1).max(100).optional(),
-  archived: z.boolean().default(false),
-  limit: createIntegerSchema({ min: 1, max: 1000 }),
 });
 const DiffOptions = z.object({
   turn: TurnChoice.optional(),
@@ -108,13 +101,19 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
   register(addExamples(create, createLines), CreateOptions, createTask);
   const ls = group
     .command("ls")
-    .description("List tasks, newest first")
+    .description("List tasks, newest first unless --sort says otherwise")
     .option("--board <board>", "list only tasks of this board, by name or id")
-    .addOption(createChoiceOption("--state <state>", "list only tasks in this state", TaskState.options))
+    .addOption(createListOption("--state <state>", "list only tasks in this state", { choices: TaskState.options }))
     .option("--assignee <user>", "list only tasks that are assigned to this user, by name or id; or me, or none")
+    .option("--agent <name>", "list only tasks of this agent")
+    .option("--repo <path or URL>", "list only tasks of this repository")
+    .option("--text <text>", "list only tasks whose title contains this")
+    .addOption(createChoiceOption("--sort <order>", "order of the list; - means descending", TaskSort.options))
     .option("--archived", "list the archived tasks instead of the others")
-    .option("--limit <n>", "maximum number of tasks", "30");
-  register(addExamples(ls, ["wharf task ls", "wharf task ls --state REVIEW"]), ListOptions, listTasks);
+    .option("--limit <n>", "maximum number of tasks", "30")
+    .option("--all", "list all tasks, however many");
+  const lsLines = ["wharf task ls", "wharf task ls --state REVIEW --state BLOCKED --sort=-priority"];
+  register(addExamples(ls, lsLines), ListOptions, listTasks);
   const show = group
     .command("show")
     .description("Show a task with its turns and its last run")
@@ -289,26 +288,6 @@ async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<
   if (settings.json) return terminal.out(toJsonLine(task));
   terminal.out(`${toShortId(task.id)}\n`);
   terminal.err(`Start it with \`wharf task prompt ${toShortId(task.id)}\`.\n`);
-}
-
-async function listTasks(
-  { client, settings, terminal, look }: Cli,
-  { options }: CommandLineInput<z.infer<typeof ListOptions>>,
-): Promise<void> {
-  const { board, state, assignee, archived, limit } = options;
-  const query = { limit, assignee, ...(state && { state }), ...(archived && { archived: "true" }) };
-  const answer =
-    board === undefined
-      ? await client.call(api.listTasks, { query })
-      : await client.call(api.listBoardTasks, { params: { board_id: (await findBoard(client, board)).id }, query });
-  if (settings.json) return terminal.out(toJsonLine(answer));
-  if (answer.tasks.length === 0 && archived) return terminal.err("There are no archived tasks.\n");
-  if (answer.tasks.length === 0)
-    return terminal.err('There are no tasks. Start one with `wharf run "<prompt>" --repo .`.\n');
-  terminal.out(formatTaskTable(answer.tasks, look));
-  const remainingCount = answer.total - answer.tasks.length;
-  if (answer.total_capped) terminal.err(`More than ${remainingCount} more; --limit and --state narrow it down.\n`);
-  else if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit shows them.\n`);
 }
 
 async function pauseTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {

@@ -98,6 +98,10 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--board": free,
     "--assignee": ["", "at least 1 character"],
     "--state": ["LOST", "one of TODO, "],
+    "--agent": [long, "at most 100 characters"],
+    "--repo": free,
+    "--text": ["", "at least 1 character"],
+    "--sort": ["title", "one of -created_at, "],
     "--limit": ["abc", "a whole number from 1 to 1000"],
   },
   usage: {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
-import { pageEnd, pageQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, pageQuery } from "./paging.ts";
 
 export const AuditActorKind = z.enum(["user", "token", "service", "agent", "runner", "server", "anonymous"]);
 export type AuditActorKind = z.infer<typeof AuditActorKind>;
@@ -98,7 +98,8 @@ export const auditApi = {
     method: "GET",
     path: "/api/v1/audit",
     summary: "List what people and programs did and were refused, the newest first",
-    query: z.object({ ...filters, ...pageQuery }),
+    query: z.object({ ...filters, ...createFieldsQuery(AuditEntry), ...pageQuery }),
+    items: "entries",
     response: z.object({ entries: z.array(AuditEntry), ...pageEnd }),
   }),
   exportAudit: createEndpoint({

@@ -5,7 +5,7 @@ import { ShortId, taskParams } from "./ids.ts";
 import { QueueWait } from "./queue.ts";
 import { StopInput } from "./runs.ts";
 import { changeErrors, promptErrors } from "./task-errors.ts";
-import { Task } from "./tasks.ts";
+import { Task } from "./task.ts";
 
 /** What is known about the work on a task at this moment. */
 export const TaskStatus = z.object({

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
-import { listEnd, listQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, listQuery } from "./paging.ts";
 
 /** What a run in the queue waits for. */
 export const WaitCause = z.enum([
@@ -73,7 +73,8 @@ export const queueApi = {
     path: "/api/v1/orchestrator/queue",
     summary:
       "List the runs that wait for a slot, in the order in which they get one, then those that wait for something else",
-    query: z.object(listQuery),
+    query: z.object({ ...createFieldsQuery(QueuedTask), ...listQuery }),
+    items: "tasks",
     response: z.object({ tasks: z.array(QueuedTask), ...listEnd }),
   }),
   pauseQueue: createEndpoint({

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunnerState } from "../states.ts";
 import { runnerParams } from "./ids.ts";
-import { listEnd, listQuery, pageQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, listQuery, pageQuery } from "./paging.ts";
 
 /**
  * Runners that people and scripts create directly, and the runners of runs. Each value of
@@ -146,9 +146,11 @@ export const runnersApi = {
     summary: "List your runners, newest first. Destroyed runners are listed only if `status` asks for them",
     query: z.object({
       status: RunnerState.optional(),
+      ...createFieldsQuery(RunnerSummary),
       ...listQuery,
       limit: pageQuery.limit.default(50),
     }),
+    items: "runners",
     response: z.object({ runners: z.array(RunnerSummary), ...listEnd }),
   }),
   listOrphans: createEndpoint({
@@ -174,6 +176,7 @@ export const runnersApi = {
     path: "/api/v1/runners/:runner_id",
     summary: "Get a runner",
     params: runnerParams,
+    query: z.object(createFieldsQuery(RunnerView)),
     response: RunnerView,
   }),
   deleteRunner: createEndpoint({

@@ -3,7 +3,7 @@ import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunPhase, RunStatus } from "../states.ts";
 import { ResourceLimits } from "./agent-types.ts";
 import { ShortId, taskParams } from "./ids.ts";
-import { listEnd, listQuery, pageEnd, pageQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, listQuery, pageEnd, pageQuery } from "./paging.ts";
 import { Tier } from "./runners.ts";
 import { changeErrors } from "./task-errors.ts";
 
@@ -52,7 +52,13 @@ export const runsApi = {
     method: "GET",
     path: "/api/v1/agents",
     summary: "List your runs, newest first",
-    query: z.object({ status: RunStatus.optional(), ...listQuery }),
+    query: z.object({
+      status: RunStatus.optional(),
+      agent_type: z.string().min(1).max(100).optional(),
+      ...createFieldsQuery(Run),
+      ...listQuery,
+    }),
+    items: "agents",
     response: z.object({ agents: z.array(Run), ...listEnd }),
   }),
   listTaskAgents: createEndpoint({
@@ -61,7 +67,8 @@ export const runsApi = {
     path: "/api/v1/tasks/:task_id/agents",
     summary: "List a task's runs, newest first",
     params: taskParams,
-    query: z.object(pageQuery),
+    query: z.object({ ...createFieldsQuery(Run), ...pageQuery }),
+    items: "agents",
     response: z.object({ agents: z.array(Run), ...pageEnd }),
   }),
   getAgent: createEndpoint({
@@ -70,6 +77,7 @@ export const runsApi = {
     path: "/api/v1/agents/:agent_id",
     summary: "Get a run",
     params: runParams,
+    query: z.object(createFieldsQuery(Run)),
     response: Run,
   }),
   stopAgent: createEndpoint({

@@ -1,6 +1,6 @@
 import { createEndpoint } from "../endpoint.ts";
 import { taskParams } from "./ids.ts";
-import { Task } from "./tasks.ts";
+import { Task } from "./task.ts";
 
 /** Archived tasks are absent from lists and accept no prompt. Their logs and branches are kept. */
 export const taskArchiveApi = {

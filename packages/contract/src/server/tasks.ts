@@ -6,54 +6,12 @@ import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
 import { boardParams } from "./boards.ts";
 import { DependencyIds } from "./dependencies.ts";
 import { taskParams } from "./ids.ts";
-import { listEnd, listQuery, pageQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, pageQuery } from "./paging.ts";
 import { NamedTier } from "./runners.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
+import { taskListQuery } from "./task-lists.ts";
+import { Task, TaskSummary } from "./task.ts";
 import { TurnChoice } from "./turns.ts";
-import { Version } from "./versions.ts";
-
-export const Task = z.object({
-  id: z.uuid(),
-  board_id: z.uuid(),
-  title: z.string(),
-  description: z.string(),
-  state: TaskState,
-  priority: z.number().int(),
-  agent_type: z.string().optional(),
-  repository_url: z.string().optional(),
-  branch: z.string().optional(),
-  shadow_branch: z.string(),
-  base_commit_sha: z.string().optional(),
-  assigned_agent_id: z.string().optional(),
-  /** Choices from the agent's offer; without them the agent uses its defaults. */
-  agent_mode: z.string().optional(),
-  agent_model: z.string().optional(),
-  tier: NamedTier.optional().describe("the size of the runners of the task's runs; without it the agent type decides"),
-  permission_policy: PermissionPolicy,
-  interrupt_policy: InterruptPolicy,
-  metadata: z.record(z.string(), z.unknown()),
-  created_by: z.string().optional(),
-  assignee_id: z.uuid().optional().describe("the user to whom the task is assigned"),
-  created_at: z.string(),
-  updated_at: z.string(),
-  started_at: z.string().optional(),
-  completed_at: z.string().optional(),
-  /** When Wharf resumes the task, if it is BLOCKED by the limit of a model's provider. */
-  resume_at: z.string().optional(),
-  /** When the task was archived; absent for tasks that are not. */
-  archived_at: z.string().optional(),
-  version: Version,
-});
-export type Task = z.infer<typeof Task>;
-
-/** A task in a list, without fields that may be long. */
-export const TaskSummary = Task.omit({ description: true, metadata: true }).extend({
-  waits_for_tasks: z
-    .array(z.uuid())
-    .optional()
-    .describe("the tasks that must be COMPLETED before this one starts; absent if there are none, or if it has begun"),
-});
-export type TaskSummary = z.infer<typeof TaskSummary>;
 
 /**
  * A login in an address would end up in the database and in every list of tasks. Logins belong on
@@ -116,13 +74,6 @@ export const TaskUpdate = TaskInput.omit({ depends_on: true })
   .partial();
 export type TaskUpdate = z.infer<typeof TaskUpdate>;
 
-const taskListQuery = z.object({
-  state: TaskState.optional(),
-  assignee: z.string().min(1).max(100).optional().describe("an id, a user name, `me`, or `none` for unassigned tasks"),
-  archived: z.stringbool().default(false).describe("list the archived tasks instead of the others"),
-  ...listQuery,
-});
-
 /** Identifies a text that a refused push reported as a secret. */
 const SecretFingerprint = z.string().regex(/^[0-9a-f]{16}$/, "a fingerprint of 16 hexadecimal digits");
 
@@ -142,17 +93,19 @@ export const tasksApi = {
     needs: "task:read",
     method: "GET",
     path: "/api/v1/boards/:board_id/tasks",
-    summary: "List a board's tasks, newest first",
+    summary: "List a board's tasks, newest first unless `sort` says otherwise",
     params: boardParams,
-    query: taskListQuery,
+    query: z.object(taskListQuery),
+    items: "tasks",
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   listTasks: createEndpoint({
     needs: "task:read",
     method: "GET",
     path: "/api/v1/tasks",
-    summary: "List the tasks of all your boards, newest first",
-    query: taskListQuery,
+    summary: "List the tasks of all your boards, newest first unless `sort` says otherwise",
+    query: z.object(taskListQuery),
+    items: "tasks",
     response: z.object({ tasks: z.array(TaskSummary), ...listEnd }),
   }),
   getTask: createEndpoint({
@@ -161,6 +114,7 @@ export const tasksApi = {
     path: "/api/v1/tasks/:task_id",
     summary: "Get a task",
     params: taskParams,
+    query: z.object(createFieldsQuery(Task)),
     response: Task,
   }),
   updateTask: createEndpoint({

@@ -3,7 +3,7 @@ import { Attachments } from "../attachments.ts";
 import { createEndpoint } from "../endpoint.ts";
 import { TurnState } from "../states.ts";
 import { taskParams } from "./ids.ts";
-import { pageEnd, pageQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, pageQuery } from "./paging.ts";
 import { promptErrors } from "./task-errors.ts";
 
 export const Turn = z.object({
@@ -70,7 +70,8 @@ export const turnsApi = {
     path: "/api/v1/tasks/:task_id/turns",
     summary: "List a task's turns, oldest first",
     params: taskParams,
-    query: z.object(pageQuery),
+    query: z.object({ ...createFieldsQuery(Turn), ...pageQuery }),
+    items: "turns",
     response: z.object({ turns: z.array(Turn), ...pageEnd }),
   }),
 } as const;

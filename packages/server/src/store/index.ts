@@ -6,6 +6,7 @@ export { type Database, type Executor, type DatabaseConnections, openDatabase } 
 export { guardFromTransactions } from "./transaction-guard.ts";
 export { omitUndefined } from "./omit-undefined.ts";
 export { countNewest, createCursorLookup, type NewestQuery, readNewestKeys, sortByKeys } from "./newest-rows.ts";
+export { parseOrder } from "./list-order.ts";
 export { toPage, formatCursor, maxPageBytes, countPageRows, type PageQuery, parseCursor } from "./pages.ts";
 export { createIdCondition, parseIdRange } from "./ids.ts";
 export { isDatabaseUnavailable, isDatabaseFull, isUnstorable } from "./database-errors.ts";

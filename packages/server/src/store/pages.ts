@@ -25,6 +25,7 @@ const Keys = z.array(z.string().max(100));
 const forms = {
   number: /^-?\d{1,15}$/,
   time: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/,
+  order: /^[a-z_,-]{1,60}$/,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
 };
 

@@ -19,8 +19,6 @@ import {
   type Executor,
   type ExpectedVersions,
   createIdCondition,
-  type NewestQuery,
-  type PageQuery,
   readNewestKeys,
   requireVersion,
   schema,
@@ -29,6 +27,7 @@ import {
 import { createAssigneeCondition } from "./find-assignee.ts";
 import { type TaskMatches, findTasks } from "./find-many.ts";
 import { taskTransitions } from "./states.ts";
+import { createTaskQuery, type TaskFilter } from "./task-filter.ts";
 
 const { boards, task_dependencies, tasks } = schema;
 export type TaskRow = typeof tasks.$inferSelect;
@@ -38,15 +37,6 @@ export type TaskRow = typeof tasks.$inferSelect;
  */
 const { description: _, metadata: __, ...lockedColumns } = getTableColumns(tasks);
 export type LockedTask = Omit<TaskRow, "description" | "metadata">;
-
-export interface TaskFilter extends PageQuery {
-  readonly board_id?: string;
-  readonly state?: TaskState | undefined;
-  /** A person, `me` or `none`. */
-  readonly assignee?: string | undefined;
-  /** Whether the list has the archived tasks or the others. */
-  readonly archived?: boolean;
-}
 
 interface TaskPage {
   readonly tasks: LockedTask[];
@@ -90,14 +80,11 @@ export class Tasks {
     });
   }
 
-  /** Returns the newest tasks first, without the texts that may be long. */
+  /** Returns the tasks that match, in the order of the filter, without the texts that may be long. */
   async list(scope: VisibilityScope, filter: TaskFilter): Promise<TaskPage> {
-    const inState = filter.state ? sql`state = ${filter.state}` : sql`true`;
-    const isListed = filter.archived ? sql`archived_at is not null` : sql`archived_at is null`;
-    const isAssigned =
-      filter.assignee === undefined ? sql`true` : await createAssigneeCondition(this.#db, scope, filter.assignee);
-    const where = sql`deleted_at is null and ${isListed} and ${inState} and ${isAssigned}`;
-    const newest: NewestQuery = { table: "tasks", where, boards: isVisibleBoard(scope), boardId: filter.board_id };
+    const conditions =
+      filter.assignee === undefined ? [] : [await createAssigneeCondition(this.#db, scope, filter.assignee)];
+    const newest = createTaskQuery(isVisibleBoard(scope), filter, conditions);
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
       countNewest(this.#db, newest, maxCountedTasks),

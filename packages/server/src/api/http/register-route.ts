@@ -4,7 +4,9 @@ import type { z } from "zod";
 import type { AccessTime, Caller, Scope } from "../../access/index.ts";
 import type { ExpectedVersions } from "../../store/index.ts";
 import { setRowVersion } from "./entity-tags.ts";
+import { readSelectedFields, selectFields } from "./select-fields.ts";
 import { requireStorable } from "./validate-storable.ts";
+import { toWireValue } from "./wire-value.ts";
 
 type SchemaOutput<S> = S extends z.ZodType ? z.output<S> : undefined;
 type EndpointPart<E, K extends string> = K extends keyof E ? SchemaOutput<E[K]> : undefined;
@@ -91,6 +93,11 @@ export function registerRoute<E extends ServerEndpoint>(
       // The handler of a stream has sent it.
       if (response === "stream") return reply;
       setRowVersion(reply, result);
+      const names = readSelectedFields(request.query);
+      if (names && typeof response === "object")
+        reply.serializer((data: unknown) =>
+          JSON.stringify(selectFields(route, response.parse(toWireValue(data)), names)),
+        );
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

@@ -62,9 +62,11 @@ export class RunQueries {
   /** Returns the newest runs first. */
   async list(
     scope: VisibilityScope,
-    filter: PageQuery & { status?: RunStatus | undefined },
+    filter: PageQuery & { status?: RunStatus | undefined; agent_type?: string | undefined },
   ): Promise<RunPage & TotalCount> {
-    const where = filter.status ? sql`status = ${filter.status}` : sql`true`;
+    const inStatus = filter.status ? sql`status = ${filter.status}` : sql`true`;
+    const ofType = filter.agent_type === undefined ? sql`true` : sql`agent_type = ${filter.agent_type}`;
+    const where = sql`${inStatus} and ${ofType}`;
     const newest: NewestQuery = { table: "runs", where, boards: isVisibleBoard(scope) };
     const [keys, total] = await Promise.all([
       readNewestKeys(this.#db, newest, filter),
@@ -83,14 +85,15 @@ export class RunQueries {
     const afterCursor =
       cursor && sql`(${runs.created_at}, ${runs.id}) < (${cursor[0]}::timestamptz, ${cursor[1]}::uuid)`;
     const keys = await this.#db
-      .select({ id: runs.id, at: sql<string>`${runs.created_at}::text` })
+      .select({ id: runs.id, createdAt: sql<string>`${runs.created_at}::text` })
       .from(runs)
       .where(and(eq(runs.task_id, taskId), afterCursor))
       .orderBy(desc(runs.created_at), desc(runs.id))
       .limit(page.limit + 1);
     const ids = keys.map(({ id }) => id);
     const rows = await this.#selectRuns(sql`${runs.id} = any(${sql.param(ids)}::uuid[])`);
-    const cut = { limit: page.limit, cursorAfter: createCursorLookup(keys) };
+    const rowKeys = keys.map(({ id, createdAt }) => ({ id, cursor: [createdAt, id] }));
+    const cut = { limit: page.limit, cursorAfter: createCursorLookup(rowKeys) };
     const { rows: agents, ...end } = toPage(sortByKeys(rows.map(toView), keys), cut);
     return { agents, ...end };
   }

@@ -84,6 +84,15 @@ export const tasks = pgTable(
       .on(t.board_id, sql`(coalesce(assignee_id, ${sql.raw(`'${missingUserId}'::uuid`)}))`, ...getNewestFirstColumns(t))
       .where(sql`deleted_at is null and archived_at is null`),
     index("tasks_assignee").on(t.assignee_id),
+    index("tasks_listed_by_priority")
+      .on(t.board_id, t.state, t.priority, t.created_at, t.id)
+      .where(sql`deleted_at is null and archived_at is null`),
+    index("tasks_listed_by_rank")
+      .on(t.board_id, t.state, t.priority.desc().nullsFirst(), t.created_at, t.id)
+      .where(sql`deleted_at is null and archived_at is null`),
+    index("tasks_listed_by_change")
+      .on(t.board_id, t.state, t.updated_at, t.id)
+      .where(sql`deleted_at is null and archived_at is null`),
     index("tasks_deleted")
       .on(t.deleted_at)
       .where(sql`deleted_at is not null`),

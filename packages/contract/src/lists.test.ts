@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import type { ServerEndpoint } from "./endpoint.ts";
+import { api, runnerApi } from "./server/index.ts";
+
+const endpoints = Object.entries<ServerEndpoint>({ ...api, ...runnerApi });
+
+const isPaged = ({ response }: ServerEndpoint): boolean =>
+  response instanceof z.ZodObject && Object.hasOwn(response.shape, "next_cursor");
+
+test("every list in pages has a cursor, a limit and a selection of fields, and names its rows", () => {
+  const lists = endpoints.filter(([, endpoint]) => isPaged(endpoint) && endpoint.path.startsWith("/api/v1/"));
+  expect(lists.length).toBeGreaterThan(6);
+  for (const [name, { query, items, response }] of lists) {
+    // A folder is not a list of rows of the database.
+    if (name === "listRunnerFiles") continue;
+    expect(Object.keys(query?.shape ?? {}), name).toEqual(expect.arrayContaining(["limit", "cursor", "fields"]));
+    const rows = response instanceof z.ZodObject ? response.shape[items ?? ""] : undefined;
+    expect(rows, name).toBeInstanceOf(z.ZodArray);
+    expect(query?.safeParse({ limit: "0" }).success, name).toBe(false);
+    expect(query?.safeParse({ limit: "1001" }).success, name).toBe(false);
+    expect(query?.safeParse({ fields: "nothing" }).success, name).toBe(false);
+  }
+});

@@ -1,0 +1,3 @@
+CREATE INDEX "tasks_listed_by_priority" ON "tasks" USING btree ("board_id","state","priority","created_at","id") WHERE deleted_at is null and archived_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_listed_by_rank" ON "tasks" USING btree ("board_id","state","priority" DESC NULLS FIRST,"created_at","id") WHERE deleted_at is null and archived_at is null;--> statement-breakpoint
+CREATE INDEX "tasks_listed_by_change" ON "tasks" USING btree ("board_id","state","updated_at","id") WHERE deleted_at is null and archived_at is null;
