@@ -3,6 +3,7 @@ import type { Operation } from "./operations.ts";
 
 /** Operations after which something is gone, or behaves differently, for all later requests. */
 const destructiveNames: ReadonlySet<string> = new Set([
+  "archiveTask",
   "cancelTask",
   "changePassword",
   "createUserLink",

@@ -11,7 +11,7 @@ export const taskArchiveApi = {
     summary: "Archive a task whose work has ended: it leaves the lists and cannot start until it is restored",
     params: taskParams,
     response: Task,
-    errors: ["task_at_work"],
+    errors: ["task_at_work", "log_full"],
   }),
   restoreTask: createEndpoint({
     needs: "task:write",
@@ -20,5 +20,6 @@ export const taskArchiveApi = {
     summary: "Restore an archived task",
     params: taskParams,
     response: Task,
+    errors: ["log_full"],
   }),
 } as const;

@@ -1,4 +1,4 @@
-/** What the operations of a tag are about. A tag is the first part of a path. */
+/** What the operations of a tag are about. */
 export const tags = {
   agents: "Runs of tasks. The API calls a run an agent.",
   "agent-types": "The coding agents that runs use, and how they start.",
@@ -11,7 +11,7 @@ export const tags = {
   health: "Whether the server works.",
   invitations: "Invitations of people to the organization.",
   me: "Your own account and logins.",
-  orchestrator: "Starting, stopping and pausing the work on tasks, and the queue.",
+  orchestrator: "The queue of runs, and its pause.",
   organizations: "Organizations, which own boards and runners.",
   "run-limits": "How many turns may run at the same time.",
   runners: "Runners, and the commands, files and terminals in them.",
@@ -23,5 +23,11 @@ export const tags = {
   whoami: "Who sends a request.",
 } as const;
 
-/** Returns the tag of a path. */
-export const getTag = (path: string): string => (path.split("/")[3] ?? "health").split(".")[0] ?? "";
+const names: ReadonlySet<string> = new Set(Object.keys(tags));
+
+/** Returns the tag of a path: its last part that is the name of one, outside of workspaces. */
+export function getTag(path: string): string {
+  const [owner = ""] = path.split("/workspace");
+  const parts = owner.split("/").map((part) => part.split(".")[0] ?? "");
+  return parts.findLast((part) => names.has(part)) ?? parts[3] ?? "";
+}
