@@ -20,7 +20,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/{contract,daemon,agent,cli}/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["packages/{contract,daemon,agent,cli,client}/src/**/*.test.ts", "scripts/**/*.test.ts"],
           maxWorkers: 3, // they wait more than they work
           sequence: { groupOrder: 0 },
         },

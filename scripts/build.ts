@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plugin, rolldown } from "rolldown";
+import { buildClient } from "./client/build-client.ts";
 
 /**
  * Builds the kit, which is mounted into every runner. The daemon and Wharf's own agents are single
@@ -101,4 +102,4 @@ async function fingerprint(folder: string): Promise<string> {
   return hash.digest("hex");
 }
 
-if (import.meta.main) await buildKit();
+if (import.meta.main) await Promise.all([buildKit(), buildClient()]);

@@ -6,7 +6,7 @@ import { listPaths, root } from "./voice/sources.ts";
  * Checks that folders import in one direction: among the sub-folders of one folder there is no
  * circle of imports. Circles of single files are the linter's (`import/no-cycle`).
  */
-const folders = ["contract", "agent", "daemon", "server", "cli"].map((name) => `packages/${name}/src`);
+const folders = ["contract", "agent", "daemon", "server", "cli", "client"].map((name) => `packages/${name}/src`);
 
 interface Import {
   readonly from: string;

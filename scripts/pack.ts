@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
 import { z } from "zod";
 import { buildKit, kitFolder } from "./build.ts";
 import { thirdPartyLicenses } from "./licenses.ts";
+import { packFolder } from "./pack-folder.ts";
 
 /**
  * Creates the package that people install: the command line with the server in one bundle, the kit,
@@ -29,6 +28,7 @@ export async function pack(destination: string): Promise<string> {
   await bundle();
   await cp(kitFolder, join(folder, "dist/kit"), { recursive: true });
   await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
+  await cp(join(root, "packages/server/src/api/pages/api-page"), join(folder, "dist/api-page"), { recursive: true });
   await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
   await chmod(join(folder, "bin/wharf.js"), 0o755);
   for (const name of ["README.md", "LICENSE"]) await cp(join(root, name), join(folder, name));
@@ -37,10 +37,7 @@ export async function pack(destination: string): Promise<string> {
   await writeJson("package.json", made);
   await writeJson("package-lock.json", await lock(made));
   await refuseSources();
-  const { stdout } = await promisify(execFile)("npm", ["pack", "--json", "--pack-destination", destination], {
-    cwd: folder,
-  });
-  return join(destination, getFilename(stdout));
+  return packFolder(folder, destination);
 }
 
 /**
@@ -129,15 +126,6 @@ async function refuseSources(): Promise<void> {
   const files = await readdir(folder, { recursive: true });
   const sources = files.filter((file) => /\.[cm]?tsx?$/.test(file));
   if (sources.length > 0) throw new Error(`The package contains TypeScript: ${sources.join(", ")}`);
-}
-
-/** npm 11 returns a list, npm 12 a record by name. */
-function getFilename(stdout: string): string {
-  const Packed = z.object({ filename: z.string() });
-  const answer = z.union([z.array(Packed), z.record(z.string(), Packed)]).parse(JSON.parse(stdout));
-  const [packed] = Array.isArray(answer) ? answer : Object.values(answer);
-  if (!packed) throw new Error("npm packed nothing");
-  return packed.filename;
 }
 
 if (import.meta.main) console.log(await pack(join(root, "packages/cli/dist")));

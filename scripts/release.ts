@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { packClient } from "./client/pack-client.ts";
 import { pack } from "./pack.ts";
 
 /**
@@ -93,7 +94,8 @@ async function writeRelease(edits: readonly Edit[], { to }: Release): Promise<vo
   const paths = edits.map(({ path }) => path);
   try {
     for (const { path, content } of edits) writeFileSync(join(root, path), content);
-    console.log(`packed ${await pack(tarballFolder)}`);
+    for (const tarball of [await pack(tarballFolder), await packClient(tarballFolder)])
+      console.log(`packed ${tarball}`);
   } catch (error) {
     git("checkout", "--", ...paths);
     throw error;
@@ -115,7 +117,9 @@ async function main(): Promise<void> {
   if (!values["dry-run"]) return writeRelease(edits, release);
   console.log(`would release ${to}, after ${from}:`);
   for (const { path } of edits) console.log(`  change ${path}`);
-  console.log(`  pack packages/cli/dist/wharf-${to}.tgz\n  commit "Release ${to}"\n  tag v${to}`);
+  console.log(
+    `  pack packages/cli/dist/wharf-${to}.tgz and wharf-client-${to}.tgz\n  commit "Release ${to}"\n  tag v${to}`,
+  );
 }
 
 if (import.meta.main)

@@ -12,7 +12,7 @@ export interface Source {
   readonly comments: readonly Comment[];
 }
 
-const generated = /(^|\/)(node_modules|dist)\/|store\/migrations\//;
+const generated = /(^|\/)(node_modules|dist|client\/src\/generated)\/|store\/migrations\//;
 
 export function listPaths(patterns: readonly string[]): string[] {
   return globSync(patterns, { cwd: root, exclude: (path) => generated.test(`${path}/`) })
