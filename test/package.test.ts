@@ -79,6 +79,7 @@ describe("the published package", () => {
         "dist/main.js",
         "dist/kit/bin/wharf-daemon",
         "dist/migrations/meta/_journal.json",
+        "dist/api-page/page.js",
         "LICENSE",
         "THIRD-PARTY-LICENSES.md",
       ]),

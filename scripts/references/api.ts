@@ -30,7 +30,7 @@ export function formatApi(): string {
     "",
     "This page is written by `npm run references` from the contract, like the OpenAPI document",
     "[openapi.json](openapi.json), which also has the schemas of all answers. A server serves it at",
-    "`/api/v1/openapi.json`. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
+    "`/api/v1/openapi.json`, and `/api/docs` is a page to read and try it. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
     "with a `code`, a `detail` and a `next` step. A route marked *stream* sends lines of JSON, bytes of a file or a tar",
     "archive as they become available. [Requests](requests.md) explains what all routes have in common: versions, pages",
     "and filters of lists.",

@@ -16,6 +16,7 @@ import { watchLastingRequests } from "./http/watched-request.ts";
 import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { serveLoginPages } from "./pages/login-pages.ts";
+import { serveApiPage } from "./pages/serve-api-page.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
 import { oidcCallbackPath, serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
@@ -115,6 +116,7 @@ export async function createApi({
   await serveRunnerRoutes(app, modules);
   await serveWorkspaces(app, modules);
   serveAuditRoutes(app, modules);
+  serveApiPage(app);
   app.get("/api/v1/openapi.json", async (_request, reply) =>
     reply.type("application/json; charset=utf-8").send((openApiText ??= JSON.stringify(createOpenApiDocument()))),
   );
