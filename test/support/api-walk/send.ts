@@ -13,16 +13,23 @@ export interface SentRequest extends PlannedRequest {
   readonly agent: Agent;
 }
 
-/** Sends a request and reads its answer. */
-export function sendPlanned({
-  operation,
-  url,
-  body,
-  contentType,
-  headers,
-  token,
-  agent,
-}: SentRequest): Promise<Answer> {
+/**
+ * Sends a request and reads its answer. The server may close an idle connection in the moment in
+ * which it is used again; the next attempt has another one.
+ */
+export async function sendPlanned(planned: SentRequest): Promise<Answer> {
+  for (;;) {
+    const { promise, outgoing } = sendOnce(planned);
+    try {
+      return await promise;
+    } catch (error) {
+      const isClosed = error instanceof Error && "code" in error && error.code === "ECONNRESET";
+      if (!isClosed || !outgoing.reusedSocket) throw error;
+    }
+  }
+}
+
+function sendOnce({ operation, url, body, contentType, headers, token, agent }: SentRequest): Promise<Answer> {
   const bytes = toBytes(body);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const outgoing = request(url, {
@@ -62,7 +69,7 @@ export function sendPlanned({
     response.once("error", () => finish(false));
   });
   outgoing.end(bytes);
-  return promise;
+  return { promise, outgoing };
 }
 
 function toBytes(body: PlannedBody): Buffer | undefined {
