@@ -90,6 +90,7 @@ async function measureStatements(setting: Setting): Promise<Figure[]> {
     await work();
     await viewers.until(viewerCount * rate * seconds);
   });
+  const busyBytes = readResidentBytes(server.pid);
   viewers[Symbol.dispose]();
   using watchers = new Viewers();
   await watchers.watchTasks(server, await insertTasks(setting), watcherCount);
@@ -105,6 +106,11 @@ async function measureStatements(setting: Setting): Promise<Figure[]> {
     row(`1,000 viewers of one task at ${rate} events/s`, busyViewed, busy),
     row("50 viewers of 1,000 idle tasks each", idleWatched, idle),
     { what: "server, what 1,000 viewers of one task add to its RSS", wharf: formatMegabytes(afterBytes - beforeBytes) },
+    {
+      what: "server's RSS after 1,000 viewers each got every event of a busy task in order",
+      wharf: formatMegabytes(busyBytes),
+      hold: "400 MB",
+    },
   ];
 }
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { Problem } from "@wharf/contract";
 import { onTestFinished } from "vitest";
@@ -44,6 +44,8 @@ export async function openStreams({
     more: async () => undefined,
     ...options,
   });
+  const connections = new Set<Socket>();
+  server.on("connection", (connection) => connections.add(connection));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -77,11 +79,15 @@ export async function openStreams({
     const [head = "", body = ""] = answer.split("\r\n\r\n");
     return { head, status: Number(head.split(" ")[1]), problem: Problem.safeParse(JSON.parse(body || "null")).data };
   };
-  const open = async (address: string) => {
+  const createSocket = (address: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${path}${address}`, {
       headers: { authorization: `Bearer ${token}` },
     });
     onTestFinished(() => socket.terminate());
+    return socket;
+  };
+  const open = async (address: string) => {
+    const socket = createSocket(address);
     const messages: { data: { code?: string; kind: string }; seq?: number; task_id?: string }[] = [];
     socket.on("message", (data: Buffer) => messages.push(JSON.parse(data.toString())));
     await once(socket, "open");
@@ -91,5 +97,7 @@ export async function openStreams({
     };
     return { socket, messages, receive };
   };
-  return { ...f, server, streams, failures, request, refusal, open };
+  /** Counts what this process holds because its clients do not read it. */
+  const countUnsentBytes = () => [...connections].reduce((sum, { writableLength }) => sum + writableLength, 0);
+  return { ...f, server, streams, failures, request, refusal, createSocket, open, countUnsentBytes };
 }
