@@ -33,7 +33,7 @@ export function formatApi(): string {
     "`/api/v1/openapi.json`, and `/api/docs` is a page to read and try it. Requests carry `Authorization: Bearer <token>`. Errors are problem documents (RFC 9457)",
     "with a `code`, a `detail` and a `next` step. A route marked *stream* sends lines of JSON, bytes of a file or a tar",
     "archive as they become available. [Requests](requests.md) explains what all routes have in common: versions, pages",
-    "and filters of lists.",
+    "and filters of lists, and requests that may be repeated.",
     "",
     "## WebSocket streams",
     "",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Endpoint, getAuditPolicy, type ServerEndpoint } from "./endpoint.ts";
+import { type Endpoint, getAuditPolicy, getIdempotency, type ServerEndpoint } from "./endpoint.ts";
 import type { ErrorCode } from "./errors/index.ts";
 
 /**
@@ -116,6 +116,19 @@ const daemonErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
 
 const runnerPath = /\/(?:workspace|runners\/:runner_id)\/(?!workspace\/)([a-z]+)/;
 
+/** Errors of `Idempotency-Key`. */
+function listIdempotencyErrors(route: ServerEndpoint): readonly ErrorCode[] {
+  if (route.method !== "POST") return [];
+  if (getIdempotency(route) === "unsupported") return ["idempotency_unsupported"];
+  return [
+    "idempotency_key_invalid",
+    "idempotency_key_reused",
+    "idempotency_in_progress",
+    "idempotency_answer_missing",
+    "rate_limited",
+  ];
+}
+
 /** Errors of `If-Match`. A read ignores it. */
 function listPreconditionErrors({ method, ifMatch }: ServerEndpoint): readonly ErrorCode[] {
   if (method === "GET" || ifMatch === "file") return [];
@@ -137,6 +150,7 @@ export function listErrors(route: ServerEndpoint): ErrorCode[] {
     ...(path.includes(":task_id/workspace/") ? workspaceErrors : []),
     ...(area === undefined ? [] : [...runnerErrors, ...area]),
     ...listPreconditionErrors(route),
+    ...listIdempotencyErrors(route),
     ...errors,
   ];
   return [...new Set(codes)].toSorted();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ServerEndpoint } from "./endpoint.ts";
+import { getIdempotency, type ServerEndpoint } from "./endpoint.ts";
 import { api, runnerApi, workspaceApi } from "./server/index.ts";
 
 const endpoints = Object.entries<ServerEndpoint>({ ...api, ...runnerApi, ...workspaceApi });
@@ -21,4 +21,12 @@ test("a route with a single resource that has a version compares it", () => {
       ["PUT", "PATCH", "DELETE"].includes(method) && pathsWithVersion.includes(path) && ifMatch !== "version",
   );
   expect(unguarded.map(([name]) => name)).toEqual([]);
+});
+
+test("every POST of a user with an answer of JSON accepts an Idempotency-Key", () => {
+  const posts = endpoints.filter(([, { method }]) => method === "POST");
+  const unsupported = posts.filter(([, endpoint]) => getIdempotency(endpoint) === "unsupported");
+  expect(unsupported.length).toBeLessThan(posts.length / 2);
+  for (const [name, { needs, response, bodyType }] of unsupported)
+    expect(needs === "nothing" || response === "stream" || bodyType !== undefined, name).toBe(true);
 });

@@ -59,12 +59,27 @@ export const Ok = z.object({ ok: z.literal(true) });
  */
 export type IfMatch = "version" | "file" | "unsupported";
 
+/**
+ * What a POST does with `Idempotency-Key`. `answer`: a repeated request gets the stored answer.
+ * `once`: it is refused, because the answer has a secret that is not stored. `unsupported`: the
+ * route refuses the header.
+ */
+export type Idempotency = "answer" | "once" | "unsupported";
+
+/** Streams are not stored, and a key belongs to the user of a request. No POST can forget its key. */
+export function getIdempotency({ method, needs, response, bodyType, idempotency }: ServerEndpoint): Idempotency {
+  if (method !== "POST" || needs === "nothing" || response === "stream" || bodyType !== undefined) return "unsupported";
+  return idempotency ?? "answer";
+}
+
 /** A route of the server, whose callers are people and programs. */
 export interface ServerEndpoint extends Endpoint {
   /** The permission without which the server refuses a request. */
   readonly needs: RouteNeed;
   /** @default "unsupported" */
   readonly ifMatch?: IfMatch;
+  /** @default `getIdempotency` */
+  readonly idempotency?: Idempotency;
   /** The field of the answer that has the rows, if the route is a list. */
   readonly items?: string;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   Challenges,
   DeviceLogins,
+  IdempotencyKeys,
   Identities,
   SessionTokens,
   Links,
@@ -30,7 +31,16 @@ export function createTestLogins({ db }: Fixture) {
   const deviceLogins = new DeviceLogins({ db, secret, challenges, limits });
   const loginManagement = new LoginManagement({ db, sessions, links });
   return {
-    modules: { sessions, sessionTokens, links, logins, loginManagement, deviceLogins, identities: new Identities(db) },
+    modules: {
+      idempotencyKeys: new IdempotencyKeys(db),
+      sessions,
+      sessionTokens,
+      links,
+      logins,
+      loginManagement,
+      deviceLogins,
+      identities: new Identities(db),
+    },
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
   };
 }

@@ -9,6 +9,11 @@ export interface RequestErrors {
   ambiguous_id: { what: string; id: string };
   cursor_expired: { cursor: string };
   body_too_large: { limit_bytes: number };
+  idempotency_key_invalid: { value: string };
+  idempotency_key_reused: { key: string };
+  idempotency_in_progress: { retry_after_s: number };
+  idempotency_answer_missing: { reason: string };
+  idempotency_unsupported: { method: string; path: string };
   precondition_failed: { what: string; id: string; version: number };
   precondition_invalid: { value: string };
   precondition_unsupported: { method: string; path: string };
@@ -62,6 +67,36 @@ export const requestErrors: Catalogue<RequestErrors> = {
     grpc: "RESOURCE_EXHAUSTED",
     message: ({ limit_bytes }) => `The request is larger than ${formatBytes(limit_bytes)}.`,
     next: () => "Send less at once, or upload the content as a file.",
+  },
+  idempotency_key_invalid: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ value }) => `Idempotency-Key must have 1 to 255 visible characters, not '${value}'.`,
+    next: () => "Use a new UUID for each request that you may repeat.",
+  },
+  idempotency_key_reused: {
+    http: 422,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ key }) => `Another request was sent with the Idempotency-Key '${key}'.`,
+    next: () => "Use a new key for each request. Repeat a request with the same path and body.",
+  },
+  idempotency_in_progress: {
+    http: 409,
+    grpc: "ABORTED",
+    message: () => "A request with this Idempotency-Key has not ended yet.",
+    next: ({ retry_after_s }) => `Repeat the request in ${retry_after_s} s.`,
+  },
+  idempotency_answer_missing: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ reason }) => `The request with this Idempotency-Key was already executed, but ${reason}.`,
+    next: () => "Read what the request should have changed before you send it with another key.",
+  },
+  idempotency_unsupported: {
+    http: 400,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ method, path }) => `${method} ${path} cannot be repeated with an Idempotency-Key.`,
+    next: () => "Send the request without Idempotency-Key.",
   },
   precondition_failed: {
     http: 412,

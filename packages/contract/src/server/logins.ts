@@ -201,6 +201,7 @@ export const loginsApi = {
     errors: ["login_failed", "password_unsuitable", "rate_limited"],
   }),
   createOwnLink: createEndpoint({
+    idempotency: "once",
     needs: "account:write",
     method: "POST",
     path: "/api/v1/me/links",
@@ -239,6 +240,7 @@ export const loginsApi = {
     response: z.object({ ended: z.number() }),
   }),
   createUserLink: createEndpoint({
+    idempotency: "once",
     needs: "organization:admin",
     method: "POST",
     path: "/api/v1/users/:user/links",
@@ -260,6 +262,7 @@ export const loginsApi = {
     errors: ["account_shared", "account_is_service"],
   }),
   createInvitation: createEndpoint({
+    idempotency: "once",
     needs: "organization:admin",
     method: "POST",
     path: "/api/v1/invitations",

@@ -176,6 +176,7 @@ export const peopleApi = {
     response: z.object({ tokens: z.array(AccessToken) }),
   }),
   createAccessToken: createEndpoint({
+    idempotency: "once",
     needs: "token:write",
     method: "POST",
     path: "/api/v1/tokens",

@@ -4,6 +4,7 @@
  */
 export { AccessWatch, accessWakeup, type AccessUse, type AccessTime } from "./access-watch.ts";
 export { ensureOwner, type Owner } from "./access.ts";
+export { type Attempt, IdempotencyKeys, type StoredAnswer } from "./idempotency/idempotency-keys.ts";
 export { AccessTokens } from "./access-tokens.ts";
 export { isSameToken } from "./credentials/owner-token.ts";
 export { findMember, type MemberRow, Members } from "./members.ts";

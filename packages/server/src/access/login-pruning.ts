@@ -1,12 +1,16 @@
+/** A table whose rows end. */
 interface PrunedTable {
-  /** Deletes some of the rows that are over; returns how many. */
-  readonly prune: (maxRows: number) => Promise<number>;
+  /** Deletes rows that are over, and returns their number. */
+  prune(maxRows: number): Promise<number>;
 }
 
 /** Maximum number of rows to delete per step and table. */
 const maxRows = 500;
 
-/** Deletes what is over: sessions, links, open steps of logins, and counts of failed logins. */
+/**
+ * Deletes what is over: sessions, links, open steps of logins, counts of failed logins, and answers
+ * to repeated requests.
+ */
 export class LoginPruning {
   readonly name = "logins";
   readonly #tables: readonly PrunedTable[];

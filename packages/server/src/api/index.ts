@@ -9,6 +9,7 @@ import type { ClientAddresses } from "./http/client-addresses.ts";
 import { serveEntityTags } from "./http/entity-tags.ts";
 import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
+import { serveIdempotency } from "./http/idempotency.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
 import { securityHeaders } from "./http/security-headers.ts";
 import { getCredentials, requireOwnPage } from "./http/session-cookie.ts";
@@ -81,6 +82,11 @@ export async function createApi({
     getter() {
       return clientAddresses.find(this.raw);
     },
+  });
+  // A repeated request is not recorded again.
+  serveIdempotency(app, {
+    keys: modules.idempotencyKeys,
+    isStoredElsewhere: ({ raw }) => clientAddresses.isForwarded(raw),
   });
   auditRequests(app, {
     audit: modules.audit,

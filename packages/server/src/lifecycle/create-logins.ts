@@ -1,6 +1,7 @@
 import {
   Challenges,
   DeviceLogins,
+  IdempotencyKeys,
   Identities,
   OidcAttempts,
   OidcLogins,
@@ -42,12 +43,14 @@ export function createLogins(
       rules: config.oidc,
       home_id: owner.organization_id,
     });
+  const idempotencyKeys = new IdempotencyKeys(db);
   const logins = new Logins({ db, sessions, links, limits, passwords: new Passwords() });
   return {
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
-    loginPruning: new LoginPruning(sessions, links, limits, challenges),
+    loginPruning: new LoginPruning(sessions, links, limits, challenges, idempotencyKeys),
     loginModules: {
       logins,
+      idempotencyKeys,
       sessions,
       sessionTokens,
       links,

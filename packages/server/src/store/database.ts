@@ -1,5 +1,6 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import { getCommitHook } from "./commit-hook.ts";
 import * as schema from "./schema/index.ts";
 import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.ts";
 
@@ -79,7 +80,18 @@ function openPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Po
 function openDrizzle(pool: pg.Pool): Database {
   const db = drizzle(pool, { schema, casing: "snake_case" });
   const begin = db.transaction.bind(db);
-  db.transaction = (work, config) => begin((tx) => runInTransaction(() => work(tx)), config);
+  db.transaction = (work, config) => {
+    const hook = getCommitHook();
+    return begin(
+      (tx) =>
+        runInTransaction(async () => {
+          const result = await work(tx);
+          await hook?.(tx, result);
+          return result;
+        }),
+      config,
+    );
+  };
   return db;
 }
 

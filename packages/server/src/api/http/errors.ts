@@ -48,6 +48,8 @@ export function toCatalogueError(
 
 function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void {
   const problem = error.toProblem();
+  const retryAfterSeconds = problem.context?.["retry_after_s"];
+  if (typeof retryAfterSeconds === "number") void reply.header("retry-after", retryAfterSeconds);
   void reply
     .header("x-content-type-options", "nosniff")
     .status(problem.status)

@@ -2,7 +2,7 @@ import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { AccessTime, Caller, Scope } from "../../access/index.ts";
-import type { ExpectedVersions } from "../../store/index.ts";
+import { type ExpectedVersions, runWithCommitHook } from "../../store/index.ts";
 import { setRowVersion } from "./entity-tags.ts";
 import { readSelectedFields, selectFields } from "./select-fields.ts";
 import { requireStorable } from "./validate-storable.ts";
@@ -89,7 +89,9 @@ export function registerRoute<E extends ServerEndpoint>(
         expected: request.expectedVersions,
       } as EndpointCall<E>;
       for (const part of [call.params, call.query, call.body]) requireStorable(part);
-      const result = await handler(call, reply);
+      const { commitHook } = request;
+      const run = () => handler(call, reply);
+      const result = await (commitHook ? runWithCommitHook(commitHook, run) : run());
       // The handler of a stream has sent it.
       if (response === "stream") return reply;
       setRowVersion(reply, result);

@@ -1,6 +1,7 @@
 import {
   api,
   type Endpoint,
+  getIdempotency,
   type ServerEndpoint,
   globalStreamPath,
   organizationHeader,
@@ -110,6 +111,14 @@ function describeOperation({ schemas, errors }: Components, operationId: string,
     ...(needs === "nothing" ? [] : [{ $ref: "#/components/parameters/organization" }]),
     ...(route.hasRanges ? rangeParameters : []),
     ...describePreconditions(route),
+    ...(getIdempotency(route) === "unsupported"
+      ? []
+      : [
+          createHeaderParameter(
+            "Idempotency-Key",
+            "A value that the caller chooses: a repeated request gets the same answer",
+          ),
+        ]),
   ];
   return {
     operationId,

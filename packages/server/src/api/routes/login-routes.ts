@@ -4,6 +4,7 @@ import type {
   SessionTokens,
   AccountRow,
   DeviceLogins,
+  IdempotencyKeys,
   Identities,
   LinkRow,
   Links,
@@ -18,6 +19,7 @@ import type {
 import { registerRoute } from "../http/register-route.ts";
 
 export interface LoginModules {
+  readonly idempotencyKeys: IdempotencyKeys;
   readonly logins: Logins;
   readonly sessions: Sessions;
   readonly sessionTokens: SessionTokens;

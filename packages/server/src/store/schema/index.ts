@@ -1,4 +1,5 @@
 export * from "./people.ts";
+export * from "./idempotency.ts";
 export * from "./logins.ts";
 export * from "./agent-types.ts";
 export * from "./tasks.ts";
