@@ -57,6 +57,8 @@ const exempt = new Set([
  */
 const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   run: [[evil, "--repo", "/srv/repository", "--agent", evil]],
+  "template set": [[evil, evil]],
+  "template show": [[id]],
   "task prompt": [[id], [id, evil, "--follow"]],
   "task logs": [[id], [id, "--follow"], [id, "--level", "info"]],
   "task show": [[id]],

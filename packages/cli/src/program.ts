@@ -20,6 +20,7 @@ import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
 import { addSession } from "./commands/session.ts";
 import { addTask } from "./commands/task.ts";
+import { addTemplate } from "./commands/template.ts";
 import { addToken } from "./commands/token.ts";
 import { addUp } from "./commands/up.ts";
 import { addUsage } from "./commands/usage.ts";
@@ -87,6 +88,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addDown(program, register);
   addRun(program, register);
   addTask(program, register);
+  addTemplate(program, register);
   addRunner(program, register);
   addWorkspace(program, register);
   addAgent(program, register);

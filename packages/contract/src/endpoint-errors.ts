@@ -33,6 +33,7 @@ const namedErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   depends_on_id: ["dependency_not_found", "ambiguous_id"],
   runner_id: ["runner_not_found", "ambiguous_id"],
   task_id: ["task_not_found", "ambiguous_id"],
+  template_id: ["template_not_found"],
   terminal_id: ["terminal_not_found"],
   turn: ["turn_not_found", "turn_without_commits"],
   turn_id: ["turn_not_found"],

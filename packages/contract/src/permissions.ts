@@ -47,6 +47,8 @@ const entries = {
   },
   "task:comment": { summary: "Comment on tasks", role: "member", boardRole: "editor" },
   "task:delete": { summary: "Delete tasks", role: "member", boardRole: "editor" },
+  "template:read": { summary: "See templates of tasks", role: "viewer", boardRole: "viewer" },
+  "template:write": { summary: "Set and remove templates of tasks", role: "member", boardRole: "editor" },
   "runner:read": { summary: "See runners", role: "viewer", boardRole: "viewer" },
   "runner:create": { summary: "Create runners without a task", role: "member" },
   "runner:use": {

@@ -15,6 +15,8 @@ const smallTables: ReadonlySet<string> = new Set([
   "orphans",
   "servers",
   "agent_types",
+  // At most 1,000 templates in each organization.
+  "task_templates",
   // One row for each limit that a person sets, and one while the queue is paused.
   "run_limits",
   "queue_pauses",

@@ -1,28 +1,20 @@
 import { randomUUID } from "node:crypto";
-import {
-  api,
-  type Attachments,
-  PermissionPolicy,
-  RemoteError,
-  type Task,
-  TaskInput,
-  WharfError,
-} from "@wharf/contract";
+import { api, type Attachments, PermissionPolicy, RemoteError, type Task, TaskInput } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { toProblem, createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
 import { readAttachments } from "../input/attachments.ts";
+import { createListOption, variables } from "../input/option-values.ts";
 import { readPromptText } from "../input/prompt-text.ts";
 import { getRepositoryUrl } from "../input/repository.ts";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatFields } from "../render/table.ts";
-import type { Client } from "../server/client.ts";
 import { getOrStartServer } from "../server/own-server.ts";
-import { getTaskBoardId } from "../tasks/find-board.ts";
+import { createRunTask } from "../tasks/create-run-task.ts";
 import { toShortId } from "../tasks/tasks.ts";
 import { restartTimeoutMs } from "../turn/await-turn.ts";
 import { getExitCode, exitCodes } from "../turn/outcome.ts";
@@ -44,11 +36,10 @@ const Options = z.object({
   tier: TaskInput.shape.tier,
   file: z.string().optional(),
   attach: z.array(z.string()).default([]),
+  template: z.string().min(1).max(100).optional(),
+  set: variables,
 });
 type RunInput = CommandLineInput<z.infer<typeof Options>>;
-
-/** Limits a title that is derived from the prompt. */
-const maxTitleLength = 100;
 
 export function addRun(program: Command, register: RegisterCommand): void {
   const command = program
@@ -72,9 +63,12 @@ export function addRun(program: Command, register: RegisterCommand): void {
     .option("--model <id>", "model of the agent")
     .addOption(createTierOption())
     .option("--file <path>", "read the prompt from a file")
-    .addOption(createAttachOption());
+    .addOption(createAttachOption())
+    .option("--template <template>", "template of the task, by name or id; the options replace its fields")
+    .addOption(createListOption("--set <name=value>", "value of a placeholder of the template"));
   const lines = [
     'wharf run "Fix the failing test" --repo .',
+    "wharf run --template fix-issue --set issue=12",
     'gh issue view 12 | wharf run - --agent claude --title "Issue 12"',
   ];
   register(addExamples(command, lines), Options, runWithSummary);
@@ -99,11 +93,13 @@ async function runWithSummary(cli: Cli, input: RunInput): Promise<number> {
   }
 }
 
-/** Throws before a task is created that could not start. */
-async function requireAvailable(client: Client, name: string, signal: AbortSignal): Promise<void> {
-  const type = await client.call(api.getAgentType, { params: { type_id: name } }, { signal });
-  if (!type.available)
-    throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
+/** A prompt is given as text or by a template. */
+function checkPrompt(what: string | undefined, { template, set }: z.infer<typeof Options>): void {
+  if (template === undefined && Object.keys(set).length > 0)
+    throw createUsageError("--set: give the template too, with --template <template>");
+  if (what !== undefined && template !== undefined) throw createUsageError("give a prompt or --template, not both");
+  if (what === undefined && template === undefined)
+    throw createUsageError("give a prompt: as an argument, as - for stdin, with --file <path> or with --template");
 }
 
 async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
@@ -112,9 +108,9 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   const { settings, terminal } = cli;
   const attachments = await readAttachments(options.attach, cli.folder);
   const what = await readPromptText(cli, { text: args[0], file: options.file });
-  if (what === undefined)
-    throw createUsageError("give a prompt: as an argument, as - for stdin, or with --file <path>");
-  const repository = await getRepositoryUrl(options.repo, cli.folder);
+  checkPrompt(what, options);
+  const isNamed = options.template === undefined || options.repo !== undefined;
+  const repository = isNamed ? await getRepositoryUrl(options.repo, cli.folder) : undefined;
   await using server = await getOrStartServer(settings, {
     interrupts,
     onStart: () => terminal.err("No server is running. Starting one for this command.\n"),
@@ -123,27 +119,15 @@ async function runTask(cli: Cli, { args, options }: RunInput): Promise<number> {
   signal.throwIfAborted();
 
   const info = await client.call(api.serverInfo, {}, { signal });
-  const policy = options.policy ?? (terminal.isInteractive && !settings.json ? "ask" : "allow-edits");
-  const body = {
-    title: options.title ?? (toSingleLine(what.trim().split("\n")[0] ?? "", maxTitleLength) || "Task"),
-    description: what,
-    repository_url: repository,
-    permission_policy: policy,
-    ...(options.agent !== undefined && { agent_type: options.agent }),
-    ...(options.branch !== undefined && { branch: options.branch }),
-    ...(options.mode !== undefined && { agent_mode: options.mode }),
-    ...(options.model !== undefined && { agent_model: options.model }),
-    ...(options.tier !== undefined && { tier: options.tier }),
-  };
-  if (options.agent !== undefined) await requireAvailable(client, options.agent, signal);
-  const boardId = await getTaskBoardId(client, options.board, signal);
-  const task = await client.call(api.createTask, { params: { board_id: boardId }, body }, { signal });
-  const turnId = await sendFirstPrompt({ ...cli, client }, task, { text: what, attachments });
+  const defaultPolicy = terminal.isInteractive && !settings.json ? "ask" : "allow-edits";
+  const request = { ...options, what, repository, defaultPolicy } as const;
+  const task = await createRunTask({ ...cli, client }, request, signal);
+  const turnId = await sendFirstPrompt({ ...cli, client }, task, { text: task.description, attachments });
   terminal.err(formatUnsafeWarning(info, terminal.errStyle));
   if (!settings.json) {
     const fields = [
-      ["repository", toSingleLine(repository, 300)],
-      ["policy", policy],
+      ["repository", toSingleLine(task.repository_url ?? "", 300)],
+      ["policy", task.permission_policy],
       ["isolation", formatIsolation(info, terminal.style)],
     ] as const;
     terminal.out(

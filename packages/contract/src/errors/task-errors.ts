@@ -15,6 +15,10 @@ export interface TaskErrors {
   no_open_comments: { task_id: string };
   comments_too_long: { task_id: string; limit: number };
   assignee_without_access: { user: string };
+  template_not_found: { name: string };
+  templates_full: { limit: number };
+  template_values_missing: { names: readonly string[] };
+  template_value_unknown: { name: string };
   run_not_found: { id: string };
   run_stopping: NoContext;
   run_transition_invalid: { run_id: string; from: RunStatus; to: RunStatus };
@@ -134,6 +138,30 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "FAILED_PRECONDITION",
     message: ({ user }) => `'${user}' does not see the task's board.`,
     next: () => "Share the board first: `wharf board share <board> <user> --role editor`.",
+  },
+  template_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ name }) => `There is no template '${name}'.`,
+    next: () => "List the templates with `wharf template ls`.",
+  },
+  templates_full: {
+    http: 409,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit }) => `The organization has ${limit} templates, which is the limit.`,
+    next: () => "Remove one with `wharf template rm <template>`.",
+  },
+  template_values_missing: {
+    http: 422,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ names }) => `The template needs values for: ${names.join(", ")}.`,
+    next: ({ names }) => `Give them: \`wharf run --template <template> --set ${names[0]}=<value>\`.`,
+  },
+  template_value_unknown: {
+    http: 422,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ name }) => `The template has no placeholder '${name}'.`,
+    next: () => "Check the names: `wharf template show <template>` lists the placeholders.",
   },
   run_not_found: {
     http: 404,

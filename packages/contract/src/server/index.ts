@@ -23,6 +23,7 @@ import { streamsApi } from "./streams.ts";
 import { systemApi } from "./system.ts";
 import { taskArchiveApi } from "./task-archive.ts";
 import { tasksApi } from "./tasks.ts";
+import { templatesApi } from "./templates.ts";
 import { turnsApi } from "./turns.ts";
 import { usageApi } from "./usage.ts";
 
@@ -55,6 +56,7 @@ export * from "./task.ts";
 export * from "./task-archive.ts";
 export * from "./task-lists.ts";
 export * from "./tasks.ts";
+export * from "./templates.ts";
 export * from "./turns.ts";
 export * from "./usage-csv.ts";
 export * from "./usage.ts";
@@ -69,6 +71,7 @@ export const api = {
   ...dependenciesApi,
   ...commentsApi,
   ...assigneesApi,
+  ...templatesApi,
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,

@@ -6,7 +6,7 @@ import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
-import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Tasks } from "../tasks/index.ts";
+import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Tasks, Templates } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import { HealthMonitor } from "./health-monitor.ts";
@@ -67,6 +67,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       accessTokens: new AccessTokens(db, onAccessChange),
       tasks,
       dependencies: new TaskDependencies(db, { tasks, log, onChange: () => wakeup.poke("queue") }),
+      templates: new Templates(db, boards),
       comments: new Comments(db, log),
       assignees: new Assignees(db, log),
       taskArchive: services.taskArchive,

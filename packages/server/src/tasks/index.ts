@@ -4,4 +4,5 @@ export { BoardMembers } from "./board-members.ts";
 export { Boards, lockBoard } from "./boards.ts";
 export { type CommentRow, Comments, markCommentsSent, readOpenComments } from "./comments.ts";
 export { TaskDependencies } from "./dependencies.ts";
+export { fillTemplate, Templates } from "./templates.ts";
 export { type LockedTask, lockTask, moveTask, Tasks, type TaskRow } from "./tasks.ts";

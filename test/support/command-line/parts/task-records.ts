@@ -46,4 +46,33 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
     expect([await isListed("me"), await isListed("none")]).toEqual([false, true]);
     expect(await getExitCode("task assign", [id, "stranger"])).toEqual(failed);
   });
+
+  test("of templates, and of a run that uses one", async () => {
+    const words = [
+      "greet",
+      "demo: say hello {{name}}",
+      "--repo",
+      repository,
+      "--agent",
+      "demo",
+      "--policy",
+      "allow-all",
+    ];
+    expect(await getExitCode("template set", words)).toBe(0);
+    expect((await run("template ls")).out).toMatch(/^greet .* name .* demo: say hello/m);
+    expect((await run("template show", ["greet"])).out).toContain("  demo: say hello {{name}}");
+    const ran = await run("run", ["--template", "greet", "--set", "name=Ada", "--json"]);
+    expect(ran.code).toBe(0);
+    const task = await server.task(parseOutput(ran).task_id);
+    expect(task).toMatchObject({ title: "demo: say hello Ada", agent_type: "demo", permission_policy: "allow-all" });
+    expect(await run("run", ["--template", "greet"])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--set name="),
+    });
+    expect(await getExitCode("run", ["--template", "greet", "--set", "names=Ada"])).toEqual(failed);
+    expect(await getExitCode("run", ["--set", "name=Ada"])).toEqual(failed);
+    expect(await getExitCode("run", ["x", "--template", "greet"])).toEqual(failed);
+    expect(await getExitCode("template rm", ["greet"])).toBe(0);
+    expect(await getExitCode("template rm", ["greet"])).toEqual(failed);
+  });
 }

@@ -14,6 +14,7 @@ import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../
 import { getCallerSignal } from "../http/pass-through.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
 import { type CommentModules, serveComments } from "./comment-routes.ts";
+import { createTask } from "./create-task.ts";
 import { addWaits, type DependencyModules, serveDependencies } from "./dependency-routes.ts";
 import type { LoginModules } from "./login-routes.ts";
 import { serveOrchestrator } from "./orchestrator-routes.ts";
@@ -22,6 +23,7 @@ import { promptTask } from "./prompt-task.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
 import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes.ts";
+import { serveTemplates, type TemplateModules } from "./template-routes.ts";
 
 /** Maximum size of a prompt with all its files, as base64. */
 const maxPromptBytes = 16 << 20;
@@ -34,7 +36,8 @@ export interface ApiModules
     LoginModules,
     DependencyModules,
     TaskArchiveModules,
-    CommentModules {
+    CommentModules,
+    TemplateModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;
@@ -74,6 +77,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveTasks(app, modules);
   serveTaskArchive(app, modules);
   serveComments(app, modules);
+  serveTemplates(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);
@@ -100,14 +104,10 @@ function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModu
 }
 
 function serveTasks(app: FastifyInstance, modules: ApiModules): void {
-  const { agentTypes, boards, dependencies, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
-  registerRoute(app, api.createTask, async ({ scope, params, body }) => {
-    const board = await boards.get(scope, params.board_id);
-    if (body.repository_url !== undefined) mirrors.checkAddress(body.repository_url);
-    if (body.agent_type !== undefined) await agentTypes.requirePolicy(body.agent_type, body.permission_policy ?? "ask");
-    const depends_on = await dependencies.findIds(scope, body.depends_on ?? []);
-    return tasks.create(scope.user_id, board.id, { ...body, depends_on });
-  });
+  const { boards, tasks, commands, queries, diffs, log, mirrors, peers } = modules;
+  registerRoute(app, api.createTask, ({ scope, params, body }) =>
+    createTask(modules, scope, { board_id: params.board_id, input: body }),
+  );
   registerRoute(app, api.listBoardTasks, async ({ scope, params, query }) => {
     const board = await boards.get(scope, params.board_id);
     return addWaits(modules, await tasks.list(scope, { ...query, board_id: board.id }));

@@ -4,6 +4,7 @@ export * from "./logins.ts";
 export * from "./agent-types.ts";
 export * from "./tasks.ts";
 export * from "./comments.ts";
+export * from "./templates.ts";
 export * from "./allowed-hosts.ts";
 export * from "./runners.ts";
 export * from "./runs.ts";

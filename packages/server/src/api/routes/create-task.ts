@@ -1,0 +1,27 @@
+import type { TaskInput } from "@wharf/contract";
+import type { Scope } from "../../access/index.ts";
+import type { AgentTypes } from "../../agent-types/index.ts";
+import type { Mirrors } from "../../gateway/index.ts";
+import type { Boards, TaskDependencies, TaskRow, Tasks } from "../../tasks/index.ts";
+
+export interface TaskCreationModules {
+  readonly agentTypes: AgentTypes;
+  readonly boards: Boards;
+  readonly dependencies: Pick<TaskDependencies, "findIds">;
+  readonly mirrors: Pick<Mirrors, "checkAddress">;
+  readonly tasks: Tasks;
+}
+
+/** Creates a task on a board, unless its repository or its agent could not be used. */
+export async function createTask(
+  { agentTypes, boards, dependencies, mirrors, tasks }: TaskCreationModules,
+  scope: Scope,
+  { board_id: boardId, input }: { readonly board_id: string; readonly input: TaskInput },
+): Promise<TaskRow> {
+  const board = await boards.get(scope, boardId);
+  if (input.repository_url !== undefined) mirrors.checkAddress(input.repository_url);
+  if (input.agent_type !== undefined)
+    await agentTypes.requirePolicy(input.agent_type, input.permission_policy ?? "ask");
+  const depends_on = await dependencies.findIds(scope, input.depends_on ?? []);
+  return tasks.create(scope.user_id, board.id, { ...input, depends_on });
+}
