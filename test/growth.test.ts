@@ -133,11 +133,12 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
 
 /** Follows the events of boards from early and late cursors, until some have come. */
 async function followBoards(): Promise<void> {
-  const { url, token } = await client.locate();
   const paths = [boardStreamPath.replace(":board_id", seeded.boardId), globalStreamPath];
   for (const path of paths)
     for (const after of [0, sizes.events / 2, sizes.events - 10]) {
-      const answer = await fetch(`${url}${path}?after=${after}`, { headers: { authorization: `Bearer ${token}` } });
+      const answer = await fetch(`${server.url}${path}?after=${after}`, {
+        headers: { authorization: `Bearer ${server.token}` },
+      });
       let text = "";
       for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
         text += chunk;
