@@ -20,6 +20,6 @@ test("viewers change nothing but their own tokens and logins", () => {
 test("only operators have the permissions that concern all organizations", () => {
   const admin = { role: "admin", is_operator: false } as const;
   const refused = Permission.options.filter((name) => !hasRolePermission(admin, name));
-  expect(refused).toEqual(["server:admin", "organization:create", "agent-type:write", "audit:admin"]);
+  expect(refused).toEqual(["server:admin", "organization:create", "audit:admin"]);
   for (const name of refused) expect(hasRolePermission({ role: "viewer", is_operator: true }, name)).toBe(true);
 });

@@ -77,7 +77,7 @@ const entries = {
   },
   "host:write": { summary: "Change the hosts that runners may reach", role: "admin" },
   "agent-type:read": { summary: "See agent types", role: "viewer" },
-  "agent-type:write": { summary: "Create, change and delete agent types", role: "operator" },
+  "agent-type:write": { summary: "Create, change and delete agent types of the organization", role: "admin" },
   "audit:read": { summary: "See and verify the audit log", role: "admin" },
   "audit:admin": { summary: "Remove old entries of the audit log", role: "operator" },
   "account:read": { summary: "See one's own logins", role: "viewer" },

@@ -29,6 +29,7 @@ const Options = z.object({
   memory: createDecimalSchema({ min: 0.0625, max: 4096 }).optional(),
   description: shape.description,
 });
+const NewOptions = Options.extend({ organization: z.boolean().default(false) });
 const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disable: z.boolean().default(false) });
 
 export function addAgentTypes(program: Command, register: RegisterCommand): void {
@@ -38,6 +39,7 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
     .description("List the agents, and whether the server can start them. The subcommands configure agents.");
   register(addExamples(group, ["wharf agent-types", "wharf agent-types --json"]), z.object({}), listAgentTypes);
   const add = addTypeOptions(group.command("add"))
+    .option("--organization", "only for your organization (default, unless you operate the server)")
     .summary("Add an agent")
     .description("Add an agent that starts with the given command. Options come before the command.")
     .argument("<name>", "name of the agent")
@@ -46,7 +48,7 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
     "wharf agent-types add goose goose acp",
     "wharf agent-types add review --protocol text review-agent --fast",
   ];
-  register(addExamples(add, addLines), Options, addType);
+  register(addExamples(add, addLines), NewOptions, addType);
   const set = addTypeOptions(group.command("set"))
     .option("--enable", "allow new tasks to use the agent again")
     .option("--disable", "prevent new tasks from using the agent")
@@ -103,19 +105,26 @@ function formatAgentTypeTable(types: readonly AgentType[], look: TableStyle): st
     type.available ? style.green("yes") : style.dim("no"),
     type.protocol,
     toSingleLine(type.model_route ?? "–", 60),
+    type.shared ? "server" : "organization",
     toSingleLine(
       type.available ? type.description || type.command.join(" ") : (type.unavailable_reason ?? ""),
       maxCellLength,
     ),
   ]);
-  return formatTable(["NAME", "AVAILABLE", "PROTOCOL", "ROUTE", "DESCRIPTION, OR REASON"], rows, look);
+  return formatTable(["NAME", "AVAILABLE", "PROTOCOL", "ROUTE", "OWNER", "DESCRIPTION, OR REASON"], rows, look);
 }
 
-async function addType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof Options>>): Promise<void> {
+async function addType(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof NewOptions>>): Promise<void> {
   const [name = "", ...command] = args;
   const { default_resources: named, ...fields } = await toTypeFields(cli, options);
   const defaultResources = ResourceLimits.parse({ ...shapeOfNew.default_resources.parse(undefined), ...named });
-  const body = { name, command, ...fields, default_resources: defaultResources };
+  const body = {
+    name,
+    command,
+    ...fields,
+    default_resources: defaultResources,
+    ...(options.organization && { shared: false }),
+  };
   showType(cli, await cli.client.call(api.createAgentType, { body }));
 }
 

@@ -5,6 +5,7 @@ type AgentStatus = "none" | "starting" | "ready" | "busy" | "exited";
 export interface AgentErrors {
   agent_type_not_found: { name: string };
   agent_type_exists: { name: string };
+  agent_type_shared: { name: string };
   agent_type_in_use: { name: string };
   agent_type_unavailable: { name: string; reason: string };
   policy_unsupported: { name: string; policy: string; reason: string };
@@ -45,6 +46,13 @@ export const agentErrors: Catalogue<AgentErrors> = {
     message: ({ name }) => `The agent type '${name}' already exists.`,
     next: ({ name }) =>
       `Change it with \`wharf agent-types set ${name}\`, remove it with \`wharf agent-types rm ${name}\`, or choose another name.`,
+  },
+  agent_type_shared: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ name }) => `The agent type '${name}' belongs to the server: only its operators change it.`,
+    next: ({ name }) =>
+      `Add one of the same name for your organization with \`wharf agent-types add ${name} <command>\`: it takes its place there.`,
   },
   agent_type_in_use: {
     http: 409,

@@ -138,6 +138,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   ],
   agent_type_not_found: [{ name: "gemni" }],
   agent_type_exists: [{ name: "gemini" }],
+  agent_type_shared: [{ name: "gemini" }],
   agent_type_in_use: [{ name: "mine" }],
   agent_type_unavailable: [{ name: "gemini", reason: "'gemini' is not on the PATH" }],
   policy_unsupported: [{ name: "printer", policy: "ask", reason: "it cannot ask for permission" }],

@@ -66,6 +66,7 @@ export type AgentTypeUpdate = z.infer<typeof AgentTypeUpdate>;
 
 export const AgentType = AgentTypeInput.extend({
   id: z.uuid(),
+  shared: z.boolean().describe("whether the type is the server's, for all organizations, or the organization's own"),
   /** Whether this machine can start the agent now; `unavailable_reason` names the missing part. */
   available: z.boolean(),
   unavailable_reason: z.string().optional(),
@@ -97,8 +98,13 @@ export const agentTypesApi = {
     needs: "agent-type:write",
     method: "POST",
     path: "/api/v1/agent-types",
-    summary: "Create an agent type",
-    body: AgentTypeInput,
+    summary: "Create an agent type of the organization, or as an operator one of the server",
+    body: AgentTypeInput.extend({
+      shared: z
+        .boolean()
+        .optional()
+        .describe("whether all organizations may use it; only for operators, and their default"),
+    }),
     status: 201,
     response: AgentType,
     errors: ["agent_type_exists"],
@@ -108,11 +114,11 @@ export const agentTypesApi = {
     method: "PUT",
     ifMatch: "version",
     path: "/api/v1/agent-types/:type_id",
-    summary: "Update an agent type",
+    summary: "Update an agent type of the organization, or as an operator one of the server",
     params: agentTypeParams,
     body: AgentTypeUpdate,
     response: AgentType,
-    errors: ["agent_type_exists"],
+    errors: ["agent_type_exists", "agent_type_shared"],
   }),
   deleteAgentType: createEndpoint({
     needs: "agent-type:write",
@@ -123,6 +129,6 @@ export const agentTypesApi = {
     params: agentTypeParams,
     status: 204,
     response: "none",
-    errors: ["agent_type_in_use"],
+    errors: ["agent_type_in_use", "agent_type_shared"],
   }),
 } as const;

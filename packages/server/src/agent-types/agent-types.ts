@@ -7,7 +7,8 @@ import {
   type PermissionPolicy,
   WharfError,
 } from "@wharf/contract";
-import { and, asc, eq, not, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, not, sql } from "drizzle-orm";
+import type { Scope } from "../access/index.ts";
 import {
   type Database,
   type Executor,
@@ -17,6 +18,7 @@ import {
   schema,
 } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
+import { type AgentTypeReader, findAgentType, getAgentType, isUsableType } from "./find-agent-type.ts";
 import { getAllPrograms, type ImageNames, getAgentImage, getPrograms } from "./image.ts";
 import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
 import { explainMissingLogin } from "./login.ts";
@@ -24,13 +26,26 @@ import { getPolicyConflict } from "./policy.ts";
 import type { AgentTypeRow } from "./row.ts";
 
 const { agent_types } = schema;
-export type AgentTypeView = AgentTypeRow & { available: boolean; unavailable_reason?: string };
+export type AgentTypeView = AgentTypeRow & { shared: boolean; available: boolean; unavailable_reason?: string };
+
+/** The person who changes agent types. */
+type AgentTypeWriter = Pick<Scope, "organization_id" | "is_operator">;
 
 interface AgentTypeContext {
   readonly routes: ConfiguredRoutes;
   readonly images: ImageNames;
+  /**
+   * Whether runners get their programs from the server's machine. Then only operators decide which.
+   */
+  readonly hasHostPrograms?: boolean;
   /** Returns why runners here (of that image) cannot start a program, or undefined if they can. */
   readonly findMissingReason: (program: string, image?: string) => Promise<string | undefined>;
+}
+
+/** An organization's own type takes the place of the server's type of the same name. */
+function withoutReplacedTypes(rows: readonly AgentTypeRow[]): AgentTypeRow[] {
+  const ownNames = new Set(rows.flatMap(({ organization_id, name }) => (organization_id === null ? [] : [name])));
+  return rows.filter(({ organization_id, name }) => organization_id !== null || !ownNames.has(name));
 }
 
 const createNameTakenError = (name: string, cause?: unknown) =>
@@ -86,7 +101,7 @@ export class AgentTypes {
       .insert(agent_types)
       .values(rows)
       .onConflictDoUpdate({
-        target: agent_types.name,
+        target: [agent_types.organization_id, agent_types.name],
         // The row still counts as untouched by a person.
         set: {
           docker_image: sql`excluded.docker_image`,
@@ -100,38 +115,51 @@ export class AgentTypes {
       });
   }
 
-  async list(): Promise<AgentTypeView[]> {
-    const rows = await this.#db.select().from(agent_types).orderBy(asc(agent_types.created_at), asc(agent_types.name));
-    return Promise.all(rows.map((row) => this.#toView(row)));
+  /** Returns the types that an organization may use. */
+  async list(reader: AgentTypeReader): Promise<AgentTypeView[]> {
+    const rows = await this.#db
+      .select()
+      .from(agent_types)
+      .where(isUsableType(reader))
+      .orderBy(asc(agent_types.created_at), asc(agent_types.name));
+    return Promise.all(withoutReplacedTypes(rows).map((row) => this.#toView(row)));
   }
 
-  async get(idOrName: string): Promise<AgentTypeView> {
-    const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
-    const [row] = await this.#db.select().from(agent_types).where(eq(column, idOrName));
-    if (!row) throw new WharfError("agent_type_not_found", { name: idOrName });
-    return this.#toView(row);
+  async get(reader: AgentTypeReader, idOrName: string): Promise<AgentTypeView> {
+    return this.#toView(await getAgentType(this.#db, reader, idOrName));
   }
 
-  async create(input: AgentTypeInput): Promise<AgentTypeView> {
+  /** Creates a type of the organization, or by default, if an operator asks, one of the server. */
+  async create(
+    writer: AgentTypeWriter,
+    { shared: isShared = writer.is_operator, ...input }: AgentTypeInput & { shared?: boolean | undefined },
+  ): Promise<AgentTypeView> {
+    if (isShared && !writer.is_operator)
+      throw new WharfError("permission_missing", { permission: "server:admin", reason: "role" });
     requireAcp(input);
     await this.#requireProgram(input);
+    if (!isShared) await this.#requireSharedPrograms(input);
+    const ownerId = isShared ? null : writer.organization_id;
     const [row] = await this.#db
       .insert(agent_types)
-      .values({ id: randomUUID(), ...omitUndefined(input) })
-      .onConflictDoNothing({ target: agent_types.name })
+      .values({ id: randomUUID(), organization_id: ownerId, ...omitUndefined(input) })
+      .onConflictDoNothing({ target: [agent_types.organization_id, agent_types.name] })
       .returning();
     if (!row) throw createNameTakenError(input.name);
     return this.#toView(row);
   }
 
   async update(
+    writer: AgentTypeWriter,
     idOrName: string,
     { default_resources, ...change }: AgentTypeChange,
     expected?: ExpectedVersions,
   ): Promise<AgentTypeView> {
-    const previousType = await this.get(idOrName);
-    requireAcp({ ...previousType, ...omitUndefined(change) });
-    if (change.command !== undefined) await this.#requireProgram({ ...previousType, ...omitUndefined(change) });
+    const previousType = await this.#getChangeable(writer, idOrName);
+    const changedType = { ...previousType, ...omitUndefined(change) };
+    requireAcp(changedType);
+    if (change.command !== undefined) await this.#requireProgram(changedType);
+    if (previousType.organization_id !== null) await this.#requireSharedPrograms(changedType);
     const resources = default_resources && {
       default_resources: sql`${agent_types.default_resources} || ${JSON.stringify(default_resources)}::jsonb`,
     };
@@ -157,14 +185,17 @@ export class AgentTypes {
     return getAgentImage(type, this.#context.images);
   }
 
-  async remove(idOrName: string, expected?: ExpectedVersions): Promise<void> {
-    const { id, name } = await this.get(idOrName);
-    if (builtInNames.has(name))
+  async remove(writer: AgentTypeWriter, idOrName: string, expected?: ExpectedVersions): Promise<void> {
+    const { id, name, organization_id } = await this.#getChangeable(writer, idOrName);
+    if (organization_id === null && builtInNames.has(name))
       throw createBadRequest(
         "name",
         `'${name}' is built in; disable it with \`wharf agent-types set ${name} --disable\``,
       );
-    const isUsed = sql`exists (select 1 from runs where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED'))`;
+    const isUsed = sql`exists (
+      select 1 from runs join boards on boards.id = runs.board_id
+      where runs.agent_type = ${name} and runs.status in ('PENDING', 'STARTING', 'RUNNING', 'PAUSED')
+        and (${organization_id}::uuid is null or boards.organization_id = ${organization_id}))`;
     const removedRows = await this.#db.transaction(async (tx) => {
       await lockAgentType(tx, id, expected);
       return tx
@@ -195,11 +226,30 @@ export class AgentTypes {
   }
 
   /**
-   * Lists all agents' programs that runners (of that image) can start, so that a runner with them
-   * suits every run.
+   * Rejects an organization's type that would bring a program of the server's machine into runners,
+   * with the files beside it, unless a type of the server already does.
    */
-  async listPrograms(image?: string): Promise<string[]> {
-    const rows = await this.#db.select().from(agent_types).where(eq(agent_types.enabled, true));
+  async #requireSharedPrograms(type: Parameters<typeof getAllPrograms>[0]): Promise<void> {
+    if (!this.#context.hasHostPrograms) return;
+    const rows = await this.#db.select().from(agent_types).where(isNull(agent_types.organization_id));
+    const sharedPrograms = new Set(rows.flatMap(getAllPrograms));
+    const program = getAllPrograms(type).find((one) => !one.includes("/") && !sharedPrograms.has(one));
+    if (program !== undefined)
+      throw createBadRequest(
+        "command",
+        `only an operator of the server adds programs of its machine, such as ${program}; name a program of an existing agent`,
+      );
+  }
+
+  /**
+   * Lists the programs of all agents of an organization that runners (of that image) can start, so
+   * that a runner with them suits every run.
+   */
+  async listPrograms(reader: AgentTypeReader, image?: string): Promise<string[]> {
+    const rows = await this.#db
+      .select()
+      .from(agent_types)
+      .where(and(eq(agent_types.enabled, true), isUsableType(reader)));
     const all = [...new Set(rows.flatMap(getAllPrograms))].sort();
     const missingReasons = await Promise.all(all.map((program) => this.#context.findMissingReason(program, image)));
     return all.filter((_, n) => missingReasons[n] === undefined);
@@ -208,14 +258,14 @@ export class AgentTypes {
   /**
    * Returns the type that a task names, or else the first one that can be started and has a model.
    */
-  async chooseType(name: string | undefined): Promise<AgentTypeView> {
+  async chooseType(reader: AgentTypeReader, name: string | undefined): Promise<AgentTypeView> {
     if (name) {
-      const type = await this.get(name);
+      const type = await this.get(reader, name);
       if (!type.available)
         throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
       return type;
     }
-    const types = await this.list();
+    const types = await this.list(reader);
     const type =
       types.find((one) => one.name === "wharf" && one.available) ??
       types.find((one) => one.available && one.model_route);
@@ -228,15 +278,24 @@ export class AgentTypes {
    * Throws if an agent cannot enforce a policy; a missing agent is only detected when it is
    * prompted.
    */
-  async requirePolicy(name: string, policy: PermissionPolicy): Promise<void> {
-    const [type] = await this.#db.select().from(agent_types).where(eq(agent_types.name, name));
+  async requirePolicy(reader: AgentTypeReader, name: string, policy: PermissionPolicy): Promise<void> {
+    const type = await findAgentType(this.#db, reader, name);
     const reason = type && getPolicyConflict(type, policy);
     if (reason) throw new WharfError("policy_unsupported", { name, policy, reason });
   }
 
+  /** Returns a type that the person may change: operators those of the server, too. */
+  async #getChangeable(writer: AgentTypeWriter, idOrName: string): Promise<AgentTypeRow> {
+    const row = await getAgentType(this.#db, writer, idOrName);
+    if (row.organization_id === null && !writer.is_operator)
+      throw new WharfError("agent_type_shared", { name: row.name });
+    return row;
+  }
+
   async #toView(row: AgentTypeRow): Promise<AgentTypeView> {
     const reason = await this.#getUnavailableReason(row);
-    return reason ? { ...row, available: false, unavailable_reason: reason } : { ...row, available: true };
+    const shared = row.organization_id === null;
+    return { ...row, shared, available: !reason, ...(reason && { unavailable_reason: reason }) };
   }
 
   async #getUnavailableReason(row: AgentTypeRow): Promise<string | undefined> {

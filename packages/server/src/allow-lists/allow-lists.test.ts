@@ -18,7 +18,7 @@ async function createAgentType(f: Fixture, name: string): Promise<void> {
     images: { prefix: "", tag: "latest" },
     findMissingReason: async () => undefined,
   });
-  await types.create(AgentTypeInput.parse({ name, command: ["x"] }));
+  await types.create(f.owner, AgentTypeInput.parse({ name, command: ["x"] }));
 }
 
 /** Whether a runner may reach a host, and whether also at a private address. */

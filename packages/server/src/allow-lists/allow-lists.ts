@@ -74,7 +74,7 @@ export class AllowLists {
   async add(scope: HostWriter, input: AllowedHostInput): Promise<AllowedHost> {
     const { entry, allows_private, task_id, agent_type } = input;
     return this.#log.write(async ({ tx, append }) => {
-      const type = agent_type === undefined ? undefined : await findAgentType(tx, agent_type);
+      const type = agent_type === undefined ? undefined : await findAgentType(tx, scope, agent_type);
       const [row] = await tx
         .insert(allowed_hosts)
         .values({
@@ -230,12 +230,20 @@ const toAllowedHost = ({ agent_type, task_id, created_by, created_at, ...row }: 
 
 const getHosts = (entry: string): string[] => (isHostPreset(entry) ? [...hostPresets[entry].hosts] : [entry]);
 
-async function findAgentType(tx: Executor, idOrName: string): Promise<{ id: string; name: string }> {
+/** Finds an agent type of the organization or, if it has none of that name, of the server. */
+async function findAgentType(
+  tx: Executor,
+  { organization_id }: HostWriter,
+  idOrName: string,
+): Promise<{ id: string; name: string }> {
   const isName = eq(agent_types.name, idOrName);
+  const isUsable = or(isNull(agent_types.organization_id), eq(agent_types.organization_id, organization_id));
   const [type] = await tx
     .select({ id: agent_types.id, name: agent_types.name })
     .from(agent_types)
-    .where(z.uuid().safeParse(idOrName).success ? or(isName, eq(agent_types.id, idOrName)) : isName);
+    .where(and(isUsable, z.uuid().safeParse(idOrName).success ? or(isName, eq(agent_types.id, idOrName)) : isName))
+    .orderBy(asc(agent_types.organization_id))
+    .limit(1);
   if (!type) throw new WharfError("agent_type_not_found", { name: idOrName });
   return type;
 }

@@ -38,7 +38,7 @@ export async function createRunners({ options, logger, parts }: ServerSetup, sto
     version: options.version,
     targets: config.pool,
     tenant: owner.organization_id,
-    programs: (image) => agentTypes.listPrograms(image),
+    programs: (image) => agentTypes.listPrograms(owner, image),
   });
   const meter = new RunnerMeter({ backend, leases, db: ledgerPool, logger });
   const linkOptions = {

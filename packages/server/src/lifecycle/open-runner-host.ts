@@ -27,7 +27,8 @@ export async function openRunnerHost({ options, logger, parts, secrets }: Server
   const mayUseKeys = backend.can.isolation !== "unsafe" || config.localUnsafe;
   const routes = mayUseKeys ? config.modelRoutes : {};
   const findMissingReason = (program: string, image?: string) => backend.getMissingReason(program, image);
-  const agentTypes = new AgentTypes(db, { routes, images: config.images, findMissingReason });
+  const hasHostPrograms = backend.name === "local" || backend.name === "mock";
+  const agentTypes = new AgentTypes(db, { routes, images: config.images, hasHostPrograms, findMissingReason });
   await agentTypes.seed();
   const environment = getDefinedVariables(options.environment);
   const registerSecret = (name: string, value: string) => void secrets.register(name, value);

@@ -21,7 +21,7 @@ export async function createTask(
   const board = await boards.get(scope, boardId);
   if (input.repository_url !== undefined) mirrors.checkAddress(input.repository_url);
   if (input.agent_type !== undefined)
-    await agentTypes.requirePolicy(input.agent_type, input.permission_policy ?? "ask");
+    await agentTypes.requirePolicy(scope, input.agent_type, input.permission_policy ?? "ask");
   const depends_on = await dependencies.findIds(scope, input.depends_on ?? []);
   return tasks.create(scope.user_id, board.id, { ...input, depends_on });
 }

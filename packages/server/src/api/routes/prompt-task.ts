@@ -31,7 +31,7 @@ export async function promptTask(modules: PromptModules, call: PromptRequest) {
 export async function createPrompt({ agentTypes }: PromptModules, call: PromptRequest) {
   const { task, scope, turn_id, priority, attachments, expected, sendsComments = false } = call;
   const text = call.text ?? (sendsComments ? "" : task.description);
-  const type = await agentTypes.chooseType(call.agent_type ?? task.agent_type ?? undefined);
-  await agentTypes.requirePolicy(type.name, task.permission_policy);
+  const type = await agentTypes.chooseType(scope, call.agent_type ?? task.agent_type ?? undefined);
+  await agentTypes.requirePolicy(scope, type.name, task.permission_policy);
   return { text, sendsComments, by: scope.user_id, turn_id, agent_type: type.name, priority, attachments, expected };
 }

@@ -226,13 +226,15 @@ function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModule
 }
 
 function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void {
-  registerRoute(app, api.listAgentTypes, async () => ({ agent_types: await agentTypes.list() }));
-  registerRoute(app, api.getAgentType, ({ params }) => agentTypes.get(params.type_id));
-  registerRoute(app, api.createAgentType, ({ body }) => agentTypes.create(body));
-  registerRoute(app, api.updateAgentType, ({ params, body, expected }) =>
-    agentTypes.update(params.type_id, body, expected),
+  registerRoute(app, api.listAgentTypes, async ({ scope }) => ({ agent_types: await agentTypes.list(scope) }));
+  registerRoute(app, api.getAgentType, ({ scope, params }) => agentTypes.get(scope, params.type_id));
+  registerRoute(app, api.createAgentType, ({ scope, body }) => agentTypes.create(scope, body));
+  registerRoute(app, api.updateAgentType, ({ scope, params, body, expected }) =>
+    agentTypes.update(scope, params.type_id, body, expected),
   );
-  registerRoute(app, api.deleteAgentType, ({ params, expected }) => agentTypes.remove(params.type_id, expected));
+  registerRoute(app, api.deleteAgentType, ({ scope, params, expected }) =>
+    agentTypes.remove(scope, params.type_id, expected),
+  );
 }
 
 function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {

@@ -31,7 +31,7 @@ test("a run has the size of its task's tier, or that of its agent type", async (
   await f.prompt(large);
   const largeLimits = { cpu: "4.0", memory: "8g", disk: "100g" };
   expect(await getLatestRun(f)).toMatchObject({ tier: "large", resource_limits: largeLimits });
-  const { default_resources } = await types.get("auggie");
+  const { default_resources } = await types.get(f.owner, "auggie");
   expect(default_resources).toEqual({ cpu: "2.0", memory: "2g", disk: "10g" });
   const other = await f.newTask();
   await f.commands.prompt(other.id, { text: "go on", by: f.owner.user_id, agent_type: "auggie" });

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Attachments, getDecodedBytes, WharfError } from "@wharf/contract";
 import { and, eq, inArray, sql } from "drizzle-orm";
+import { findAgentType } from "../../agent-types/index.ts";
 import type { LogWriter } from "../../events/index.ts";
 import { getPreviousRunnerId } from "../../runners/index.ts";
 import { type Executor, schema } from "../../store/index.ts";
@@ -10,7 +11,7 @@ import { getRunSize } from "./run-size.ts";
 import { liveRunStatuses } from "./states.ts";
 import { getOpenTurn, getOpenTurns, type TurnRow, turnColumns } from "./transitions.ts";
 
-const { agent_types, runs, tasks, turns } = schema;
+const { boards, runs, tasks, turns } = schema;
 
 /** Limit of queued prompts per task: more are a mistake, and each may carry 10 MB of files. */
 const maxQueuedTurns = 20;
@@ -126,17 +127,15 @@ async function createRun({ tx, append }: LogWriter, task: LockedTask, prompt: Tu
   const id = randomUUID();
   const priority = prompt.priority ?? task.priority;
   const runnerId = await getPreviousRunnerId(tx, task.id);
-  const [type] = await tx
-    .select({ resources: agent_types.default_resources })
-    .from(agent_types)
-    .where(eq(agent_types.name, prompt.agent_type));
+  const [board] = await tx.select().from(boards).where(eq(boards.id, task.board_id));
+  const type = board && (await findAgentType(tx, board, prompt.agent_type));
   await tx.insert(runs).values({
     id,
     task_id: task.id,
     board_id: task.board_id,
     user_id: prompt.by,
     agent_type: prompt.agent_type,
-    ...getRunSize(task.tier, type?.resources),
+    ...getRunSize(task.tier, type?.default_resources),
     priority,
     log_start: task.log_bytes,
     queued_at: new Date(),

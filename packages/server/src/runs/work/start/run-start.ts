@@ -117,9 +117,11 @@ export class RunStart {
 
   async #readContext(run: RunRow): Promise<void> {
     const [task] = await this.#deps.db.select().from(tasks).where(eq(tasks.id, this.#taskId));
-    const route = getModelRoute(await this.#deps.agentTypes.get(run.agent_type), this.#deps.routes);
+    const tenant = { organization_id: await this.#getTenant() };
+    const type = await this.#deps.agentTypes.get(tenant, run.agent_type);
+    const route = getModelRoute(type, this.#deps.routes);
     this.#context = {
-      organization_id: await this.#getTenant(),
+      ...tenant,
       agent_type: run.agent_type,
       shadow_branch: task?.shadow_branch ?? "",
       ...(run.repository_id && { repository_id: run.repository_id }),

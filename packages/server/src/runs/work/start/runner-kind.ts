@@ -18,9 +18,10 @@ export async function getRunnerKind(
   { agentTypes, hostCredentials }: RunnerKindSources,
   { agent_type, resource_limits, organization_id }: SizedRun,
 ): Promise<RunnerKind> {
-  const type = await agentTypes.get(agent_type);
+  const type = await agentTypes.get({ organization_id }, agent_type);
   const image = agentTypes.getImage(type);
-  const credentials = hostCredentials?.get(type.name);
+  // Only operators decide which agents may read the credentials of the server's machine.
+  const credentials = type.shared ? hostCredentials?.get(type.name) : undefined;
   return {
     limits: parseLimits(resource_limits ?? type.default_resources),
     programs: getAllPrograms(type),

@@ -87,11 +87,11 @@ interface StartedAgent extends AgentSession {
  */
 export async function startAgent(deps: RunDeps, lease: RunLease, context: StartContext): Promise<StartedAgent> {
   const run = await getLeasedRun(deps.db, lease);
-  const [task] = await deps.db.select().from(tasks).where(eq(tasks.id, lease.task_id));
-  const type = await deps.agentTypes.chooseType(run.agent_type);
+  const task = await getTask(deps, lease.task_id);
+  const type = await deps.agentTypes.chooseType(task, run.agent_type);
   const { model_route: _, ...launch } = createLaunch(type, deps.keys.getRunToken(run.id), deps.routes);
   const session = run.session_id ?? (await getLastSession(deps, run));
-  const permissionPolicy = task?.permission_policy ?? "ask";
+  const permissionPolicy = task.permission_policy;
   const body = {
     run_id: run.id,
     protocol: type.protocol,

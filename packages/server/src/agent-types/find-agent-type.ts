@@ -1,0 +1,40 @@
+import { WharfError } from "@wharf/contract";
+import { and, asc, eq, isNull, or, type SQL, sql } from "drizzle-orm";
+import type { Scope } from "../access/index.ts";
+import { type Executor, schema } from "../store/index.ts";
+import type { AgentTypeRow } from "./row.ts";
+
+const { agent_types } = schema;
+
+/** The organization whose agent types are meant. */
+export type AgentTypeReader = Pick<Scope, "organization_id">;
+
+/** The server's agent types and the organization's own ones. */
+export const isUsableType = ({ organization_id }: AgentTypeReader): SQL =>
+  or(isNull(agent_types.organization_id), eq(agent_types.organization_id, organization_id))!;
+
+/**
+ * Finds an agent type by its id or name. An organization's own type takes the place of the server's
+ * type of the same name.
+ */
+export async function findAgentType(
+  db: Executor,
+  reader: AgentTypeReader,
+  idOrName: string,
+): Promise<AgentTypeRow | undefined> {
+  const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
+  const [row] = await db
+    .select()
+    .from(agent_types)
+    .where(and(eq(column, idOrName), isUsableType(reader)))
+    .orderBy(asc(agent_types.organization_id))
+    .limit(1);
+  return row;
+}
+
+/** Works like `findAgentType`, but throws if there is none. */
+export async function getAgentType(db: Executor, reader: AgentTypeReader, idOrName: string): Promise<AgentTypeRow> {
+  const row = await findAgentType(db, reader, idOrName);
+  if (!row) throw new WharfError("agent_type_not_found", { name: idOrName });
+  return row;
+}
