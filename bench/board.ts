@@ -1,6 +1,6 @@
 /**
- * Measures pages of a board of 100,000 tasks, filtered and sorted. `node bench/board.ts [requests of
- * each kind]`.
+ * Measures pages of a board of 100,000 tasks, filtered and sorted.
+ * `node bench/board.ts [requests of each kind]`.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -7,7 +7,7 @@ import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
 
-/** People decide in which order tasks start: with dependencies, by force, and with the queue's pause. */
+/** People decide in which order tasks start: by dependencies, by force, and by a pause. */
 let folder: string;
 let wharf: ServerHarness;
 let remote: string;
@@ -97,7 +97,7 @@ describe("the order of the queue", () => {
     await wharf.until(urgent.id, hasText("urgent"));
   });
 
-  test("is no choice of a member, and of nobody who does not see the task", async () => {
+  test("is no choice of a member, or of a person who does not see the task", async () => {
     const { client, boardId } = await addMember("ada");
     const body = { title: "own", description: "demo: say own", agent_type: "demo", repository_url: remote };
     const own = await client.call(api.createTask, { params: { board_id: boardId }, body });

@@ -58,6 +58,12 @@ const workspaceErrors = [
   "workspace_missing",
   "workspace_closed",
   "workspace_removed",
+  // Without its runner, the branch in the mirror answers.
+  "no_changes",
+  "mirror_not_found",
+  "git_over_limit",
+  "repository_unreachable",
+  "repository_timeout",
 ] as const satisfies readonly ErrorCode[];
 
 const fileErrors = [

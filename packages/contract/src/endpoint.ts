@@ -66,7 +66,7 @@ export type IfMatch = "version" | "file" | "unsupported";
  */
 export type Idempotency = "answer" | "once" | "unsupported";
 
-/** Streams are not stored, and a key belongs to the user of a request. No POST can forget its key. */
+/** Streams are not stored, and a key belongs to a user. No POST can forget its key. */
 export function getIdempotency({ method, needs, response, bodyType, idempotency }: ServerEndpoint): Idempotency {
   if (method !== "POST" || needs === "nothing" || response === "stream" || bodyType !== undefined) return "unsupported";
   return idempotency ?? "answer";

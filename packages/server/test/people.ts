@@ -6,6 +6,7 @@ import type { Fixture } from "./fixture.ts";
 /** A member of an organization, with a board. */
 export interface Person extends VisibilityScope {
   readonly board_id: string;
+  readonly username: string;
 }
 
 /** Creates a user with a board, in the owner's organization or in another one. */
@@ -22,7 +23,7 @@ export async function addPerson(f: Fixture, name: string, organizationId?: strin
   await f.db.insert(memberships).values({ organization_id, user_id, role: "member" });
   await f.db.insert(boards).values({ id: board_id, organization_id, owner_id: user_id, name: `${name}'s board` });
   await f.db.insert(board_members).values({ board_id, user_id, role: "owner" });
-  return { user_id, organization_id, board_id, role: "member" };
+  return { user_id, username: name, organization_id, board_id, role: "member" };
 }
 
 /** Creates tasks of a person whose runs wait for a slot, the oldest first; returns the runs' ids. */

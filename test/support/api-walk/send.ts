@@ -29,7 +29,7 @@ export async function sendPlanned(planned: SentRequest): Promise<Answer> {
   }
 }
 
-function sendOnce({ operation, url, body, contentType, headers, token, agent }: SentRequest): Promise<Answer> {
+function sendOnce({ operation, url, body, contentType, headers, token, agent }: SentRequest) {
   const bytes = toBytes(body);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const outgoing = request(url, {

@@ -11,7 +11,17 @@ export interface SeedSizes {
 /** The sizes up to which no operation may slow down unnecessarily. */
 export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10_000 };
 
-const logTables = ["tasks", "task_dependencies", "runs", "turns", "events", "published_events", "runners", "permissions", "pushes"];
+const logTables = [
+  "tasks",
+  "task_dependencies",
+  "runs",
+  "turns",
+  "events",
+  "published_events",
+  "runners",
+  "permissions",
+  "pushes",
+];
 const loginTables = ["sessions", "login_links", "login_challenges"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 

@@ -28,11 +28,11 @@ async function changeDependencies(
   { client, settings, terminal, look }: Cli,
   { args, options }: CommandLineInput<z.infer<typeof DependOptions>>,
 ): Promise<void> {
-  const task_id = args[0] ?? "";
-  for (const depends_on_id of options.remove)
-    await client.call(api.removeDependency, { params: { task_id, depends_on_id } });
-  for (const depends_on_id of options.on) await client.call(api.addDependency, { params: { task_id, depends_on_id } });
-  const answer = await client.call(api.listDependencies, { params: { task_id } });
+  const params = { task_id: args[0] ?? "" };
+  for (const id of options.remove)
+    await client.call(api.removeDependency, { params: { ...params, depends_on_id: id } });
+  for (const id of options.on) await client.call(api.addDependency, { params: { ...params, depends_on_id: id } });
+  const answer = await client.call(api.listDependencies, { params });
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.depends_on.length === 0) return terminal.err("The task waits for no other task.\n");
   terminal.out(formatTable(["TASK", "STATE", "WAITS", "TITLE"], answer.depends_on.map(toCells), look));

@@ -37,12 +37,12 @@ export async function showLogs(cli: Cli, { args, options }: CommandLineInput<Log
 }
 
 /** Returns the sequence before the first event of a time or later. */
-async function findSeqBefore({ client }: Cli, task_id: string, since: string | undefined): Promise<number> {
+async function findSeqBefore({ client }: Cli, taskId: string, since: string | undefined): Promise<number> {
   if (since === undefined) return 0;
-  const { logs } = await client.call(api.taskLogs, { params: { task_id }, query: { since, limit: 1 } });
+  const { logs } = await client.call(api.taskLogs, { params: { task_id: taskId }, query: { since, limit: 1 } });
   const [first] = logs;
   if (first !== undefined) return first.seq - 1;
-  const { last_seq } = await client.call(api.listTaskEvents, { params: { task_id }, query: { limit: 1 } });
+  const { last_seq } = await client.call(api.listTaskEvents, { params: { task_id: taskId }, query: { limit: 1 } });
   return last_seq;
 }
 

@@ -31,12 +31,17 @@ async function startTask(
   { client, settings, terminal }: Cli,
   { args, options }: CommandLineInput<z.infer<typeof StartOptions>>,
 ): Promise<void> {
-  const { agent, force, ignoreDependencies: ignore_dependencies } = options;
-  const task_id = args[0] ?? "";
-  const body = { task_id, force, ignore_dependencies, ...(agent !== undefined && { agent_type: agent }) };
+  const { agent, force, ignoreDependencies } = options;
+  const taskId = args[0] ?? "";
+  const body = {
+    task_id: taskId,
+    force,
+    ignore_dependencies: ignoreDependencies,
+    ...(agent !== undefined && { agent_type: agent }),
+  };
   const started = await client.call(api.triggerTask, { body });
   if (settings.json) return terminal.out(toJsonLine(started));
-  const status = await client.call(api.taskStatus, { params: { task_id } });
+  const status = await client.call(api.taskStatus, { params: { task_id: taskId } });
   const id = toShortId(status.task_id);
   const wait = status.queue === undefined ? "" : ` ${formatQueueWait(status.queue)}`;
   terminal.out(`Task ${id} is ${status.state}.${wait} Follow it with \`wharf task logs -f ${id}\`.\n`);

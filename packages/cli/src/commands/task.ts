@@ -1,4 +1,13 @@
-import { api, DependencyIds, LogLevel, PermissionPolicy, TaskInput, TaskSort, TaskState, TurnChoice } from "@wharf/contract";
+import {
+  api,
+  DependencyIds,
+  LogLevel,
+  PermissionPolicy,
+  TaskInput,
+  TaskSort,
+  TaskState,
+  TurnChoice,
+} from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";

@@ -40,10 +40,10 @@ export async function createRunTask(
   const { what, template: templateName, policy, defaultPolicy } = request;
   if (what !== undefined && templateName === undefined) {
     await requireAvailable(client, request.agent, signal);
-    const board_id = await getTaskBoardId(client, request.board, signal);
+    const boardId = await getTaskBoardId(client, request.board, signal);
     const title = request.title ?? (toSingleLine(what.trim().split("\n")[0] ?? "", maxTitleLength) || "Task");
     const body = { ...toFields(request), title, description: what, permission_policy: policy ?? defaultPolicy };
-    return client.call(api.createTask, { params: { board_id }, body }, { signal });
+    return client.call(api.createTask, { params: { board_id: boardId }, body }, { signal });
   }
   const named = request.board === undefined ? undefined : (await findBoard(client, request.board)).id;
   const { id, board_id, fields } = await findTemplate(client, templateName ?? "", named);

@@ -10,6 +10,7 @@ const names = {
   "task.created": { isPublished: true, meaning: "A task was created" },
   "task.updated": { isPublished: true, meaning: "Fields of a task were changed; `data.data.fields` names them" },
   "task.state_changed": { isPublished: true, meaning: "A task is in another state: `data.data.from` and `to`" },
+  "task.commented": { isPublished: true, meaning: "A comment on a task was added, changed or deleted" },
   "task.deleted": { isPublished: true, meaning: "A task was deleted with its log" },
   "agent.queued": { isPublished: true, meaning: "A run was created, or waits for its next attempt to start" },
   "agent.starting": { isPublished: true, meaning: "A run has a slot, and its runner is prepared" },
@@ -96,6 +97,8 @@ export function getEnvelopeType({ type, data }: Pick<Event, "type" | "data">): E
       return data.from === "PAUSED" ? "agent.resumed" : "agent.started";
     case "update":
       return "task.updated";
+    case "comment":
+      return "task.commented";
     case "phase":
       return "agent.phase";
     case "turn":

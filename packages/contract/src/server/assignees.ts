@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { taskParams } from "./ids.ts";
-import { Task } from "./tasks.ts";
+import { Task } from "./task.ts";
 
 export const assigneesApi = {
   assignTask: createEndpoint({

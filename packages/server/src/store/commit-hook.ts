@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Executor } from "./database.ts";
+import type { Executor } from "./executor.ts";
 
 /** Runs as the last statements of a transaction, with the result of its work. */
 export type CommitHook = (tx: Executor, result: unknown) => Promise<void>;

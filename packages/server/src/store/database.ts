@@ -1,12 +1,11 @@
-import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { getCommitHook } from "./commit-hook.ts";
+import type { Database } from "./executor.ts";
 import * as schema from "./schema/index.ts";
 import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.ts";
 
-export type Database = NodePgDatabase<typeof schema>;
-/** Executes statements: the database itself, or a transaction on it. */
-export type Executor = Pick<Database, "select" | "insert" | "update" | "delete" | "execute">;
+export type { Database, Executor } from "./executor.ts";
 
 export interface DatabaseConnections {
   readonly db: Database;

@@ -38,8 +38,12 @@ export class Assignees {
       }
       const change = { assignee_id: assignee?.id ?? null, updated_at: new Date() };
       await tx.update(tasks).set(change).where(eq(tasks.id, taskId));
-      const message = assignee ? `The task was assigned to ${assignee.username}.` : "The assignment of the task ended.";
-      await append(taskId, [{ created_by: scope.user_id, data: { kind: "notice", message } }]);
+      const data = {
+        kind: "update" as const,
+        fields: ["assignee_id"],
+        values: assignee ? { assignee_id: assignee.id } : {},
+      };
+      await append(taskId, [{ created_by: scope.user_id, data }]);
     });
   }
 }

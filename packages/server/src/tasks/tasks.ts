@@ -73,14 +73,18 @@ export class Tasks {
         metadata,
       };
       await tx.insert(tasks).values({ ...omitUndefined(rest), ...values });
-      const dependencies = dependsOnIds.map((depends_on_id) => ({ task_id: id, depends_on_id, created_by: creatorId }));
+      const dependencies = dependsOnIds.map((neededId) => ({
+        task_id: id,
+        depends_on_id: neededId,
+        created_by: creatorId,
+      }));
       if (dependencies.length > 0) await tx.insert(task_dependencies).values(dependencies);
       await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       return getTask(tx, id);
     });
   }
 
-  /** Returns the tasks that match, in the order of the filter, without the texts that may be long. */
+  /** Returns the tasks that match, in their order, without the texts that may be long. */
   async list(scope: VisibilityScope, filter: TaskFilter): Promise<TaskPage> {
     const conditions =
       filter.assignee === undefined ? [] : [await createAssigneeCondition(this.#db, scope, filter.assignee)];

@@ -46,10 +46,10 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
   test("of commands that change tasks", async () => {
     const created = await run(
       "task create",
-      ["later", "--description", "-", "--repo", repository, "--json"],
+      ["later", "--description", "-", "--repo", repository, "--tier", "medium", "--json"],
       "read in",
     );
-    expect(parseOutput(created)).toMatchObject({ title: "later", description: "read in" });
+    expect(parseOutput(created)).toMatchObject({ title: "later", description: "read in", tier: "medium" });
     const later: string = parseOutput(created).id;
     const refused = ["pause", "resume", "cancel-turn", "push"].map((name) => getExitCode(`task ${name}`, [task]));
     expect(await Promise.all(refused)).toEqual(refused.map(() => failed));
@@ -72,14 +72,10 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
     const [{ id }] = agents;
     expect((await run("agent show", [id])).out).toContain(created.id);
     expect((await run("agent logs", [id])).out).toContain("info  turn started");
-    expect((await run("agent logs", [id, "--level", "error"])).out).toBe("");
     expect((await run("task logs", [created.id, "--level", "info"])).out).toContain("task: IN_PROGRESS → REVIEW");
     expect((await run("task logs", [created.id, "--since", "2100-01-01"])).out).toBe("");
-    expect((await run("task logs", [created.id, "--since", "2020-01-01"])).out).toContain("commit");
-    expect(await getExitCode("task logs", [created.id, "--level", "info", "--follow"])).toEqual(failed);
     expect(await getExitCode("agent stop", [id, "--force"])).toBe(0);
     await server.until(created.id, ({ data }) => data.kind === "state" && data.to === "STOPPED");
-    expect(await getExitCode("agent stop", [id])).toEqual(failed);
   });
 
   test("of tasks that wait for others", async () => {

@@ -20,7 +20,7 @@ export interface IdempotencyOptions {
   readonly isStoredElsewhere: (request: FastifyRequest) => boolean;
 }
 
-/** Executes a POST with `Idempotency-Key` once, and answers its repetitions with the first answer. */
+/** Executes a POST with `Idempotency-Key` once, and answers the same again. */
 export function serveIdempotency(app: FastifyInstance, { keys, isStoredElsewhere }: IdempotencyOptions): void {
   app.addHook("preHandler", async (request, reply) => {
     const { endpoint } = request.routeOptions.config;

@@ -4,7 +4,7 @@ import { z } from "zod";
 const Query = z.object({ fields: z.string().optional() });
 const Fields = z.record(z.string(), z.unknown());
 
-/** Returns the names of the fields that a request selects, which the contract's schema has checked. */
+/** Returns the names of the fields that a request selects. */
 export const readSelectedFields = (query: unknown): readonly string[] | undefined =>
   Query.safeParse(query).data?.fields?.split(",");
 

@@ -7,7 +7,7 @@ import type { Boards, TaskDependencies, TaskRow, Tasks } from "../../tasks/index
 export interface TaskCreationModules {
   readonly agentTypes: AgentTypes;
   readonly boards: Boards;
-  readonly dependencies: Pick<TaskDependencies, "findIds">;
+  readonly dependencies: TaskDependencies;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
   readonly tasks: Tasks;
 }
@@ -22,6 +22,6 @@ export async function createTask(
   if (input.repository_url !== undefined) mirrors.checkAddress(input.repository_url);
   if (input.agent_type !== undefined)
     await agentTypes.requirePolicy(scope, input.agent_type, input.permission_policy ?? "ask");
-  const depends_on = await dependencies.findIds(scope, input.depends_on ?? []);
-  return tasks.create(scope.user_id, board.id, { ...input, depends_on });
+  const dependsOn = await dependencies.findIds(scope, input.depends_on ?? []);
+  return tasks.create(scope.user_id, board.id, { ...input, depends_on: dependsOn });
 }

@@ -27,7 +27,7 @@ export async function promptTask(modules: PromptModules, call: PromptRequest) {
   return modules.commands.prompt(call.task.id, await createPrompt(modules, call));
 }
 
-/** Checks the agent of a prompt. Without a text and comments, the prompt is the task's description. */
+/** Checks a prompt's agent. Without a text and comments, the prompt is the task's description. */
 export async function createPrompt({ agentTypes }: PromptModules, call: PromptRequest) {
   const { task, scope, turn_id, priority, attachments, expected, sendsComments = false } = call;
   const text = call.text ?? (sendsComments ? "" : task.description);

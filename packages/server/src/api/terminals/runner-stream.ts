@@ -84,7 +84,7 @@ export async function openTerminalStream(
   const audit = new TerminalAudit({ audit: modules.audit, sender, runnerId: runner.id });
   await audit.begin(name, { canType, command: query.command });
   const username = await modules.loginManagement.getName(caller.user_id);
-  const viewer_id = createViewerId(username, query.viewer_id ?? randomUUID().slice(0, 8));
+  const viewerId = createViewerId(username, query.viewer_id ?? randomUUID().slice(0, 8));
   const use = modules.runnerLinks.acquire(runner);
   try {
     const terminalId =
@@ -92,7 +92,7 @@ export async function openTerminalStream(
     const withdrawal = new AbortController();
     const typing = new PassThrough();
     const { secrets } = modules;
-    const viewed = { ...query, viewer_id };
+    const viewed = { ...query, viewer_id: viewerId };
     const options = { audit, use, terminal_id: terminalId, query: viewed, secrets, withdrawal, typing };
     return {
       start: (ws) => void serveTerminal(ws, { ...options, canType: () => canType }),

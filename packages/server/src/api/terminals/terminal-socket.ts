@@ -96,7 +96,7 @@ export class TerminalSocket implements Disposable {
     this.#ws.close(this.#end.code, this.#end.reason);
   }
 
-  /** Refuses a message of a viewer who may only watch. A viewer that does not read gets no answer. */
+  /** Refuses a message of a viewer who may only watch, unless the viewer does not read. */
   refuse(what: string, error: WharfError): void {
     if (this.#ws.bufferedAmount <= maxUnsentBytes)
       void this.#sendControl({ type: "refused", what, code: error.code, detail: error.message });

@@ -13,8 +13,8 @@ export interface BranchModules extends Pick<WorkspaceModules, "queries" | "tasks
 }
 
 /**
- * Why there is no runner for a request. The last one is that of a person who may read a stopped
- * runner's workspace and not start it; whoever may not even read is refused again below.
+ * Why there is no runner for a request. `permission_missing` is the error of a person who may read
+ * the workspace of a stopped runner and not start it. A person who may not read is refused below.
  */
 const absences: ReadonlySet<string> = new Set(["workspace_closed", "workspace_removed", "permission_missing"]);
 

@@ -79,7 +79,9 @@ export async function readLogLines(
   };
 }
 
-/** The time of the next run is compared in the database: a date of this process has no microseconds. */
+/**
+ * The time of the next run is compared in the database: a date of this process has no microseconds.
+ */
 const findNextRun = (taskId: string, { id }: RunPart): SQL => sql`(
   select min(created_at) from runs
   where task_id = ${taskId} and created_at > (select created_at from runs where id = ${id}))`;

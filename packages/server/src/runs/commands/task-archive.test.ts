@@ -27,10 +27,11 @@ test("an archived task is in the list of archived tasks only, until it is restor
   await archive.restore(archived.id, { by });
   await archive.restore(archived.id, { by });
   expect([await listIds(f), await listIds(f, { archived: true })]).toEqual([[archived.id, kept.id], []]);
-  const notices = (await f.log.read(archived.id, 0, 10)).flatMap(({ data }) =>
-    data.kind === "notice" ? [data.message] : [],
-  );
-  expect(notices).toEqual(["The task was archived.", "The task was restored."]);
+  const updates = (await f.log.read(archived.id, 0, 10)).filter(({ data }) => data.kind === "update");
+  expect(updates.map(({ data }) => data)).toEqual([
+    { kind: "update", fields: ["archived_at"], values: { archived_at: expect.any(String) } },
+    { kind: "update", fields: ["archived_at"], values: {} },
+  ]);
 });
 
 test("an archived task accepts no prompt until it is restored", async () => {

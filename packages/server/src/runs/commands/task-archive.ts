@@ -7,6 +7,7 @@ import { stopRun } from "../state/stop-run.ts";
 import { lockLiveRun } from "../state/turn-queue.ts";
 
 const { tasks } = schema;
+const archiveUpdate = { kind: "update" as const, fields: ["archived_at"] };
 
 /**
  * Archives and restores tasks. Archiving ends the run of an agent that waits for its next prompt,
@@ -34,8 +35,9 @@ export class TaskArchive {
         .update(tasks)
         .set({ archived_at: archivedAt, updated_at: archivedAt })
         .where(eq(tasks.id, taskId));
-      const message = "The task was archived.";
-      await writer.append(taskId, [{ created_by: userId, data: { kind: "notice", message } }]);
+      await writer.append(taskId, [
+        { created_by: userId, data: { ...archiveUpdate, values: { archived_at: archivedAt.toISOString() } } },
+      ]);
     });
     this.#poke(taskId);
   }
@@ -45,8 +47,7 @@ export class TaskArchive {
       const task = await lockTask(writer.tx, taskId);
       if (task.archived_at === null) return;
       await writer.tx.update(tasks).set({ archived_at: null, updated_at: new Date() }).where(eq(tasks.id, taskId));
-      const message = "The task was restored.";
-      await writer.append(taskId, [{ created_by: userId, data: { kind: "notice", message } }]);
+      await writer.append(taskId, [{ created_by: userId, data: { ...archiveUpdate, values: {} } }]);
     });
   }
 }

@@ -1,9 +1,8 @@
 import type { EventDataByKind } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import { z } from "zod";
-import { type Database } from "../../store/index.ts";
+import type { Database, schema } from "../../store/index.ts";
 import { getOpenTurn } from "../state/transitions.ts";
-import type { RunView } from "./run-queries.ts";
 
 /** How far the agent is in its turn, by its own account, and when the turn may end. */
 export interface TaskProgress {
@@ -12,6 +11,8 @@ export interface TaskProgress {
   readonly current_operation: string | null;
   readonly estimated_completion: Date | null;
 }
+
+type RunState = Pick<typeof schema.runs.$inferSelect, "task_id" | "board_id" | "agent_type" | "phase" | "status">;
 
 /** Numbers of events and turns that are read: enough for an agent that reports often. */
 const maxReports = 200;
@@ -22,7 +23,7 @@ const minTurns = 3;
 const maxOperationLength = 500;
 
 /** Reads the progress of the task's open turn. Between turns only the run's status is known. */
-export async function readProgress(db: Database, run: RunView | undefined): Promise<TaskProgress> {
+export async function readProgress(db: Database, run: RunState | undefined): Promise<TaskProgress> {
   const turn = run && (await getOpenTurn(db, run.task_id));
   const status = run?.phase ?? run?.status.toLowerCase() ?? null;
   if (!run || turn?.state !== "RUNNING" || turn.started_at === null)
@@ -121,7 +122,7 @@ function getOpenCall(events: Reports["toolCalls"]): { seq: number; title: string
  */
 async function estimateEnd(
   db: Database,
-  { run, startedAt, progress }: { run: RunView; startedAt: Date; progress: number | null },
+  { run, startedAt, progress }: { run: RunState; startedAt: Date; progress: number | null },
 ): Promise<Date | null> {
   const elapsedMs = Math.max(0, Date.now() - startedAt.getTime());
   if (progress === 100) return null;

@@ -21,9 +21,10 @@ export const selectOpenDependencies = (taskId: SQL): SQL => sql`
  * uses the fewest slots, in it to the user who uses the fewest, and then to the run that has waited
  * longest. Of two users without a slot, the one who was given the last one longer ago is first:
  * otherwise the user with the oldest runs would get each slot of a server with only one. The same
- * holds for organizations. A run that gets a slot counts for the runs behind it: `user_turn` is the number of slots
- * that the user will use with this run, and `organization_turn` that of the organization. So a user
- * with many waiting runs delays another user's first one by no more than one slot.
+ * holds for organizations. A run that gets a slot counts for the runs behind it: `user_turn` is
+ * the number of slots that the user will use with this run, and `organization_turn` that of the
+ * organization. So a user with many waiting runs delays another user's first one by no more than
+ * one slot.
  *
  * A run that a person put first takes the highest priority of its organization's waiting runs and
  * goes before them, but not before those of other organizations.

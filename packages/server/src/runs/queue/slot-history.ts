@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../store/index.ts";
 
-/** How long the recent turns of all servers had a slot, and how long those have one that run now. */
+/** How long recent turns of all servers had a slot, and how long the running ones have had it. */
 export interface SlotHistory {
   /** The mean of the recent turns, in ms; undefined if there were too few of them. */
   readonly turnMs: number | undefined;
@@ -49,7 +49,7 @@ export function estimateStarts({ turnMs, runningMs }: SlotHistory, slots: number
   for (let next = 0; next < count; next++) {
     const start = times[next] ?? 0;
     starts.push(start);
-    // Every turn is as long as the others, so the slots become free in the order in which they were given.
+    // Every turn is as long as the others, so slots become free in the order of their starts.
     times.push(start + turnMs);
   }
   return starts;

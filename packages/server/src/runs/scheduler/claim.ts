@@ -7,7 +7,7 @@ import { recordDisks, type RunnerDisk } from "../../usage/index.ts";
 import { createQueueOrder, type DefaultRunLimits } from "../queue/queue-order.ts";
 import { type LimitedRun, RunRooms } from "../queue/run-rooms.ts";
 
-const { runner_leases, runners, runs } = schema;
+const { runner_leases, runners, runs, slot_times } = schema;
 
 /** A server not seen for this long no longer serves its place. */
 const serverGoneSeconds = 60;
@@ -232,7 +232,7 @@ async function recordSlotTimes(tx: Executor, claimed: readonly LimitedRun[]): Pr
   );
   if (users.length === 0) return;
   await tx.execute(sql`
-    insert into slot_times (organization_id, user_id, given_at)
+    insert into ${slot_times} (organization_id, user_id, given_at)
     select distinct organization_id, user_id, statement_timestamp()
     from unnest(
       ${toArray(users.map(({ organization_id }) => organization_id))}::uuid[],

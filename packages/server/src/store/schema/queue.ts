@@ -35,7 +35,7 @@ export const run_limits = pgTable(
   ],
 );
 
-/** When a user of an organization was given a slot last: of two users without one, the other is next. */
+/** When each user of an organization was given a slot last, so that users take turns. */
 export const slot_times = pgTable(
   "slot_times",
   {
