@@ -14,6 +14,7 @@ export const EditOptions = z.object({
   repo: z.string().optional(),
   agent: TaskInput.shape.agent_type,
   branch: TaskInput.shape.branch,
+  tier: TaskInput.shape.tier,
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
   ifVersion: createIntegerSchema({ min: 1, max: 2_147_483_647 }).optional(),
@@ -28,7 +29,7 @@ export async function editTask(
   { args, options }: CommandLineInput<z.infer<typeof EditOptions>>,
 ): Promise<void> {
   const { client, settings, terminal } = cli;
-  const { title, repo, agent, branch, policy, priority, ifVersion } = options;
+  const { title, repo, agent, branch, tier, policy, priority, ifVersion } = options;
   const description = await readPromptText(cli, { text: options.description, file: options.file });
   const body = {
     ...(title !== undefined && { title }),
@@ -36,6 +37,7 @@ export async function editTask(
     ...(repo !== undefined && { repository_url: toRepositoryUrl(repo, cli.folder) }),
     ...(agent !== undefined && { agent_type: agent }),
     ...(branch !== undefined && { branch }),
+    ...(tier !== undefined && { tier }),
     ...(policy !== undefined && { permission_policy: policy }),
     ...(priority !== undefined && { priority }),
   };

@@ -1,34 +1,22 @@
-import {
-  api,
-  DependencyIds,
-  LogLevel,
-  PermissionPolicy,
-  TaskInput,
-  TaskSort,
-  TaskState,
-  TurnChoice,
-} from "@wharf/contract";
+import { api, LogLevel, TaskSort, TaskState } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples, createTaskArgument } from "../help/examples.ts";
-import { createChoiceOption, createIntegerSchema, createListOption } from "../input/option-values.ts";
-import { readPromptText } from "../input/prompt-text.ts";
-import { toRepositoryUrl } from "../input/repository.ts";
-import { formatDiffStat, formatPatch } from "../render/diff.ts";
-import { getOptionId, formatQuestion } from "../render/permission.ts";
+import { createChoiceOption, createListOption } from "../input/option-values.ts";
 import { toSafeText } from "../render/safe-text.ts";
-import { writeBytes } from "../runner/output.ts";
-import { getTaskBoardId } from "../tasks/find-board.ts";
-import { getOpenQuestions, getTurns, toShortId } from "../tasks/tasks.ts";
+import { getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
 import { createPolicyOption } from "./policy-option.ts";
+import { addAnswer } from "./task-answer.ts";
 import { addArchiveCommands } from "./task-archive.ts";
 import { addAssignCommand } from "./task-assign.ts";
 import { ChoiceOptions, createChoiceCommand } from "./task-choice.ts";
 import { addCommentCommands } from "./task-comments.ts";
+import { addCreate } from "./task-create.ts";
 import { addDepend } from "./task-depend.ts";
+import { addDiff } from "./task-diff.ts";
 import { editTask, EditOptions } from "./task-edit.ts";
 import { listTasks, ListOptions } from "./task-list.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
@@ -38,28 +26,7 @@ import { addStart } from "./task-start.ts";
 import { printState } from "./task-state.ts";
 import { addStop } from "./task-stop.ts";
 import { createTierOption } from "./tier-option.ts";
-import { turnOption } from "./turn-option.ts";
 
-const CreateOptions = z.object({
-  description: z.string().optional(),
-  file: z.string().optional(),
-  repo: z.string().optional(),
-  agent: TaskInput.shape.agent_type,
-  branch: TaskInput.shape.branch,
-  board: z.string().optional(),
-  mode: TaskInput.shape.agent_mode,
-  model: TaskInput.shape.agent_model,
-  tier: TaskInput.shape.tier,
-  policy: PermissionPolicy.optional(),
-  priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
-  dependsOn: DependencyIds.optional(),
-});
-const DiffOptions = z.object({
-  turn: TurnChoice.optional(),
-  path: z.string().optional(),
-  stat: z.boolean().default(false),
-});
-const AnswerOptions = z.object({ permission: z.string().optional(), refuse: z.boolean().default(false) });
 const PushOptions = z.object({
   allowSecret: z
     .string()
@@ -82,32 +49,7 @@ export function addTask(program: Command, register: RegisterCommand): void {
 
 /** Adds the commands that create, show and delete tasks. */
 function addContentCommands(group: Command, register: RegisterCommand): void {
-  const create = group
-    .command("create")
-    .summary("Create a task")
-    .description("Create a task and print its id. `wharf task prompt` starts it.")
-    .argument("<title>", "title of the task")
-    .option("--description <text>", "what the agent should do (default: the title); - reads it from stdin")
-    .option("--file <path>", "read the description from a file")
-    .option("--repo <path or URL>", "repository to work on")
-    .option("--agent <name>", "agent to use")
-    .option("--branch <name>", "branch to start from (default: the default branch of the repository)")
-    .option("--board <board>", "board of the task, by name or id (default: your first board)")
-    .option("--mode <id>", "mode of the agent")
-    .option("--model <id>", "model of the agent")
-    .addOption(createTierOption())
-    .option("--priority <0-10>", "priority in the queue; a higher one starts first")
-    .addOption(createListOption("--depends-on <task>", "task that must be COMPLETED before this one starts"))
-    .addOption(
-      createPolicyOption(
-        "when to ask you first: before edits and commands (ask), before commands (allow-edits), or never (allow-all) (default: ask)",
-      ),
-    );
-  const createLines = [
-    'wharf task create "Fix the failing test" --repo . --agent claude',
-    'wharf task create "Update the docs" --file notes.md --repo .',
-  ];
-  register(addExamples(create, createLines), CreateOptions, createTask);
+  addCreate(group, register);
   const ls = group
     .command("ls")
     .description("List tasks, newest first unless --sort says otherwise")
@@ -145,20 +87,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     "wharf task logs 1f2e3d4c --level warn --since 2026-01-31",
   ];
   register(addExamples(logs, logLines), LogOptions, showLogs);
-  const diff = group
-    .command("diff")
-    .summary("Show the changes on a task's branch")
-    .description("Show the changes on a task's branch. When piped, the output is a plain patch for `git apply`.")
-    .addArgument(createTaskArgument())
-    .option(...turnOption)
-    .option("--path <path>", "only changes of this file or folder")
-    .option("--stat", "show only the number of changed lines in each file");
-  const diffLines = [
-    "wharf task diff 1f2e3d4c --stat",
-    "wharf task diff 1f2e3d4c --turn 2",
-    "wharf task diff 1f2e3d4c | git apply",
-  ];
-  register(addExamples(diff, diffLines), DiffOptions, showDiff);
+  addDiff(group, register);
   const edit = group
     .command("edit")
     .summary("Change a task")
@@ -170,6 +99,7 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--repo <path or URL>", "repository to work on")
     .option("--agent <name>", "agent to use")
     .option("--branch <name>", "branch to start from")
+    .addOption(createTierOption())
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
     .addOption(createPolicyOption("when to ask you first"))
     .option("--if-version <n>", "change only this version, from `wharf task show --json` (default: the present one)");
@@ -205,16 +135,7 @@ function addTurnCommands(group: Command, register: RegisterCommand): void {
     "wharf task prompt 1f2e3d4c --comments",
   ];
   register(addExamples(prompt, promptLines), PromptOptions, promptTask);
-  const answer = group
-    .command("answer")
-    .summary("Answer a permission request")
-    .description("Answer a permission request of the agent. Without an option, show the open requests.")
-    .addArgument(createTaskArgument())
-    .argument("[option]", "number, id or name of the chosen option")
-    .option("--refuse", "refuse the request")
-    .option("--permission <id>", "request to answer, if there are several");
-  const answerLines = ["wharf task answer 1f2e3d4c", "wharf task answer 1f2e3d4c 1"];
-  register(addExamples(answer, answerLines), AnswerOptions, answerQuestion);
+  addAnswer(group, register);
   for (const what of ["mode", "model"] as const) {
     const command = group
       .command(what)
@@ -274,31 +195,6 @@ function addStateCommands(group: Command, register: RegisterCommand): void {
 
 const getParams = (args: readonly string[]) => ({ task_id: args[0] ?? "" });
 
-async function createTask(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof CreateOptions>>): Promise<void> {
-  const { client, settings, terminal, folder } = cli;
-  const [title = ""] = args;
-  const description = (await readPromptText(cli, { text: options.description, file: options.file })) ?? title;
-  const { repo, agent, branch, board, mode, model, tier, policy, priority, dependsOn } = options;
-  const boardId = await getTaskBoardId(client, board);
-  const body = {
-    title,
-    description,
-    ...(repo !== undefined && { repository_url: toRepositoryUrl(repo, folder) }),
-    ...(agent !== undefined && { agent_type: agent }),
-    ...(branch !== undefined && { branch }),
-    ...(mode !== undefined && { agent_mode: mode }),
-    ...(model !== undefined && { agent_model: model }),
-    ...(tier !== undefined && { tier }),
-    ...(policy !== undefined && { permission_policy: policy }),
-    ...(priority !== undefined && { priority }),
-    ...(dependsOn !== undefined && { depends_on: dependsOn }),
-  };
-  const task = await client.call(api.createTask, { params: { board_id: boardId }, body });
-  if (settings.json) return terminal.out(toJsonLine(task));
-  terminal.out(`${toShortId(task.id)}\n`);
-  terminal.err(`Start it with \`wharf task prompt ${toShortId(task.id)}\`.\n`);
-}
-
 async function pauseTask(cli: Cli, { args }: CommandLineInput<unknown>): Promise<void> {
   printState(
     cli,
@@ -352,60 +248,4 @@ async function removeTask({ client, settings, terminal }: Cli, { args }: Command
   const task = await client.call(api.getTask, { params: getParams(args) });
   await client.call(api.deleteTask, { params: { task_id: task.id } });
   terminal.out(settings.json ? toJsonLine({ deleted: task.id }) : `Deleted task ${toShortId(task.id)}.\n`);
-}
-
-async function showDiff(
-  { client, settings, terminal }: Cli,
-  { args, options }: CommandLineInput<z.infer<typeof DiffOptions>>,
-): Promise<void> {
-  const { turn, path, stat } = options;
-  const query = { ...(turn !== undefined && { turn }), ...(path !== undefined && { path }), stat: String(stat) };
-  const diff = await client.call(api.getTaskDiff, { params: getParams(args), query });
-  if (settings.json) return terminal.out(toJsonLine(diff));
-  if (options.stat) return terminal.out(`${formatDiffStat(diff.files, terminal.style)}\n`);
-  if (terminal.isTty) terminal.out(formatPatch(diff.patch, terminal.style));
-  // Piped output has to stay byte for byte what git can apply.
-  else await writeBytes(process.stdout, Buffer.from(diff.patch));
-  if (diff.truncated) terminal.err("The patch is too large to show completely. Fetch the branch to see all of it.\n");
-}
-
-async function answerQuestion(
-  cli: Cli,
-  { args, options }: CommandLineInput<z.infer<typeof AnswerOptions>>,
-): Promise<void> {
-  const { client, settings, terminal } = cli;
-  const task = await client.call(api.getTask, { params: getParams(args) });
-  const openQuestions = await getOpenQuestions(client, task.id);
-  const questions =
-    options.permission === undefined
-      ? openQuestions
-      : openQuestions.filter(({ permission_id }) => permission_id.startsWith(options.permission ?? ""));
-  const choice = args[1];
-  if (choice === undefined && !options.refuse) {
-    if (settings.json) return terminal.out(toJsonLine({ permissions: questions }));
-    if (questions.length === 0) return terminal.err("There are no open permission requests.\n");
-    return terminal.out(
-      questions
-        .map(
-          (one) =>
-            `${formatQuestion(one, terminal.style).join("\n")}\n    ${terminal.style.dim(`--permission ${toSafeText(one.permission_id)}`)}\n`,
-        )
-        .join(""),
-    );
-  }
-  const [question] = questions;
-  if (!question) throw createUsageError("there is no open permission request");
-  if (questions.length > 1)
-    throw createUsageError(
-      `there are ${questions.length} open permission requests: choose one with --permission (\`wharf task answer ${toShortId(task.id)}\` lists them)`,
-    );
-  const optionId = options.refuse ? undefined : getOptionId(choice ?? "", question.options ?? []);
-  if (optionId === undefined && !options.refuse) throw createUsageError(`'${choice}' is not an option of the request`);
-  await client.call(api.answerPermission, {
-    params: { task_id: task.id, permission_id: question.permission_id },
-    body: optionId === undefined ? {} : { option_id: optionId },
-  });
-  terminal.out(
-    settings.json ? toJsonLine({ permission_id: question.permission_id, option_id: optionId }) : "Answered.\n",
-  );
 }
