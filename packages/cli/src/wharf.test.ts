@@ -102,9 +102,17 @@ describe("a command line", () => {
       request.on("data", (chunk) => (body += String(chunk)));
       request.on("end", () => {
         const id = "0b0e1f9c-5c3e-4a39-9d0e-3f8f7f6f5e4d";
-        response
-          .writeHead(201)
-          .end(JSON.stringify({ ...JSON.parse(body), id, available: true, created_at: "x", updated_at: "x" }));
+        response.writeHead(201).end(
+          JSON.stringify({
+            ...JSON.parse(body),
+            id,
+            available: true,
+            created_at: "x",
+            updated_at: "x",
+            version: 1,
+            shared: false,
+          }),
+        );
       });
     }).listen(0, "127.0.0.1");
     await once(server, "listening");

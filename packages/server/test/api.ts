@@ -5,7 +5,7 @@ import { ClientAddresses, createApi } from "../src/api/index.ts";
 import { AuditReader } from "../src/audit/index.ts";
 import { Queue, RunQueries } from "../src/runs/index.ts";
 import { Wakeup } from "../src/store/index.ts";
-import { BoardMembers, Boards } from "../src/tasks/index.ts";
+import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Templates } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
 import { createTestLogins } from "./logins.ts";
 
@@ -41,6 +41,10 @@ export async function serveApi(
     members: new Members(f.db, ignoreChange),
     accessTokens: new AccessTokens(f.db, ignoreChange),
     tasks: f.tasks,
+    dependencies: new TaskDependencies(f.db, { tasks: f.tasks, log: f.log, onChange: ignoreChange }),
+    templates: new Templates(f.db, boards),
+    comments: new Comments(f.db, f.log),
+    assignees: new Assignees(f.db, f.log),
     commands: f.commands,
     queries: new RunQueries(f.db),
     queue: new Queue(f.db, { maxRuns: 8, scope: "server" }),

@@ -142,7 +142,7 @@ async function setTemplate(cli: Cli, { args, options }: CommandLineInput<z.infer
   const template = await client.call(api.setTemplate, { body });
   if (settings.json) return terminal.out(toJsonLine(template));
   const { name, placeholders } = template;
-  const values = placeholders.map((one) => ` --set ${one}=…`).join("");
+  const values = placeholders.map((one) => ` --set ${toSingleLine(one)}=…`).join("");
   terminal.out(
     `Saved the template '${toSingleLine(name)}'. Use it with \`wharf run --template ${toSingleLine(name)}${values}\`.\n`,
   );

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { taskParams } from "./ids.ts";
-import { pageEnd, pageQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, pageQuery } from "./paging.ts";
 
 const CommentText = z.string().trim().min(1).max(10_000);
 
@@ -69,10 +69,12 @@ export const commentsApi = {
     summary: "List a task's comments, oldest first",
     params: taskParams,
     query: z.object({
+      ...createFieldsQuery(Comment),
       ...pageQuery,
       open: z.stringbool().default(false).describe("list only comments that were not sent to the agent"),
     }),
     response: z.object({ comments: z.array(Comment), ...pageEnd }),
+    items: "comments",
   }),
   updateComment: createEndpoint({
     needs: "task:comment",
