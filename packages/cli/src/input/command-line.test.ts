@@ -104,6 +104,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--repo": free,
     "--agent": [long, "at most 100 characters"],
     "--branch": ["a b", "a branch name: letters, digits, . _ / -"],
+    "--tier": ["huge", "one of small, medium, large, "],
     "--priority": ["11", "a whole number from 0 to 10"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
     "--if-version": ["0", "a whole number from 1 to 2147483647"],

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { EventType } from "../events/index.ts";
 import { taskParams } from "./ids.ts";
-import { listEnd, listQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, listQuery } from "./paging.ts";
 import { runParams } from "./runs.ts";
 
 /** How much a line of a log matters, the least first. */
@@ -24,6 +24,7 @@ export type LogLine = z.infer<typeof LogLine>;
 const logQuery = z.object({
   level: LogLevel.optional().describe("lines of this level and of those that matter more"),
   since: z.iso.datetime({ offset: true }).optional().describe("lines that Wharf stored at this time or later"),
+  ...createFieldsQuery(LogLine),
   ...listQuery,
 });
 const Logs = z.object({ logs: z.array(LogLine), ...listEnd });
@@ -38,6 +39,7 @@ export const logsApi = {
     params: taskParams,
     query: logQuery,
     response: Logs,
+    items: "logs",
   }),
   agentLogs: createEndpoint({
     needs: "task:read",
@@ -47,5 +49,6 @@ export const logsApi = {
     params: runParams,
     query: logQuery,
     response: Logs,
+    items: "logs",
   }),
 } as const;
