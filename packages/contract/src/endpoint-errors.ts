@@ -18,6 +18,7 @@ const commonErrors = [
 
 const senderErrors = [
   "unauthenticated",
+  "login_ended",
   "organization_not_found",
   "cross_site_request",
 ] as const satisfies readonly ErrorCode[];
