@@ -14,6 +14,7 @@ export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10
 const logTables = [
   "tasks",
   "task_dependencies",
+  "task_comments",
   "runs",
   "turns",
   "events",
@@ -22,7 +23,7 @@ const logTables = [
   "permissions",
   "pushes",
 ];
-const loginTables = ["sessions", "login_links", "login_challenges"];
+const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
@@ -63,6 +64,7 @@ export async function seedGrowth(
   await seedUsage(run);
   await seedLogins(run, owner);
   await seedChallenges(run);
+  await seedRequests(run, owner);
   const { rows: made } = await pool.query<{ id: string }>(
     `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
      values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
@@ -71,6 +73,7 @@ export async function seedGrowth(
   );
   const taskId = made[0]?.id ?? "";
   await seedEvents(run, { taskId, board, events });
+  await seedComments(run, owner);
   await run("set session_replication_role = origin");
   for (const table of [...logTables, ...usageTables, ...loginTables]) await run(`vacuum analyze ${table}`);
   return { ownerId: owner, boardId: board, taskId };
@@ -219,6 +222,26 @@ async function seedChallenges(run: Run): Promise<void> {
     `insert into login_challenges (id, kind, secret_hash, network, address, user_agent, expires_at)
      select gen_random_uuid(), 'device', 'seed-' || n, 'seed-' || n, '', '', now() + make_interval(secs => 86400 + n)
      from generate_series(1, 20000) n`,
+  );
+}
+
+/** Creates requests of a day that may be repeated. */
+async function seedRequests(run: Run, owner: string): Promise<void> {
+  await run(
+    `insert into idempotency_keys (user_id, key, fingerprint, attempt, locked_until, executed, status, body, expires_at)
+     select $1, 'seed-' || n, repeat('f', 64), gen_random_uuid(), now(), true, 201, '{}', now() + make_interval(secs => 3600 + n * 4)
+     from generate_series(1, 20000) n`,
+    [owner],
+  );
+}
+
+/** Creates two comments for each of 10,000 tasks. */
+async function seedComments(run: Run, owner: string): Promise<void> {
+  await run(
+    `insert into task_comments (id, task_id, author_id, text)
+     select gen_random_uuid(), task.id, $1, 'Comment ' || n
+     from (select id from tasks limit 10000) task, generate_series(1, 2) n`,
+    [owner],
   );
 }
 

@@ -45,7 +45,12 @@ export class TaskDiffs {
     const link = await this.#getLink(task);
     if (link && !link.signal.aborted) {
       const query = { base, ...part, stat: String(part.stat), ...(head !== undefined && { head }) };
-      return toDiff(await link.client.call(gitApi.gitDiff, { query }, { signal }));
+      try {
+        return toDiff(await link.client.call(gitApi.gitDiff, { query }, { signal }));
+      } catch (error) {
+        // A run that ends meanwhile leaves its branch.
+        if (!link.signal.aborted) throw error;
+      }
     }
     const ownRuns = and(eq(runs.task_id, task.id), isNotNull(runs.repository_id));
     const [run] = await this.#db.select().from(runs).where(ownRuns).orderBy(desc(runs.created_at)).limit(1);
