@@ -228,9 +228,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Routes whose body names the task, with a path that names it instead. */
-const taskPaths: Partial<Record<keyof typeof routes, string>> = {
-  triggerTask: `${api.triggerTask.path}/:task_id`,
+/** Routes whose body names a task or a board, by the name of that field. */
+const namingFields: Partial<Record<keyof typeof routes, "task_id" | "board_id">> = {
+  triggerTask: "task_id",
+  setTemplate: "board_id",
 };
 
 /** The bodies of routes that need one. */
@@ -244,7 +245,7 @@ const bodies: Partial<Record<keyof typeof routes, unknown>> = {
   createComment: { text: "a comment" },
   updateComment: { text: "another comment" },
   setTemplate: { name: "another", fields: { description: "another" } },
-  triggerTask: { task_id: "replaced" },
+  triggerTask: {},
   createAgentType: { name: "built-twice", command: ["demo"] },
   allowHost: { entry: "example.com" },
   setBudget: { amount_usd: 1000 },
@@ -305,7 +306,8 @@ describe("each route accepts and refuses as the contract says", () => {
     const differences: string[] = [];
     for (const [routeName, route] of Object.entries<ServerEndpoint>(routes)) {
       const key = routeName as keyof typeof routes;
-      const { [key]: path = route.path } = taskPaths;
+      const { [key]: field } = namingFields;
+      const path = field === undefined ? route.path : `${route.path}/:${field}`;
       const expected = expectOutcome({ needs: route.needs, path }, person);
       if (expected === "accepted" && skippedWhenAccepted.includes(routeName)) continue;
       const params = { ...otherParams, ...ids };
@@ -314,7 +316,7 @@ describe("each route accepts and refuses as the contract says", () => {
         params.board_id = await createBoard();
         params.task_id = await createTask(params.board_id);
       }
-      const body = key in taskPaths ? { task_id: params.task_id } : bodies[key];
+      const body = field === undefined ? bodies[key] : { ...(bodies[key] as object), [field]: params[field] };
       const answer = await send(route, { params, query: queries[key] ?? {}, body }, toHeaders(person.token));
       const outcome = readOutcome(answer.text);
       if (outcome !== expected)

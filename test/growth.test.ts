@@ -256,7 +256,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
     /read_bytes/,
     /delete from model_requests/,
     /runner_disks/,
-    /delete from "agent_types" where .*exists \(select 1 from runs/i,
+    /delete from "agent_types" where .*exists \(\s*select 1 from runs/i,
   ])
     expect(watch.has(words), String(words)).toBe(true);
   expect(watch.count).toBeGreaterThan(100);

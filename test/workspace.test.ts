@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { api, type RunnerView, runnerApi, type Task } from "@wharf/contract";
+import { api, type Event, type RunnerView, runnerApi, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { createRepository } from "./support/repository.ts";
@@ -238,8 +238,9 @@ describe("git in the workspace of a task", () => {
     const { commit } = await client.call(routes.gitCommit, { body: { message: "Add a by hand" } });
     expect(commit).toMatchObject({ message: "Add a by hand", branch: task.shadow_branch });
     expect(await client.call(routes.gitCommit, { body: {} })).toEqual({});
-    const events = await wharf.until(task.id, ({ data }) => data.kind === "push" && data.sha === commit?.sha);
-    expect(events.at(-1)?.data).toMatchObject({ kind: "push", status: "pushed" });
+    const isDelivery = ({ data }: Event) => data.kind === "push" && data.sha === commit?.sha;
+    const events = await wharf.until(task.id, isDelivery);
+    expect(events.find(isDelivery)?.data).toMatchObject({ status: "pushed" });
 
     const { commits } = await client.call(routes.gitLog, { query: { limit: 2 } });
     expect(commits.map(({ subject }) => subject)[0]).toBe("Add a by hand");
