@@ -53,9 +53,7 @@ async function stopServer(cli: Cli): Promise<number> {
  */
 async function requestStop({ client, settings }: Cli): Promise<{ pid: number; withAgents: boolean } | undefined> {
   try {
-    const { pid } = await client.call(api.serverInfo, {}, { timeoutMs: 10_000 });
-    if (pid === undefined) throw new WharfError("permission_missing", { permission: "server:admin", reason: "role" });
-    await client.call(api.shutdown, { body: { runners: true } }, { timeoutMs: 10_000 });
+    const { pid } = await client.call(api.shutdown, { body: { runners: true } }, { timeoutMs: 10_000 });
     return { pid, withAgents: true };
   } catch (error) {
     if (settings.url !== undefined) throw error;

@@ -43,7 +43,7 @@ export const systemApi = {
     summary: "Stop the server. With `runners` stop its runners too",
     body: z.object({ runners: z.boolean().default(false) }).default({ runners: false }),
     status: 202,
-    response: Ok,
+    response: Ok.extend({ pid: z.number().int().describe("the server's process") }),
     // A server without a database or with a full disk must still stop.
     audit: "counted",
   }),

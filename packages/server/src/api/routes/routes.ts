@@ -313,6 +313,6 @@ function serveSystem(app: FastifyInstance, { boards, health, server, pool, shutd
   });
   registerRoute(app, api.shutdown, async ({ body }) => {
     shutdown(body);
-    return { ok: true as const };
+    return { ok: true as const, pid: process.pid };
   });
 }
