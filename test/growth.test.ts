@@ -35,6 +35,7 @@ const start = async (): Promise<RunningServer> => {
     HOME: folder,
     WHARF_DATA: join(folder, "data"),
     WHARF_PORT: "0",
+    WHARF_MAX_REQUESTS_PER_USER: "0",
     LOG_LEVEL: "silent",
     WHARF_BACKEND: "mock",
     WHARF_POOL: "small=1",

@@ -38,6 +38,7 @@ export class Server implements AsyncDisposable {
       HOME: folder,
       WHARF_DATA: this.data,
       WHARF_PORT: "0",
+      WHARF_MAX_REQUESTS_PER_USER: "0",
       LOG_LEVEL: "warn",
       ...options.environment,
     };

@@ -15,6 +15,7 @@ const kubernetes = { path: "packages/server/src/config/kubernetes.ts", constant:
 const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironment" };
 const logins = { path: "packages/server/src/config/logins.ts", constant: "loginEnvironment" };
 const loginProvider = { path: "packages/server/src/config/oidc.ts", constant: "oidcEnvironment" };
+const requests = { path: "packages/server/src/config/requests.ts", constant: "requestEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -28,6 +29,10 @@ export function formatSettings(): string {
     "settings are in [Commands](commands.md).",
     "",
     ...formatTable(readSettings(server)),
+    "",
+    "## Requests",
+    "",
+    ...formatTable(readSettings(requests)),
     "",
     "## Logins",
     "",

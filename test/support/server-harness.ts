@@ -48,6 +48,9 @@ export class ServerHarness implements AsyncDisposable {
       WHARF_DATA: this.data,
       WHARF_PORT: "0",
       LOG_LEVEL: "warn",
+      // Tests ask again and again, which people and programs need not.
+      WHARF_MAX_REQUESTS_PER_USER: "0",
+      WHARF_MAX_REQUESTS_PER_ADDRESS: "0",
       ...environment,
     };
     this.client = new Client(createAddressLocator(this.data));

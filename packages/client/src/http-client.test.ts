@@ -92,6 +92,20 @@ test("a request is repeated while the database restarts, but a POST only with a 
   expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
 });
 
+test("a request that was one too many is repeated after the time that the server names, up to a minute", async () => {
+  const limited = await serve((_request, response, attempt) =>
+    attempt < 3
+      ? sendProblem(response, 429, "too_many_requests", { retry_after_s: 0 })
+      : sendJson(response, { attempt }),
+  );
+  expect(await limited.client.json({ method: "POST", path: "/" })).toEqual({ attempt: 3 });
+  const blocked = await serve((_request, response) =>
+    sendProblem(response, 429, "rate_limited", { retry_after_s: 3_600 }),
+  );
+  await expect(blocked.client.json({ method: "GET", path: "/" })).rejects.toMatchObject({ code: "rate_limited" });
+  expect(blocked.requests).toHaveLength(1);
+});
+
 test("a request is repeated after the server closes its connection, and other errors are not", async () => {
   const closing = await serve((request, response, attempt) =>
     attempt === 1 ? request.socket.destroy() : sendJson(response, { attempt }),

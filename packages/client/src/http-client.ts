@@ -48,10 +48,12 @@ const defaultTimeoutMs = 60_000;
 const defaultRetries = 3;
 const firstDelayMs = 250;
 const maxDelayMs = 10_000;
+/** An error that passes later than this is thrown at once. */
+const maxRetryAfterMs = 60_000;
 /** These methods have the same effect when they are repeated. */
 const repeatableMethods: readonly string[] = ["GET", "PUT", "DELETE"];
 /** Codes of errors that pass by themselves. */
-const passingCodes: readonly string[] = ["database_unavailable", "rate_limited"];
+const passingCodes: readonly string[] = ["database_unavailable", "rate_limited", "too_many_requests"];
 
 /** Sends requests, repeats them where that is safe, and converts their answers. */
 export class HttpClient {
@@ -185,13 +187,16 @@ export class HttpClient {
 
 function isPassing(error: unknown, isRepeatable: boolean): boolean {
   if (error instanceof WharfConnectionError) return isRepeatable;
+  if ((getRetryAfterMs(error) ?? 0) > maxRetryAfterMs) return false;
   return error instanceof WharfError && passingCodes.includes(error.code) && (isRepeatable || error.status === 429);
 }
 
-function getDelay(attempt: number, error?: unknown): number {
+const getDelay = (attempt: number, error?: unknown): number =>
+  getRetryAfterMs(error) ?? Math.min(firstDelayMs * 2 ** Math.min(attempt, 10), maxDelayMs);
+
+function getRetryAfterMs(error: unknown): number | undefined {
   const seconds = error instanceof WharfError ? error.context["retry_after_s"] : undefined;
-  const delayMs = typeof seconds === "number" ? seconds * 1000 : firstDelayMs * 2 ** Math.min(attempt, 10);
-  return Math.min(delayMs, maxDelayMs);
+  return typeof seconds === "number" ? seconds * 1000 : undefined;
 }
 
 function formatQuery(query: object = {}): string {

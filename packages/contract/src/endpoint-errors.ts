@@ -10,6 +10,7 @@ import type { ErrorCode } from "./errors/index.ts";
 /** Errors that any request can meet. */
 const commonErrors = [
   "bad_request",
+  "unsupported_encoding",
   "forbidden_origin",
   "internal",
   "database_unavailable",
@@ -145,14 +146,17 @@ function listPreconditionErrors({ method, ifMatch }: ServerEndpoint): readonly E
 
 /** Lists the codes of all errors that a route can answer. */
 export function listErrors(route: ServerEndpoint): ErrorCode[] {
-  const { path, needs, errors = [], body, bodyType } = route;
+  const { method, path, needs, errors = [], body, bodyType, response, isUncounted = false } = route;
   const audit = getAuditPolicy(route);
   const area = daemonErrors[runnerPath.exec(path)?.[1] ?? ""];
   const codes: readonly ErrorCode[] = [
     ...commonErrors,
     ...(needs === "nothing" ? [] : senderErrors),
     ...(needs === "nothing" || needs === "token" ? [] : (["permission_missing"] as const)),
+    ...(isUncounted ? [] : (["too_many_requests"] as const)),
+    ...(response === "none" ? [] : (["not_acceptable"] as const)),
     ...(body === undefined && bodyType === undefined ? [] : (["body_too_large"] as const)),
+    ...(method === "GET" || bodyType !== undefined ? [] : (["unsupported_media_type"] as const)),
     ...(audit === "always" || audit === "begun" ? (["audit_unavailable"] as const) : []),
     ...listFields(route).flatMap((field) => namedErrors[field] ?? []),
     ...(path.includes(":task_id/workspace/") ? workspaceErrors : []),

@@ -80,6 +80,8 @@ export interface ServerEndpoint extends Endpoint {
   readonly ifMatch?: IfMatch;
   /** @default `getIdempotency` */
   readonly idempotency?: Idempotency;
+  /** Whether requests do not count for the limits of requests. */
+  readonly isUncounted?: boolean;
   /** The field of the answer that has the rows, if the route is a list. */
   readonly items?: string;
 }

@@ -18,6 +18,12 @@ export interface ServedApi extends AsyncDisposable {
   readonly url: string;
 }
 
+export interface ServeOptions extends Partial<
+  Pick<Parameters<typeof createApi>[0], "clientAddresses" | "requestLimits">
+> {
+  readonly corsOrigins?: readonly string[];
+}
+
 export const createClientAddresses = (trustedProxies: readonly string[] = []): ClientAddresses =>
   new ClientAddresses({ trustedProxies, forwardingKey: "the same on all servers" });
 
@@ -28,7 +34,12 @@ export const createClientAddresses = (trustedProxies: readonly string[] = []): C
 export async function serveApi(
   f: Fixture,
   more: Partial<Modules> = {},
-  clientAddresses = createClientAddresses(),
+  {
+    clientAddresses = createClientAddresses(),
+    // Tests of other things send requests as fast as they can.
+    requestLimits = { perUser: 0, perAddress: 0 },
+    corsOrigins = [],
+  }: ServeOptions = {},
 ): Promise<ServedApi> {
   const logins = createTestLogins(f);
   const boards = new Boards(f.db);
@@ -84,7 +95,8 @@ export async function serveApi(
         },
       },
     ),
-    guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"] },
+    guard: { host: "127.0.0.1", allowedHosts: ["Wharf.Example.com"], corsOrigins },
+    requestLimits,
     authenticator,
     clientAddresses,
     accessWatch: new AccessWatch({ authenticator, wakeup: new Wakeup() }),

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { json, text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Endpoint, type EndpointInput, getEndpointUrl, WharfError } from "@wharf/contract";
 import { createUsageError } from "../failure.ts";
-import { toConnectionError, toServerError, createUnreachableError } from "../server/client.ts";
+import { createUnreachableError, getQuotaDelayMs, toConnectionError, toServerError } from "../server/client.ts";
 import { type LocateServer, getServerName } from "../server/server-address.ts";
 import { sendRequest } from "../server/transport.ts";
 
@@ -31,6 +32,23 @@ export interface StreamedAnswer {
 
 /** Requests a route whose response or body is streamed. Unsuccessful responses throw. */
 export async function requestStream<E extends Endpoint>(
+  locate: LocateServer,
+  route: E,
+  input: EndpointInput<E>,
+  options: RequestOptions,
+): Promise<StreamedAnswer> {
+  for (;;) {
+    try {
+      return await requestOnce(locate, route, input, options);
+    } catch (error) {
+      const delayMs = options.upload === undefined ? getQuotaDelayMs(error) : undefined;
+      if (delayMs === undefined) throw error;
+      await sleep(delayMs, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
+    }
+  }
+}
+
+async function requestOnce<E extends Endpoint>(
   locate: LocateServer,
   route: E,
   input: EndpointInput<E>,

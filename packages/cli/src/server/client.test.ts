@@ -53,6 +53,26 @@ describe("the client", () => {
     });
   });
 
+  test("waits as long as a busy server asks for, and sends any request again", async () => {
+    const methods: string[] = [];
+    const client = await serve(({ method = "" }, response) => {
+      methods.push(method);
+      if (methods.length > 2) return void response.end(JSON.stringify({ agent_instance_id: id, turn_id: id }));
+      const error = new WharfError("too_many_requests", { limit: 1_000, sender: "user", retry_after_s: 0 });
+      response.writeHead(429).end(JSON.stringify(error.toProblem()));
+    });
+    expect(await client.call(api.startTask, { params: { task_id: id }, body: {} })).toMatchObject({ turn_id: id });
+    expect(methods).toEqual(["POST", "POST", "POST"]);
+  });
+
+  test("does not wait for longer than the limits of requests last, nor after failed logins", async () => {
+    let error = new WharfError("too_many_requests", { limit: 1_000, sender: "user", retry_after_s: 61 });
+    const client = await serve((_, response) => response.writeHead(429).end(JSON.stringify(error.toProblem())));
+    expect(await caught(client.call(api.serverInfo, {}))).toMatchObject({ code: "too_many_requests" });
+    error = new WharfError("rate_limited", { retry_after_s: 0 }) as never;
+    expect(await caught(client.call(api.serverInfo, {}))).toMatchObject({ code: "rate_limited" });
+  });
+
   test("sends an empty body if all its fields are optional, and none if the route takes none", async () => {
     const bodies: string[] = [];
     const client = await serve((_, response, body) => {

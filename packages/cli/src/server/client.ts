@@ -10,6 +10,7 @@ import {
   getEndpointUrl,
   WharfError,
 } from "@wharf/contract";
+import { z } from "zod";
 import { type ServerAddress, type LocateServer, getServerName, createUnservedError } from "./server-address.ts";
 import { sendRequest } from "./transport.ts";
 
@@ -52,9 +53,10 @@ export class Client {
       try {
         return await this.#callOnce(route, input, options);
       } catch (error) {
-        if (!isTransient(error) || performance.now() >= deadline) throw error;
-        await sleep(retryIntervalMs, undefined, options.signal ? { signal: options.signal } : {}).catch(() =>
-          options.signal?.throwIfAborted(),
+        const quotaDelayMs = getQuotaDelayMs(error);
+        if (quotaDelayMs === undefined && (!isTransient(error) || performance.now() >= deadline)) throw error;
+        await sleep(quotaDelayMs ?? retryIntervalMs, undefined, options.signal ? { signal: options.signal } : {}).catch(
+          () => options.signal?.throwIfAborted(),
         );
       }
     }
@@ -124,6 +126,21 @@ export const isUnreachable = (error: unknown): boolean =>
 /** A restarting server or database recovers, so the request may be retried. */
 const isTransient = (error: unknown): boolean =>
   isUnreachable(error) || (error instanceof RemoteError && error.code === "database_unavailable");
+
+/** The server begins to count again after a minute. A longer wait comes from elsewhere. */
+const maxQuotaDelayMs = 60_000;
+
+const Quota = z.object({ retry_after_s: z.number().min(0) });
+
+/**
+ * Returns how long to wait after a request that was one too many. The server has not executed it,
+ * so that any request may be sent again.
+ */
+export function getQuotaDelayMs(error: unknown): number | undefined {
+  if (!(error instanceof RemoteError) || error.code !== "too_many_requests") return undefined;
+  const seconds = Quota.safeParse(error.problem.context).data?.retry_after_s ?? 1;
+  return seconds * 1_000 > maxQuotaDelayMs ? undefined : seconds * 1_000;
+}
 
 /** Describes a connection that failed to open, or that broke. */
 export function toConnectionError(address: ServerAddress, error: unknown): WharfError {

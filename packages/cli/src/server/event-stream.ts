@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Event, EventType, taskStreamPath, getEndpointUrl } from "@wharf/contract";
 import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
-import { isUnreachable, toServerError, createUnreachableError } from "./client.ts";
+import { getQuotaDelayMs, isUnreachable, toServerError, createUnreachableError } from "./client.ts";
 import { type LocateServer, getServerName } from "./server-address.ts";
 import { waitForOpen } from "./socket-opening.ts";
 import { createWebSocket } from "./transport.ts";
@@ -55,7 +55,8 @@ export async function* follow(options: FollowOptions): AsyncGenerator<Event, voi
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (!isUnreachable(error) || (lostAt !== undefined && performance.now() - lostAt > retryTimeoutMs)) throw error;
+      const isPassing = isUnreachable(error) || getQuotaDelayMs(error) !== undefined;
+      if (!isPassing || (lostAt !== undefined && performance.now() - lostAt > retryTimeoutMs)) throw error;
     }
     if (signal.aborted) return;
     if (lostAt === undefined) options.onConnection?.("lost");

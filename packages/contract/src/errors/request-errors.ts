@@ -6,6 +6,10 @@ export interface RequestErrors {
   allowed_host_not_found: { id: string };
   forbidden_origin: { host: string };
   route_not_found: { method: string; path: string };
+  method_not_allowed: { method: string; path: string; allowed: string };
+  not_acceptable: { accept: string; available: readonly string[] };
+  unsupported_media_type: { type: string };
+  unsupported_encoding: { encoding: string };
   ambiguous_id: { what: string; id: string };
   cursor_expired: { cursor: string };
   body_too_large: { limit_bytes: number };
@@ -18,6 +22,7 @@ export interface RequestErrors {
   precondition_invalid: { value: string };
   precondition_unsupported: { method: string; path: string };
   rate_limited: { retry_after_s: number };
+  too_many_requests: { limit: number; sender: "address" | "user"; retry_after_s: number };
   unsupported: { what: string };
   internal: { reference: string };
 }
@@ -49,6 +54,31 @@ export const requestErrors: Catalogue<RequestErrors> = {
     grpc: "NOT_FOUND",
     message: ({ method, path }) => `There is no route ${method} ${path}.`,
     next: () => "Check the path. docs/api.md and `/api/v1/openapi.json` list the server's routes.",
+  },
+  method_not_allowed: {
+    http: 405,
+    grpc: "UNIMPLEMENTED",
+    message: ({ method, path }) => `${path} has no method ${method}.`,
+    next: ({ allowed }) => `Use one of its methods: ${allowed}.`,
+  },
+  not_acceptable: {
+    http: 406,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ accept }) => `The answer has none of the types that the request accepts (${accept}).`,
+    next: ({ available }) => `Send Accept: ${available.join(" or ")}, or no Accept.`,
+  },
+  unsupported_media_type: {
+    http: 415,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ type }) =>
+      type === "" ? "The request has a body without a Content-Type." : `The body cannot be of the type '${type}'.`,
+    next: () => "Send JSON, with Content-Type: application/json.",
+  },
+  unsupported_encoding: {
+    http: 415,
+    grpc: "INVALID_ARGUMENT",
+    message: ({ encoding }) => `The body has the Content-Encoding '${encoding}', which the server does not read.`,
+    next: () => "Send the body as it is, without Content-Encoding.",
   },
   ambiguous_id: {
     http: 409,
@@ -121,6 +151,18 @@ export const requestErrors: Catalogue<RequestErrors> = {
     grpc: "RESOURCE_EXHAUSTED",
     message: () => "Too many requests.",
     next: ({ retry_after_s }) => `Try again in ${retry_after_s} s.`,
+  },
+  too_many_requests: {
+    http: 429,
+    grpc: "RESOURCE_EXHAUSTED",
+    message: ({ limit, sender }) =>
+      sender === "user"
+        ? `You have sent ${limit} requests in the last minute, and the server accepts no more.`
+        : `The server accepts ${limit} requests a minute from an address without a valid token.`,
+    next: ({ retry_after_s, sender }) =>
+      sender === "user"
+        ? `Try again in ${retry_after_s} s. Follow a stream in place of asking again and again.`
+        : `Try again in ${retry_after_s} s, or send a token.`,
   },
   unsupported: {
     http: 501,

@@ -5,6 +5,7 @@ import { createEndpoint, Ok } from "../endpoint.ts";
 export const systemApi = {
   health: createEndpoint({
     needs: "nothing",
+    isUncounted: true,
     method: "GET",
     path: "/health",
     summary: "Get the server's health and what does not work at the moment. Needs no token",

@@ -15,6 +15,7 @@ export { Challenges } from "./challenges/challenges.ts";
 export { DeviceLogins } from "./device/device-logins.ts";
 export { LoginPruning } from "./login-pruning.ts";
 export { LoginLimits } from "./limits/login-limits.ts";
+export { getNetwork } from "./limits/network.ts";
 export type { AccountRow } from "./logins/accounts.ts";
 export { LoginManagement } from "./logins/login-management.ts";
 export { Logins } from "./logins/logins.ts";

@@ -2,7 +2,8 @@
 import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { type AccessWatch, type Authenticator, createScope } from "../access/index.ts";
+import type { AccessWatch, Authenticator } from "../access/index.ts";
+import { admitRequests } from "./http/admit-requests.ts";
 import { auditRequests } from "./http/audit-requests.ts";
 import { secretParam } from "./http/audited-operation.ts";
 import type { ClientAddresses } from "./http/client-addresses.ts";
@@ -11,8 +12,7 @@ import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { serveIdempotency } from "./http/idempotency.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
-import { securityHeaders } from "./http/security-headers.ts";
-import { getCredentials, requireOwnPage } from "./http/session-cookie.ts";
+import { RequestLimits, type RequestLimitOptions } from "./http/request-limits.ts";
 import { watchLastingRequests } from "./http/watched-request.ts";
 import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
@@ -38,6 +38,7 @@ export interface ApiOptions {
   readonly accessWatch: AccessWatch;
   readonly modules: ApiModules & WorkspaceModules & BranchModules;
   readonly clientAddresses: ClientAddresses;
+  readonly requestLimits: RequestLimitOptions;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -49,6 +50,7 @@ export async function createApi({
   modules,
   logger,
   clientAddresses,
+  requestLimits: requestLimitOptions,
 }: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
@@ -65,6 +67,7 @@ export async function createApi({
     requestTimeout: 3_600_000, // ms
   });
   const guard = new Guard(guardOptions);
+  const requestLimits = new RequestLimits(requestLimitOptions);
   app.setValidatorCompiler(({ schema }) => {
     const request = schema as unknown as z.ZodType;
     return (data: unknown) => {
@@ -94,16 +97,7 @@ export async function createApi({
     findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
   serveEntityTags(app);
-  app.addHook("onRequest", async (request, reply) => {
-    void reply.headers(securityHeaders);
-    guard.check(request.raw);
-    const { needs = "token" } = request.routeOptions.config;
-    if (needs === "nothing") return;
-    request.accessTime = accessWatch.time;
-    request.caller = await authenticator.authenticate(getCredentials(request.headers));
-    if (request.caller.session?.kind === "browser") requireOwnPage(request.raw);
-    request.scope = createScope(request.caller, needs);
-  });
+  admitRequests(app, { guard, authenticator, accessWatch, clientAddresses, requestLimits });
   watchLastingRequests(app, { accessWatch, modules });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
@@ -131,6 +125,7 @@ export async function createApi({
     clientAddresses,
     guard,
     authenticator,
+    requestLimits,
     accessWatch,
     logger,
     streams: viewerStreams,

@@ -13,6 +13,7 @@ import { type LoginConfig, loginEnvironment, toLoginConfig } from "./logins.ts";
 import { type ModelConfig, modelEnvironment, toModelConfig } from "./models.ts";
 import { oidcEnvironment } from "./oidc.ts";
 import { readRegistries } from "./registries.ts";
+import { type RequestConfig, requestEnvironment, toRequestConfig } from "./requests.ts";
 import {
   type AllowedHostSetting,
   list,
@@ -160,6 +161,7 @@ const Environment = z.object({
   ...loginEnvironment,
   ...modelEnvironment,
   ...oidcEnvironment,
+  ...requestEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
   /** `1` makes some requests to mock runners fail. */
@@ -192,7 +194,7 @@ const Environment = z.object({
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
-export interface Config extends ModelConfig, LoginConfig {
+export interface Config extends ModelConfig, LoginConfig, RequestConfig {
   readonly dataFolder: string;
   readonly host: string;
   readonly port: number;
@@ -298,6 +300,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     logLevel: e.LOG_LEVEL,
     ...toModelConfig(e, environment),
     ...toLoginConfig(e, environment),
+    ...toRequestConfig(e),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
   };

@@ -54,7 +54,8 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   });
   const app = await createApi({
     logger,
-    guard: { host: config.host, allowedHosts },
+    guard: { host: config.host, allowedHosts, corsOrigins: config.corsOrigins },
+    requestLimits: config.requestLimits,
     authenticator,
     accessWatch,
     clientAddresses,

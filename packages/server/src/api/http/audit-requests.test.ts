@@ -78,7 +78,7 @@ test("an entry and a login have the client's address behind a trusted proxy, and
     [["127.0.0.1"], "203.0.113.7"],
     [["192.0.2.1"], "127.0.0.1"],
   ] as const) {
-    await using proxied = await serveApi(f, {}, createClientAddresses(proxies));
+    await using proxied = await serveApi(f, {}, { clientAddresses: createClientAddresses(proxies) });
     const answer = await fetch(proxied.url + api.login.path, {
       method: "POST",
       headers: { "content-type": "application/json", "x-forwarded-for": "198.51.100.1, 203.0.113.7" },

@@ -39,7 +39,10 @@ export function toCatalogueError(
 ): WharfError | RemoteError {
   const reference = randomUUID();
   const error =
-    toRequestError(thrown, { bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes }) ??
+    toRequestError(thrown, {
+      bodyBytes: request.routeOptions.bodyLimit ?? limits.bodyBytes,
+      contentType: request.headers["content-type"] ?? "",
+    }) ??
     toDatabaseError(thrown) ??
     toWharfError(thrown, reference);
   if (error.code === "internal") request.log.error({ err: thrown, reference }, "a request failed inside Wharf");
@@ -91,9 +94,14 @@ export function toDatabaseError(thrown: unknown): WharfError | undefined {
   return new WharfError("database_unavailable", { reason: "it is restarting" }, { cause: thrown });
 }
 
-function toRequestError(thrown: FastifyError, limits: { bodyBytes: number }): WharfError | undefined {
+function toRequestError(
+  thrown: FastifyError,
+  limits: { bodyBytes: number; contentType: string },
+): WharfError | undefined {
   if (thrown.code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return new WharfError("body_too_large", { limit_bytes: limits.bodyBytes });
+  if (thrown.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE")
+    return new WharfError("unsupported_media_type", { type: limits.contentType.slice(0, 100) });
   if (typeof thrown.code !== "string" || !thrown.code.startsWith("FST_") || (thrown.statusCode ?? 500) >= 500)
     return undefined;
   return new WharfError("bad_request", { issues: [{ path: "", message: thrown.message }] });

@@ -9,7 +9,12 @@ export interface GuardOptions {
    * pages of that scheme.
    */
   readonly allowedHosts: readonly string[];
+  /** Origins of other sites whose pages may use the API; `*` names all. */
+  readonly corsOrigins?: readonly string[];
 }
+
+/** Whose page sends a request, if one does: this server's, one that the settings name, or any. */
+export type RequestPage = "own" | "named" | "any";
 
 /**
  * Decides which requests are read at all, before it matters who sends them. The Host check rejects
@@ -21,8 +26,10 @@ export interface GuardOptions {
 export class Guard {
   /** The schemes of this server's own pages, by name. */
   readonly #schemes: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #corsOrigins: ReadonlySet<string>;
 
   constructor(options: GuardOptions) {
+    this.#corsOrigins = new Set(options.corsOrigins);
     const direct = ["localhost", "127.0.0.1", "::1", options.host].map((name) => `http://${toUrlHost(name)}`);
     const schemes = new Map<string, Set<string>>();
     // A bare name may belong to a proxy that adds TLS.
@@ -41,12 +48,18 @@ export class Guard {
     this.#schemes = schemes;
   }
 
-  /** Throws if the request names another host, or comes from another server's page. */
-  check(request: Pick<IncomingMessage, "headers">): void {
+  /**
+   * Throws if the request names another host, or comes from a page that may not send it. Only the
+   * API is open to other sites.
+   */
+  check(request: Pick<IncomingMessage, "headers">, isApi = true): RequestPage {
     const { host = "", origin } = request.headers;
     const isName = hostForm.test(host) && this.#schemes.has(parseUrl(`http://${host}`)?.hostname ?? "");
     if (!isName) throw createOriginError(host);
-    if (origin !== undefined && !this.#isOwnPage(origin, host)) throw createOriginError(origin);
+    if (origin === undefined || this.#isOwnPage(origin, host)) return "own";
+    if (isApi && this.#corsOrigins.has(origin)) return "named";
+    if (isApi && this.#corsOrigins.has("*")) return "any";
+    throw createOriginError(origin);
   }
 
   #isOwnPage(origin: string, host: string): boolean {

@@ -8,6 +8,7 @@ const notUtf8 = { issues: [{ path: "", message: "the body is not valid UTF-8" }]
  * Reads JSON bodies strictly: other parsers substitute a replacement character for invalid bytes.
  */
 export function setJsonBodyParser(app: FastifyInstance): void {
+  app.removeContentTypeParser("text/plain");
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser<Buffer>("application/json", { parseAs: "buffer" }, (request, body, callback) => {
     let text: string;

@@ -1,9 +1,11 @@
+import { Readable } from "node:stream";
 import type { Endpoint, EndpointOutput, RouteNeed, ServerEndpoint } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { AccessTime, Caller, Scope } from "../../access/index.ts";
 import { type ExpectedVersions, runWithCommitHook } from "../../store/index.ts";
 import { setRowVersion } from "./entity-tags.ts";
+import { listAnswerTypes } from "./negotiation.ts";
 import { readSelectedFields, selectFields } from "./select-fields.ts";
 import { requireStorable } from "./validate-storable.ts";
 import { toWireValue } from "./wire-value.ts";
@@ -79,6 +81,7 @@ export function registerRoute<E extends ServerEndpoint>(
       if (request.body === null) request.body = undefined;
     },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      if (request.method === "HEAD" && isFollowed(route)) return sendHead(route, reply);
       // The contract's schemas have parsed these three; Fastify's types cannot express that for a
       // route passed as a value.
       const call = {
@@ -104,3 +107,10 @@ export function registerRoute<E extends ServerEndpoint>(
     },
   });
 }
+
+/** Whether an answer may have no end, so that HEAD must not begin to read it. */
+const isFollowed = ({ response, hasRanges = false }: ServerEndpoint): boolean => response === "stream" && !hasRanges;
+
+/** Sends no length, because that of the answer is not known. */
+const sendHead = (route: ServerEndpoint, reply: FastifyReply): FastifyReply =>
+  reply.type(route.responseType ?? listAnswerTypes(route)[0] ?? "").send(Readable.from([]));

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Caller, Credentials } from "../../access/index.ts";
+import type { RequestPage } from "./guard.ts";
 
 type CookieName = "wharf_device" | "wharf_oidc" | "wharf_session";
 
@@ -87,13 +88,13 @@ function getCookieName({ host = "" }: IncomingHttpHeaders, name: CookieName, isS
  * every request that can change something and with every WebSocket, and the guard has compared it;
  * those that know `Sec-Fetch-Site` say more.
  */
-export function requireOwnPage({
-  method = "GET",
-  headers,
-}: {
-  method?: string | undefined;
-  headers: IncomingHttpHeaders;
-}): void {
+export function requireOwnPage(
+  { method = "GET", headers }: { method?: string | undefined; headers: IncomingHttpHeaders },
+  page: RequestPage = "own",
+): void {
+  // The settings let this site act for the people who are logged in.
+  if (page === "named") return;
+  if (page === "any") throw new WharfError("cross_site_request", {});
   const site = headers["sec-fetch-site"];
   const isForeign = site !== undefined && site !== "same-origin" && site !== "none";
   const isSafe = (method === "GET" || method === "HEAD") && headers.upgrade === undefined;

@@ -251,7 +251,7 @@ test("a body that is no form or too large is refused", async () => {
   expect((await send(form, "")).status).toBe(400);
   expect((await send(form, "email=a&password=")).status).toBe(400);
   expect((await send(form, "x".repeat(100_000))).status).toBe(413);
-  expect((await send("text/plain", "email=a@example.com&password=x")).status).toBe(400);
+  expect((await send("text/plain", "email=a@example.com&password=x")).status).toBe(415);
   expect((await send("application/json", JSON.stringify([1]))).status).toBe(400);
   expect((await send(form, "email=%00@example.com&password=%00")).status).toBe(400);
 });

@@ -10,7 +10,7 @@ import { findDeviceCode } from "./device-cookie.ts";
 import { formatPage, type Html, html } from "./page.ts";
 
 /** The pages read the cookie themselves, so that they can ask for a login. */
-export const page = { config: { needs: "nothing" } } as const;
+export const page = { config: { needs: "nothing", isUncounted: true } } as const;
 
 /** A form does the same as an operation of the contract, under whose name it is audited. */
 export const act = (auditAs: keyof typeof api | PageAct) => ({ config: { needs: "nothing", auditAs } }) as const;

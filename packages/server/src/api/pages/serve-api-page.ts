@@ -12,7 +12,7 @@ const folder = join(import.meta.dirname, "api-page");
 /** Serves the page as one answer, whose policy allows only its own script and style. */
 export function serveApiPage(app: FastifyInstance): void {
   let page: Promise<ApiPage> | undefined;
-  app.get(apiPagePath, { config: { needs: "nothing" } }, async (_request, reply) => {
+  app.get(apiPagePath, { config: { needs: "nothing", isUncounted: true } }, async (_request, reply) => {
     const { html, policy } = await (page ??= readPage());
     return reply.header("content-security-policy", policy).type("text/html; charset=utf-8").send(html);
   });

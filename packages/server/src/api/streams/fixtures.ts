@@ -11,6 +11,7 @@ import { Wakeup } from "../../store/index.ts";
 import { Boards } from "../../tasks/index.ts";
 import { ClientAddresses } from "../http/client-addresses.ts";
 import { Guard } from "../http/guard.ts";
+import { RequestLimits } from "../http/request-limits.ts";
 import { type StreamOptions, Streams } from "./stream.ts";
 import { ViewerStreams } from "./viewer-streams.ts";
 
@@ -30,6 +31,7 @@ export async function openStreams({
   const streams = new Streams(server, {
     audit: f.audit,
     clientAddresses: new ClientAddresses({ trustedProxies: [], forwardingKey: "" }),
+    requestLimits: new RequestLimits({ perUser: 0, perAddress: 0 }),
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
     authenticator,
     accessWatch,

@@ -18,6 +18,7 @@ export interface StreamOptions {
   readonly audit: UpgradeOptions["audit"];
   readonly clientAddresses: UpgradeOptions["clientAddresses"];
   readonly guard: Guard;
+  readonly requestLimits: UpgradeOptions["requestLimits"];
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
   readonly logger: FailureLogger;
@@ -45,12 +46,13 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { audit, clientAddresses, guard, authenticator, accessWatch, logger, peers, limits } = options;
+    const { audit, clientAddresses, guard, requestLimits, authenticator, accessWatch, logger, peers, limits } = options;
     const findStream = (url: URL, sender: StreamSender) => this.#findStream(url, sender);
     this.#upgrades = new Upgrades(server, {
       audit,
       clientAddresses,
       guard,
+      requestLimits,
       authenticator,
       accessWatch,
       logger,

@@ -4,12 +4,14 @@ import { type Problem, type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { AccessUse, AccessWatch, Authenticator, Caller } from "../../access/index.ts";
 import type { AuditLog } from "../../audit/index.ts";
+import { authenticateSender } from "../http/admit-requests.ts";
 import { isDenied } from "../http/audit-requests.ts";
 import type { ClientAddresses } from "../http/client-addresses.ts";
 import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
+import { type RequestLimits, requireQuota } from "../http/request-limits.ts";
 import { describeSender, type RequestSender } from "../http/request-sender.ts";
-import { getCredentials, getLastingCredentials, requireOwnPage } from "../http/session-cookie.ts";
+import { getLastingCredentials, requireOwnPage } from "../http/session-cookie.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /**
@@ -30,6 +32,7 @@ export interface UpgradeOptions {
   readonly audit: Pick<AuditLog, "count">;
   readonly clientAddresses: ClientAddresses;
   readonly guard: Guard;
+  readonly requestLimits: RequestLimits;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
   readonly logger: FailureLogger;
@@ -87,11 +90,11 @@ export class Upgrades {
     let caller: Caller | undefined;
     try {
       const url = parseAddress(request.url ?? "");
-      this.#options.guard.check(request);
+      const page = this.#options.guard.check(request);
       const { accessWatch } = this.#options;
       const since = accessWatch.time;
-      const sender = (caller = await this.#options.authenticator.authenticate(getCredentials(request.headers)));
-      if (caller.session?.kind === "browser") requireOwnPage(request);
+      const sender = (caller = await this.#authenticate(request));
+      if (caller.session?.kind === "browser") requireOwnPage(request, page);
       requireHandshake(request);
       const stream = await this.#options.route(url, { ...this.#describe(request), caller });
       let isStarted = false;
@@ -113,6 +116,15 @@ export class Upgrades {
         this.#refuseUpgrade(socket, error);
       });
     }
+  }
+
+  /** The opening of a stream counts like any other request. */
+  #authenticate(request: IncomingMessage): Promise<Caller> {
+    const { authenticator, clientAddresses, requestLimits } = this.#options;
+    return authenticateSender(authenticator, request.headers, (caller) => {
+      if (!clientAddresses.isForwarded(request))
+        requireQuota(requestLimits.count(caller, clientAddresses.find(request)));
+    });
   }
 
   #describe(request: IncomingMessage): Omit<RequestSender, "caller"> {
