@@ -28,6 +28,7 @@ const senderErrors = [
 const namedErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   agent_id: ["run_not_found", "ambiguous_id"],
   agent_type: ["agent_type_not_found"],
+  assignee: ["user_not_found"],
   board_id: ["board_not_found"],
   comment_id: ["comment_not_found"],
   command_id: ["command_not_found"],

@@ -69,9 +69,10 @@ export async function serveApi(
     auditReader: new AuditReader(f.db),
     pool: { getLevels: () => [] },
     scheduler: { active: 0, started: new Date(), heartbeat: new Date() } as Modules["scheduler"],
-    health: () => ({ status: "ok", problems: [] }),
+    health: { report: { status: "ok", problems: [] }, parts: [], isReady: true },
     server: {
       version: "0",
+      started_at: new Date(),
       data_folder: "/",
       default_board_id: f.owner.default_board_id,
       backend: "none",

@@ -1,4 +1,5 @@
-import { api } from "@wharf/contract";
+import { api, RemoteError } from "@wharf/contract";
+import type { Client } from "../server/client.ts";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
 /**
@@ -41,8 +42,10 @@ export async function checkServer({ client, settings }: DoctorContext): Promise<
   const name = "server";
   try {
     const { version } = await client.call(api.health, {}, { timeoutMs: 5_000 });
-    const info = await client.call(api.serverInfo, {}, { timeoutMs: 5_000 });
     const { url } = await client.locate();
+    const problem = await findProblem(client);
+    if (problem) return { name, status: "fail", text: `${version} at ${url}: ${problem.text}`, next: problem.next };
+    const info = await client.call(api.serverInfo, {}, { timeoutMs: 5_000 });
     const limits = info.limits === undefined ? "" : ` (${info.limits})`;
     const process = info.pid === undefined ? "" : `, process ${info.pid}`;
     const text = `${version} at ${url}${process}, isolation ${info.isolation}${limits}`;
@@ -62,4 +65,18 @@ export async function checkServer({ client, settings }: DoctorContext): Promise<
       next: "Check --url and WHARF_TOKEN.",
     };
   }
+}
+
+/** Operators get the errors themselves; everyone else gets what the server says about itself. */
+async function findProblem(client: Client): Promise<{ text: string; next: string } | undefined> {
+  const health = await client.call(api.serverHealth, {}, { timeoutMs: 5_000 }).catch(() => undefined);
+  const failed = health?.parts.filter(({ status }) => status === "failed") ?? [];
+  if (failed.length > 0) {
+    const texts = failed.map(({ problem = "", reason }) => (reason === undefined ? problem : `${problem} (${reason})`));
+    return { text: texts.join(" "), next: failed.flatMap(({ next }) => next ?? []).join(" ") };
+  }
+  const refusal = await client.call(api.ready, {}, { timeoutMs: 5_000 }).catch((error: unknown) => error);
+  return refusal instanceof RemoteError && refusal.code === "not_ready"
+    ? { text: refusal.message, next: refusal.next }
+    : undefined;
 }

@@ -321,6 +321,18 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   server_still_stopping: [{ pid: 4711, after_s: 60 }],
   usage_invalid: [{ reason: "--limit: expected a number from 1 to 100, got 'many'" }],
   config_invalid: [{ name: "WHARF_PORT", reason: "expected a number from 0 to 65535" }],
+  not_ready: [
+    {
+      problems: [
+        {
+          part: "database",
+          problem: "The database does not respond.",
+          next: "Wharf restarts its own database. Check one that DATABASE_URL names, and the server's log.",
+        },
+      ],
+    },
+    { problems: [] },
+  ],
   port_taken: [{ address: "127.0.0.1:4000" }],
   database_unavailable: [{ reason: "connect ECONNREFUSED 127.0.0.1:5432" }],
   audit_unavailable: [{}],

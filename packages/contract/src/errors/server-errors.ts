@@ -5,6 +5,7 @@ export interface ServerErrors {
   server_still_stopping: { pid: number; after_s: number };
   usage_invalid: { reason: string };
   config_invalid: { name: string; reason: string };
+  not_ready: { problems: readonly { part: string; problem: string; next: string }[] };
   port_taken: { address: string };
   database_unavailable: { reason: string };
   audit_unavailable: Record<never, never>;
@@ -43,6 +44,16 @@ export const serverErrors: Catalogue<ServerErrors> = {
     grpc: "INVALID_ARGUMENT",
     message: ({ name, reason }) => `${name} is not valid: ${reason}`,
     next: () => "Correct the setting and start again. docs/settings.md describes all settings.",
+  },
+  not_ready: {
+    http: 503,
+    grpc: "UNAVAILABLE",
+    message: ({ problems }) =>
+      problems.length === 0
+        ? "The server has just started and checks its parts."
+        : `The server is not ready. ${problems.map(({ problem }) => problem).join(" ")}`,
+    next: ({ problems }) =>
+      problems.length === 0 ? "Ask again in a few seconds." : problems.map(({ next }) => next).join(" "),
   },
   port_taken: {
     http: 500,

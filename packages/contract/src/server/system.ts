@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { createEndpoint, Ok } from "../endpoint.ts";
 
+/** A part of the server that must work before it can do its work. */
+export const PartName = z.enum(["data_folder", "database", "schema", "gateway", "engine"]);
+export type PartName = z.infer<typeof PartName>;
+const PartStatus = z.enum(["ok", "failed", "unknown"]);
+
 /** The server itself. */
 export const systemApi = {
   health: createEndpoint({
@@ -14,6 +19,37 @@ export const systemApi = {
       version: z.string(),
       /** Each problem is a sentence that describes a part that does not work. */
       problems: z.array(z.string()).optional(),
+    }),
+  }),
+  ready: createEndpoint({
+    needs: "nothing",
+    isUncounted: true,
+    method: "GET",
+    path: "/ready",
+    summary: "Ask whether the server can work: 200, or 503 with what is wrong. Needs no token",
+    response: z.object({ status: z.literal("ready"), version: z.string() }),
+    errors: ["not_ready"],
+  }),
+  serverHealth: createEndpoint({
+    needs: "server:admin",
+    method: "GET",
+    path: "/api/v1/server/health",
+    summary: "Get the health of each part of the server, with the errors themselves",
+    response: z.object({
+      status: z.enum(["ok", "degraded"]),
+      version: z.string(),
+      started_at: z.iso.datetime(),
+      parts: z.array(
+        z.object({
+          name: PartName,
+          status: PartStatus.describe("unknown before the first check, and while a part that it needs has failed"),
+          problem: z.string().optional(),
+          next: z.string().optional(),
+          reason: z.string().optional().describe("the error itself"),
+          checked_at: z.iso.datetime().optional(),
+          duration_ms: z.number().optional(),
+        }),
+      ),
     }),
   }),
   serverInfo: createEndpoint({

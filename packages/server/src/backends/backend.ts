@@ -109,6 +109,8 @@ export interface Backend {
    * Identifies the engine or cluster, where runners do not live in this server's own data folder.
    */
   locate?(): Promise<string>;
+  /** Throws if the engine or cluster does not answer. Absent if there is none. */
+  ping?(signal?: AbortSignal): Promise<void>;
   /**
    * Returns why a program could not start in this backend's runners (of that image), or undefined
    * if it could.

@@ -1,18 +1,24 @@
-import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { getErrorCode } from "../std/errors.ts";
+import type { PartName } from "@wharf/contract";
+import { getErrorMessage } from "../std/errors.ts";
+import type { HealthProblem, PartCheck } from "./health-checks.ts";
+
+/** What is known about a part of the server. */
+export interface PartHealth extends Partial<HealthProblem> {
+  readonly name: PartName;
+  /** Not known before the first check, and while a part that it needs has failed. */
+  readonly status: "ok" | "failed" | "unknown";
+  readonly checked_at?: Date;
+  readonly duration_ms?: number;
+}
 
 export interface HealthReport {
   readonly status: "ok" | "degraded";
-  /** The problems, in sentences for people. The texts contain no path: `/health` needs no token. */
-  readonly problems: string[];
+  readonly problems: readonly string[];
 }
 
 interface HealthMonitorOptions {
-  readonly dataFolder: string;
-  /** Runs any query on the database. */
-  readonly pingDatabase: () => Promise<unknown>;
+  readonly checks: readonly PartCheck[];
   /** Called when a problem appears, changes or ends. */
   readonly onChange?: (report: HealthReport) => void;
   readonly intervalMs?: number;
@@ -22,44 +28,48 @@ interface HealthMonitorOptions {
 const defaultIntervalMs = 5_000;
 const defaultPatienceMs = 5_000;
 
-const checkFile = ".health-check";
-/** A full disk may still accept an empty file. */
-const checkBytes = 4096;
-
 /**
- * Checks regularly whether the data folder is writable and the database answers, so that `/health`
- * can report it without waiting for either. A hanging disk blocks a check until it recovers; the
- * check counts as failed after a timeout, and no second one is started meanwhile.
+ * Checks the parts of the server regularly, so that a request about their health waits for none of
+ * them. A check that hangs counts as failed after a timeout, and no second one is started
+ * meanwhile.
  */
 export class HealthMonitor implements Disposable {
   readonly #options: HealthMonitorOptions;
-  readonly #checks: HealthCheck[];
+  readonly #checks: readonly RepeatedCheck[];
   readonly #timer: NodeJS.Timeout;
-  #problems: string[] = [];
+  #parts: readonly PartHealth[];
 
   constructor(options: HealthMonitorOptions) {
     this.#options = options;
-    const { dataFolder, pingDatabase, patienceMs = defaultPatienceMs, intervalMs = defaultIntervalMs } = options;
-    this.#checks = [
-      new HealthCheck(() => findFolderProblem(dataFolder), {
-        patienceMs,
-        hung: "The data folder's disk does not respond.",
-      }),
-      new HealthCheck(() => findDatabaseProblem(pingDatabase), { patienceMs, hung: "The database does not respond." }),
-    ];
+    const { checks, patienceMs = defaultPatienceMs, intervalMs = defaultIntervalMs } = options;
+    this.#checks = checks.map((check) => new RepeatedCheck(check, patienceMs));
+    this.#parts = checks.map(({ name }) => ({ name, status: "unknown" }));
     this.#timer = setInterval(() => void this.check(), intervalMs).unref();
   }
 
+  /** Whether all parts are known to work. */
+  get isReady(): boolean {
+    return this.#parts.every(({ status }) => status === "ok");
+  }
+
+  get parts(): readonly PartHealth[] {
+    return this.#parts;
+  }
+
   get report(): HealthReport {
-    return { status: this.#problems.length === 0 ? "ok" : "degraded", problems: this.#problems };
+    const problems = this.#parts.flatMap(({ problem }) => problem ?? []);
+    return { status: problems.length === 0 ? "ok" : "degraded", problems };
   }
 
   async check(): Promise<HealthReport> {
-    const results = await Promise.all(this.#checks.map((check) => check.run()));
-    const problems = results.filter((problem) => problem !== undefined);
-    const isChanged = problems.join("\n") !== this.#problems.join("\n");
-    this.#problems = problems;
-    if (isChanged) this.#options.onChange?.(this.report);
+    const before = this.report.problems.join("\n");
+    const parts = await Promise.all(this.#checks.map((check) => check.run()));
+    const failed = new Set(parts.flatMap(({ name, status }) => (status === "failed" ? [name] : [])));
+    this.#parts = parts.map((part, i) => {
+      const { needs } = this.#options.checks[i] ?? {};
+      return needs !== undefined && failed.has(needs) ? { name: part.name, status: "unknown" } : part;
+    });
+    if (this.report.problems.join("\n") !== before) this.#options.onChange?.(this.report);
     return this.report;
   }
 
@@ -68,49 +78,39 @@ export class HealthMonitor implements Disposable {
   }
 }
 
-class HealthCheck {
-  readonly #attempt: () => Promise<string | undefined>;
+class RepeatedCheck {
+  readonly #check: PartCheck;
   readonly #patienceMs: number;
-  readonly #timeoutMessage: string;
-  #running: Promise<string | undefined> | undefined;
+  #running: Promise<HealthProblem | undefined> | undefined;
 
-  constructor(attempt: () => Promise<string | undefined>, options: { patienceMs: number; hung: string }) {
-    this.#attempt = attempt;
-    this.#patienceMs = options.patienceMs;
-    this.#timeoutMessage = options.hung;
+  constructor(check: PartCheck, patienceMs: number) {
+    this.#check = check;
+    this.#patienceMs = patienceMs;
   }
 
-  /** Returns the problem, or undefined if there is none. */
-  async run(): Promise<string | undefined> {
+  async run(): Promise<PartHealth> {
+    const { name, hung } = this.#check;
     const isHung = this.#running !== undefined;
+    const startedAt = performance.now();
     this.#running ??= this.#attempt().finally(() => (this.#running = undefined));
     // A check that already exceeded its timeout gets no second one.
-    return Promise.race([this.#running, sleep(isHung ? 0 : this.#patienceMs, this.#timeoutMessage, { ref: false })]);
+    const timeout = sleep(isHung ? 0 : this.#patienceMs, hung, { ref: false });
+    const found = await Promise.race([this.#running, timeout]);
+    return {
+      name,
+      status: found ? "failed" : "ok",
+      ...found,
+      checked_at: new Date(),
+      duration_ms: Math.round(performance.now() - startedAt),
+    };
+  }
+
+  async #attempt(): Promise<HealthProblem | undefined> {
+    const { findProblem, hung } = this.#check;
+    try {
+      return await findProblem();
+    } catch (error) {
+      return { ...hung, reason: getErrorMessage(error) };
+    }
   }
 }
-
-async function findFolderProblem(folder: string): Promise<string | undefined> {
-  const path = join(folder, checkFile);
-  try {
-    await writeFile(path, Buffer.alloc(checkBytes), { mode: 0o600 });
-    await rm(path, { force: true });
-    return undefined;
-  } catch (error) {
-    const code = getErrorCode(error) ?? "an unknown error";
-    return folderProblems[code] ?? `The data folder does not accept files (${code}).`;
-  }
-}
-
-const folderProblems: Readonly<Record<string, string>> = {
-  EROFS: "The data folder is read-only.",
-  ENOSPC: "The data folder's disk is full.",
-  EDQUOT: "The data folder's quota is exhausted.",
-  EIO: "The data folder's disk reports an I/O error.",
-  ENOENT: "The data folder does not exist.",
-};
-
-const findDatabaseProblem = (ping: () => Promise<unknown>): Promise<string | undefined> =>
-  ping().then(
-    () => undefined,
-    () => "The database does not respond.",
-  );

@@ -33,7 +33,7 @@ export async function openStorage(setup: ServerSetup) {
   secrets.register("WHARF_SECRET", secret);
   secrets.register("WHARF_TOKEN", token);
   const serverId = getStoredValue(await ensureStoredSecret(config.dataFolder, "instance"));
-  const { db, background, ledgerPool, connection } = await openMigratedDatabase(setup);
+  const { db, background, pool, ledgerPool, connection } = await openMigratedDatabase(setup);
   const notifications = parts.use(
     new Notifications({
       connection,
@@ -50,6 +50,7 @@ export async function openStorage(setup: ServerSetup) {
     keys: createKeys(secret),
     db,
     background,
+    pool,
     ledgerPool,
     notifications,
     wakeup: new Wakeup(notifications),

@@ -6,9 +6,17 @@ import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
+import { countMissingMigrations } from "../store/index.ts";
 import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Tasks, Templates } from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
+import {
+  createDatabaseCheck,
+  createEngineCheck,
+  createFolderCheck,
+  createGatewayCheck,
+  createSchemaCheck,
+} from "./health-checks.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
@@ -29,13 +37,19 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
   const { commands, scheduler, standaloneRunners, runnerLinks, pool, orphans, servers, runLinks } = services;
   const health = parts.use(
     new HealthMonitor({
-      dataFolder: config.dataFolder,
-      pingDatabase: () => db.execute("select 1"),
+      checks: [
+        createFolderCheck(config.dataFolder),
+        createDatabaseCheck(() => db.execute("select 1")),
+        createSchemaCheck(() => countMissingMigrations(storage.pool)),
+        createGatewayCheck(() => storage.ledgerPool.query("select 1")),
+        createEngineCheck(backend),
+      ],
       onChange: (report) => logger[report.status === "ok" ? "info" : "error"](report, "health"),
     }),
   );
   const advertised = config.advertisedUrl ? [new URL(config.advertisedUrl).hostname] : [];
   const allowedHosts = [...config.allowedHosts, ...advertised, ...(config.publicUrl ? [config.publicUrl.origin] : [])];
+  void health.check();
   const boards = new Boards(db);
   const onAccessChange = () => wakeup.poke(accessWakeup);
   const authenticator = new Authenticator({
@@ -101,9 +115,11 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       diffs: new TaskDiffs(db, { mirrors, links: runLinks, secrets }),
       getAuthor: (userId) => getAuthor({ db, getServerAuthor }, userId),
       log,
-      health: () => health.report,
+      health,
+      redact: (text) => secrets.redactText(text),
       server: {
         version,
+        started_at: new Date(),
         data_folder: config.dataFolder,
         default_board_id: owner.default_board_id,
         backend: backend.name,

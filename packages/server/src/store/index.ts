@@ -1,7 +1,7 @@
 /** The database: its schema, its connections, and its migrations. */
 export * as schema from "./schema/index.ts";
 export { missingUserId } from "./schema/columns.ts";
-export { migrateDatabase } from "./migrate.ts";
+export { countMissingMigrations, migrateDatabase } from "./migrate.ts";
 export { type Database, type Executor, type DatabaseConnections, openDatabase } from "./database.ts";
 export { guardFromTransactions } from "./transaction-guard.ts";
 export { type CommitHook, runWithCommitHook } from "./commit-hook.ts";

@@ -131,6 +131,7 @@ test("a selection of fields has these fields only", async () => {
   const one = await fetch(`${served.url}/api/v1/tasks/${body.tasks[0]?.id}?fields=state`, {
     headers: { authorization: `Bearer ${token}` },
   });
+  expect(one.headers.get("content-type")).toMatch(/^application\/json/);
   expect(Object.keys((await one.json()) as object)).toEqual(["state"]);
   expect((await list("fields=id,secret")).status).toBe(400);
 });

@@ -100,9 +100,11 @@ export function registerRoute<E extends ServerEndpoint>(
       setRowVersion(reply, result);
       const names = readSelectedFields(request.query);
       if (names && typeof response === "object")
-        reply.serializer((data: unknown) =>
-          JSON.stringify(selectFields(route, response.parse(toWireValue(data)), names)),
-        );
+        reply
+          .type("application/json; charset=utf-8")
+          .serializer((data: unknown) =>
+            JSON.stringify(selectFields(route, response.parse(toWireValue(data)), names)),
+          );
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

@@ -27,6 +27,7 @@ const names: ReadonlySet<string> = new Set(Object.keys(tags));
 
 /** Returns the tag of a path: its last part that is the name of one, outside of workspaces. */
 export function getTag(path: string): string {
+  if (path === "/ready") return "health";
   const [owner = ""] = path.split("/workspace");
   const parts = owner.split("/").map((part) => part.split(".")[0] ?? "");
   return parts.findLast((part) => names.has(part)) ?? parts[3] ?? "";

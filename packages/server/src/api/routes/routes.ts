@@ -6,7 +6,6 @@ import type { AllowLists } from "../../allow-lists/index.ts";
 import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
-import type { WarmPool } from "../../runners/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, TaskDiffs } from "../../runs/index.ts";
 import type { ExpectedVersions } from "../../store/index.ts";
 import type { TaskRow, Tasks } from "../../tasks/index.ts";
@@ -22,6 +21,7 @@ import { type PeopleModules, servePeople } from "./people-routes.ts";
 import { promptTask } from "./prompt-task.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
+import { serveSystem, type SystemModules } from "./system-routes.ts";
 import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes.ts";
 import { serveTemplates, type TemplateModules } from "./template-routes.ts";
 
@@ -37,7 +37,8 @@ export interface ApiModules
     DependencyModules,
     TaskArchiveModules,
     CommentModules,
-    TemplateModules {
+    TemplateModules,
+    SystemModules {
   readonly audit: AuditLog;
   readonly auditReader: AuditReader;
   readonly tasks: Tasks;
@@ -53,19 +54,6 @@ export interface ApiModules
   readonly hostTraffic: HostReports;
   readonly diffs: TaskDiffs;
   readonly log: Log;
-  readonly pool: Pick<WarmPool, "getLevels">;
-  /** The known health of the server; the call does not wait for a check. */
-  readonly health: () => { status: "ok" | "degraded"; problems: string[] };
-  readonly server: {
-    version: string;
-    data_folder: string;
-    default_board_id: string;
-    backend: string;
-    isolation: string;
-    isolation_reason?: string;
-    limits?: string;
-  };
-  readonly shutdown: (options: { runners: boolean }) => void;
 }
 
 /**
@@ -293,26 +281,5 @@ function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, task
   registerRoute(app, api.removeBudget, async ({ scope, params }) => {
     await budgets.remove(scope, params.budget_id);
     await budgetWaits.step();
-  });
-}
-
-function serveSystem(app: FastifyInstance, { boards, health, server, pool, shutdown }: ApiModules): void {
-  registerRoute(app, api.health, async () => {
-    const { status, problems } = health();
-    return { status, version: server.version, ...(problems.length > 0 && { problems }) };
-  });
-  registerRoute(app, api.serverInfo, async ({ scope }) => {
-    const { data_folder, default_board_id, ...info } = server;
-    const levels = pool.getLevels();
-    return {
-      ...info,
-      ...(scope.is_operator && { data_folder, pid: process.pid }),
-      ...((await boards.isVisible(scope, default_board_id)) && { default_board_id }),
-      ...(levels.length > 0 && { pool: levels }),
-    };
-  });
-  registerRoute(app, api.shutdown, async ({ body }) => {
-    shutdown(body);
-    return { ok: true as const, pid: process.pid };
   });
 }

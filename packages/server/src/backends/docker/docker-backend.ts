@@ -155,6 +155,10 @@ class DockerBackend implements Backend {
     return this.#facts.id;
   }
 
+  async ping(signal?: AbortSignal): Promise<void> {
+    await this.#engine.call((docker) => docker.ping(), { signal });
+  }
+
   async getMissingReason(program: string, image?: string): Promise<string | undefined> {
     try {
       return await this.#images.getMissingReason(image ?? this.#options.image, program);

@@ -23,7 +23,7 @@ import { createClaims, hasPersistentDisk } from "./objects/volumes.ts";
 import { isEnding, isRunning, type PodOwner, type PodView } from "./pods/pod-view.ts";
 import { PodWatch } from "./pods/pod-watch.ts";
 import { RunnerPods } from "./pods/runner-pods.ts";
-import { type ClusterRunner, findClusterRunners, toSetRunner } from "./runner-lookup.ts";
+import { type ClusterRunner, findClusterRunners, toSetRunner, pingCluster } from "./runner-lookup.ts";
 import { type KubernetesBackendOptions, type KubernetesSettings, wirePort, wireSocket } from "./settings.ts";
 import { TenantNamespaces } from "./tenant-namespaces.ts";
 import { UsageMeter } from "./usage.ts";
@@ -166,6 +166,10 @@ export class KubernetesBackend implements Backend {
       const current = await (pod ? this.#meter.measure(pod) : { cpuSeconds: 0, memoryBytes: 0, memoryPeakBytes: 0 });
       return { ...current, cpuSeconds: runner.cpuSeconds + current.cpuSeconds };
     });
+  }
+
+  ping(): Promise<void> {
+    return this.#translateErrors(() => pingCluster(this.#cluster, this.#settings));
   }
 
   async *list(): AsyncIterable<ObservedRunner> {

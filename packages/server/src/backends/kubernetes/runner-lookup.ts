@@ -46,6 +46,17 @@ export async function findClusterRunners(
   return runners;
 }
 
+/** Asks the cluster for what the server may always read. */
+export async function pingCluster(
+  { apps }: Pick<Cluster, "apps">,
+  { namespaces }: Pick<KubernetesSettings, "namespaces">,
+): Promise<void> {
+  const limit = 1;
+  await ("fixed" in namespaces
+    ? apps.listNamespacedStatefulSet({ namespace: namespaces.fixed, limit })
+    : apps.listStatefulSetForAllNamespaces({ limit }));
+}
+
 export function toSetRunner({ metadata, spec }: V1StatefulSet): ClusterRunner {
   const digest = metadata?.annotations?.[annotations.digest];
   return {
