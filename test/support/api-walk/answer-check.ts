@@ -12,11 +12,16 @@ export interface Answer {
 
 /** Compares answers with the OpenAPI document. */
 export class AnswerCheck {
-  readonly #validator: Ajv2020 = createValidator(document);
-  readonly #whole = new Map<JsonSchema, JsonSchema>();
+  readonly #whole = new SchemaCheck(document);
+  /** A selection of fields lacks others that are required. */
+  readonly #selected = new SchemaCheck(withoutRequired(document));
 
   /** Returns what is wrong with an answer. */
-  findFault({ answers }: Operation, { status, type, text, isWhole }: Answer): string | undefined {
+  findFault(
+    { answers }: Operation,
+    { status, type, text, isWhole }: Answer,
+    selectsFields: boolean,
+  ): string | undefined {
     if (status >= 500) return `status ${status}: ${text.slice(0, 500)}`;
     const contents = answers[status];
     if (!contents) return `status ${status} is not in the document: ${text.slice(0, 500)}`;
@@ -30,18 +35,32 @@ export class AnswerCheck {
         : `the type ${type} is not in the document`;
     const schema = contents[found];
     if (schema === undefined || !found.includes("json")) return undefined;
-    if (!found.includes("ndjson")) return isWhole ? this.#validate(schema, text) : undefined;
+    const check = selectsFields && status < 300 ? this.#selected : this.#whole;
+    if (!found.includes("ndjson")) return isWhole ? check.findFault(schema, text) : undefined;
     const lines = text.split("\n");
     // The last line may not have been read to its end. Empty lines keep a connection open.
     const wholeLines = (isWhole ? lines : lines.slice(0, -1)).filter((line) => line !== "");
     for (const line of wholeLines) {
-      const fault = this.#validate(schema, line);
+      const fault = check.findFault(schema, line);
       if (fault !== undefined) return fault;
     }
     return undefined;
   }
 
-  #validate(schema: JsonSchema, text: string): string | undefined {
+}
+
+/** Validates answers with the schemas of a document. */
+class SchemaCheck {
+  readonly #validator: Ajv2020;
+  readonly #isSelected: boolean;
+  readonly #whole = new Map<JsonSchema, JsonSchema>();
+
+  constructor(schemas: JsonSchema) {
+    this.#validator = createValidator(schemas);
+    this.#isSelected = schemas !== document;
+  }
+
+  findFault(schema: JsonSchema, text: string): string | undefined {
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -58,7 +77,7 @@ export class AnswerCheck {
   #getWhole(schema: JsonSchema): JsonSchema {
     const existing = this.#whole.get(schema);
     if (existing) return existing;
-    const whole = toAbsolute(schema);
+    const whole = toAbsolute(this.#isSelected ? withoutRequired(schema) : schema);
     this.#whole.set(schema, whole);
     return whole;
   }
@@ -68,3 +87,9 @@ const getMediaType = (type: string): string => type.split(";")[0]?.trim().toLowe
 
 const toAbsolute = (schema: JsonSchema): JsonSchema =>
   JSON.parse(JSON.stringify(schema).replaceAll('"$ref":"#/', '"$ref":"document#/')) as JsonSchema;
+
+/** Removes the lists of required fields; `required` of a parameter is a boolean. */
+const withoutRequired = (schema: JsonSchema): JsonSchema =>
+  JSON.parse(
+    JSON.stringify(schema, (name, value: unknown) => (name === "required" && Array.isArray(value) ? undefined : value)),
+  ) as JsonSchema;

@@ -349,4 +349,15 @@ describe("a wire's agent", () => {
     setup.wire.client.close();
     await until(() => Object.keys(agent.freeSockets).length === 0, "nothing is kept");
   });
+
+  test("ends an idle stream from its own side, and later requests get another one", async () => {
+    using setup = serve(createServer({ keepAliveTimeout: 0 }, (_, response) => response.end('{"text":"a"}')));
+    const agent = new WireAgent(setup.wire.client, { idleMs: 20 });
+    const client = createWireClient(agent, { runnerId });
+    await client.call(plain, {});
+    await until(() => setup.streams[0]?.destroyed === true, "the idle stream has ended");
+    expect(Object.keys(agent.freeSockets)).toEqual([]);
+    await client.call(plain, {});
+    expect(setup.streams).toHaveLength(2);
+  });
 });

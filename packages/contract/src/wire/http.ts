@@ -3,6 +3,7 @@ import type { ClientRequest, ClientRequestArgs, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { WireClosedError } from "./errors.ts";
 import type { Mux } from "./mux.ts";
+import { WireStream } from "./wire-stream.ts";
 
 /** Passes a stream of a wire to an HTTP server, which never has to listen. */
 export function serveHttp(stream: Duplex, server: Server): void {
@@ -17,13 +18,18 @@ const maxSockets = 1000;
 /** Limit on the idle streams that are kept for later requests. */
 const maxFreeSockets = 64;
 
+/** How long a stream is kept for a later request. */
+const defaultIdleMs = 5_000;
+
 /** An agent for node:http whose connections are streams of a wire. */
 export class WireAgent extends Agent {
   readonly mux: Mux;
+  readonly #idleMs: number;
 
-  constructor(mux: Mux) {
+  constructor(mux: Mux, { idleMs = defaultIdleMs }: { idleMs?: number } = {}) {
     super({ keepAlive: true, maxSockets: maxSockets, maxFreeSockets: maxFreeSockets, scheduling: "lifo" });
     this.mux = mux;
+    this.#idleMs = idleMs;
     // No stream is left for reuse, and requests that wait for a stream must learn of the failure.
     void mux.closed.then(({ reason }) => {
       this.#rejectQueued(new WireClosedError(`the wire is gone: ${reason}`));
@@ -49,6 +55,16 @@ export class WireAgent extends Agent {
       process.nextTick(() => fail?.(error));
       return undefined;
     }
+  }
+
+  /**
+   * Ends idle streams from this side, which does not send a request on a stream that it ends. A
+   * peer that ended them could meet a request that is already under way.
+   */
+  override keepSocketAlive(stream: Duplex): true {
+    super.keepSocketAlive(stream);
+    if (stream instanceof WireStream) stream.setTimeout(this.#idleMs);
+    return true;
   }
 
   /**

@@ -49,7 +49,8 @@ export function createRoutes<Api extends Readonly<Record<string, Endpoint>>>(
 
 /** Creates a server that never listens: its owner passes connections to it. */
 export function createEndpointServer({ routes, raw, onInternal }: EndpointServerOptions): Server {
-  return createServer({ requestTimeout: 0 }, (request, response) => {
+  // Only the server ends idle streams: a request must not meet a stream that ends.
+  return createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
     const rawAnswer = raw.map((handler) => handler(request, response)).find((answering) => answering !== undefined);

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { duplexPair } from "node:stream";
 import { execApi, type ExecResult } from "@wharf/contract";
 import { expect, test } from "vitest";
@@ -20,4 +21,16 @@ test("a client that leaves while its request is read is noticed", async () => {
   caller.write(`${method} ${path} HTTP/1.1\r\nhost: runner\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   const signal = await given.promise;
   await expect.poll(() => signal.aborted).toBe(true);
+});
+
+test("idle streams are left to the server, whose next request must not meet their end", async () => {
+  const execOnce = async (): Promise<ExecResult> => Promise.reject(new Error("not used"));
+  const routes = createRoutes({ execOnce: execApi.execOnce }, { execOnce });
+  const server = createEndpointServer({ routes, raw: [], onInternal: () => undefined });
+  const [caller, accepted] = duplexPair();
+  server.emit("connection", accepted);
+  caller.write("GET /nothing HTTP/1.1\r\nhost: runner\r\n\r\n");
+  const [head] = (await once(caller, "data")) as [Buffer];
+  expect(head.toString().toLowerCase()).not.toContain("keep-alive: timeout");
+  expect(server.keepAliveTimeout).toBe(0);
 });
