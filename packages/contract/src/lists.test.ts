@@ -22,3 +22,12 @@ test("every list in pages has a cursor, a limit and a selection of fields, and n
     expect(query?.safeParse({ fields: "nothing" }).success, name).toBe(false);
   }
 });
+
+test("every other list with named rows selects fields of them", () => {
+  const lists = endpoints.filter(([, endpoint]) => endpoint.items !== undefined && !isPaged(endpoint));
+  expect(lists.length).toBeGreaterThan(10);
+  for (const [name, { query, items, response }] of lists) {
+    expect(response instanceof z.ZodObject ? response.shape[items ?? ""] : undefined, name).toBeInstanceOf(z.ZodArray);
+    expect(query?.safeParse({ fields: "nothing" }).success, name).toBe(false);
+  }
+});

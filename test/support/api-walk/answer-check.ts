@@ -46,7 +46,6 @@ export class AnswerCheck {
     }
     return undefined;
   }
-
 }
 
 /** Validates answers with the schemas of a document. */

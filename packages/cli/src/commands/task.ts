@@ -1,4 +1,4 @@
-import { api, LogLevel, TaskSort, TaskState } from "@wharf/contract";
+import { api, EventKind, LogLevel, TaskSort, TaskState } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
@@ -80,11 +80,15 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .addOption(
       createChoiceOption("--level <level>", "show one line for each event of this level or above", LogLevel.options),
     )
-    .option("--since <time>", "show only events of this time and later");
+    .addOption(createChoiceOption("--kind <kind>", "show only events of this kind", EventKind.options))
+    .option("--run <id>", "show only events of this run")
+    .option("--since <time>", "show only events of this time and later")
+    .option("--until <time>", "show only events before this time");
   const logLines = [
     "wharf task logs 1f2e3d4c",
     "wharf task logs 1f2e3d4c --follow",
     "wharf task logs 1f2e3d4c --level warn --since 2026-01-31",
+    "wharf task logs 1f2e3d4c --kind tool_call --until 2026-01-31T08:00:00Z",
   ];
   register(addExamples(logs, logLines), LogOptions, showLogs);
   addDiff(group, register);

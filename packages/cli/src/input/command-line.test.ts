@@ -137,6 +137,9 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   allow: { "--task": free, "--agent": [long, "at most 100 characters"] },
   "task logs": {
     "--after": ["-1", "a whole number, 0 or more"],
+    "--kind": ["gossip", "one of message, thought, "],
+    "--run": [long, "at most 100 characters"],
+    "--until": ["yesterday", "a date such as 2026-01-31"],
     "--level": ["loud", "one of debug, info, warn, error"],
     "--since": ["yesterday", "a date such as 2026-01-31"],
   },

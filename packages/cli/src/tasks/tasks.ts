@@ -1,5 +1,11 @@
-import { api, type Event, type EventDataByKind, type Turn } from "@wharf/contract";
+import { api, type EndpointInput, type Event, type EventDataByKind, type Turn } from "@wharf/contract";
 import type { Client } from "../server/client.ts";
+
+/** Which events of a log are read; without it, all. */
+export type LogFilter = Pick<
+  NonNullable<EndpointInput<typeof api.listTaskEvents>["query"]>,
+  "kind" | "agent_id" | "since" | "until"
+>;
 
 /** Limits a single request for a log. */
 const pageSize = 1_000;
@@ -8,16 +14,16 @@ const pageSize = 1_000;
 export async function* readLog(
   client: Client,
   taskId: string,
-  { after: startSeq = 0, signal }: { after?: number; signal?: AbortSignal } = {},
+  { after: startSeq = 0, signal, ...filter }: LogFilter & { after?: number; signal?: AbortSignal } = {},
 ): AsyncGenerator<Event, void, undefined> {
   const options = signal ? { signal } : {};
   for (let cursor = startSeq; ;) {
-    const query = { after: cursor, limit: pageSize };
+    const query = { ...filter, after: cursor, limit: pageSize };
     const page = { params: { task_id: taskId }, query };
-    const { events, last_seq } = await client.call(api.listTaskEvents, page, options);
+    const { events, next_after } = await client.call(api.listTaskEvents, page, options);
     yield* events;
-    cursor = events.at(-1)?.seq ?? cursor;
-    if (events.length === 0 || cursor >= last_seq) return;
+    if (next_after === undefined) return;
+    cursor = next_after;
   }
 }
 

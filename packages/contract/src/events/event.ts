@@ -183,6 +183,7 @@ export const eventKinds = {
 } as const;
 
 export type EventKind = keyof typeof eventKinds;
+export const EventKind = z.enum(Object.keys(eventKinds) as [EventKind, ...EventKind[]]);
 export type EventDataByKind<K extends EventKind> = z.infer<(typeof eventKinds)[K]>;
 export const EventData = z.discriminatedUnion("kind", [
   eventKinds.message,

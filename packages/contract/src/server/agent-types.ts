@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { McpServers } from "../mcp-server.ts";
 import { AgentProtocol } from "../states.ts";
+import { createFieldsQuery } from "./paging.ts";
 import { Version } from "./versions.ts";
 
 export const ResourceLimits = z.object({
@@ -84,6 +85,8 @@ export const agentTypesApi = {
     method: "GET",
     path: "/api/v1/agent-types",
     summary: "List the agent types",
+    query: z.object(createFieldsQuery(AgentType)),
+    items: "agent_types",
     response: z.object({ agent_types: z.array(AgentType) }),
   }),
   getAgentType: createEndpoint({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BoardRole } from "../permissions.ts";
+import { createFieldsQuery } from "./paging.ts";
 import { Version } from "./versions.ts";
 
 export const Board = z.object({
@@ -41,6 +42,8 @@ export const boardsApi = {
     method: "GET",
     path: "/api/v1/boards",
     summary: "List your boards, oldest first",
+    query: z.object(createFieldsQuery(Board)),
+    items: "boards",
     response: z.object({ boards: z.array(Board) }),
   }),
   getBoard: createEndpoint({

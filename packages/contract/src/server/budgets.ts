@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BudgetAction, BudgetPeriod, BudgetScope } from "../states.ts";
+import { createFieldsQuery } from "./paging.ts";
 
 const maxUsd = 1_000_000_000;
 /** US dollars with at most six decimals: a whole number of micro-USD. */
@@ -63,9 +64,11 @@ export const budgetsApi = {
     path: "/api/v1/budgets",
     summary: "List the budgets that people set, or those of one task, with what was spent",
     query: z.object({
+      ...createFieldsQuery(Budget),
       task_id: z.uuid().optional(),
       limit: z.coerce.number().int().min(1).max(1000).default(100).describe("maximum number of budgets"),
     }),
+    items: "budgets",
     response: z.object({ budgets: z.array(Budget) }),
   }),
   setBudget: createEndpoint({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { OrganizationRole } from "../permissions.ts";
+import { createFieldsQuery } from "./paging.ts";
 import { Username, userParams } from "./people.ts";
 
 /** An e-mail address, which names an account in any spelling of its letters. */
@@ -137,6 +138,8 @@ export const loginsApi = {
     method: "GET",
     path: "/api/v1/me/identities",
     summary: "List the login providers with which you log in, the oldest first",
+    query: z.object(createFieldsQuery(LoginIdentity)),
+    items: "identities",
     response: z.object({ identities: z.array(LoginIdentity) }),
   }),
   removeIdentity: createEndpoint({
@@ -280,6 +283,8 @@ export const loginsApi = {
     method: "GET",
     path: "/api/v1/invitations",
     summary: "List the open invitations, the newest first",
+    query: z.object(createFieldsQuery(Invitation)),
+    items: "invitations",
     response: z.object({ invitations: z.array(Invitation) }),
   }),
   revokeInvitation: createEndpoint({

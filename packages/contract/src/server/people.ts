@@ -2,6 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BoardRole, OrganizationRole, Permission } from "../permissions.ts";
 import { boardParams } from "./boards.ts";
+import { createFieldsQuery } from "./paging.ts";
 
 /** Selects one of the caller's organisations, by id or slug, if the token is not bound to one. */
 export const organizationHeader = "x-wharf-organization";
@@ -104,6 +105,8 @@ export const peopleApi = {
     method: "GET",
     path: "/api/v1/users",
     summary: "List the users of the organization",
+    query: z.object(createFieldsQuery(Member)),
+    items: "users",
     response: z.object({ users: z.array(Member) }),
   }),
   addMember: createEndpoint({
@@ -144,6 +147,8 @@ export const peopleApi = {
     path: "/api/v1/boards/:board_id/members",
     summary: "List the people with whom a board was shared. Admins of the organization see every board",
     params: boardParams,
+    query: z.object(createFieldsQuery(BoardMember)),
+    items: "members",
     response: z.object({ members: z.array(BoardMember) }),
   }),
   shareBoard: createEndpoint({
@@ -173,6 +178,8 @@ export const peopleApi = {
     method: "GET",
     path: "/api/v1/tokens",
     summary: "List your tokens in the organization; for admins, those of all its users",
+    query: z.object(createFieldsQuery(AccessToken)),
+    items: "tokens",
     response: z.object({ tokens: z.array(AccessToken) }),
   }),
   createAccessToken: createEndpoint({

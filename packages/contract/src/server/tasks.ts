@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { Diff, GitPath } from "../daemon/git.ts";
 import { createEndpoint, Ok } from "../endpoint.ts";
-import { Event } from "../events/index.ts";
+import { Event, EventKind } from "../events/index.ts";
 import { InterruptPolicy, PermissionPolicy, TaskState } from "../states.ts";
 import { boardParams } from "./boards.ts";
 import { DependencyIds } from "./dependencies.ts";
 import { taskParams } from "./ids.ts";
-import { createFieldsQuery, listEnd, pageQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, oneOrMore, pageQuery } from "./paging.ts";
 import { NamedTier } from "./runners.ts";
 import { changeErrors, diffErrors, promptErrors } from "./task-errors.ts";
 import { taskListQuery } from "./task-lists.ts";
@@ -206,10 +206,23 @@ export const tasksApi = {
     method: "GET",
     path: "/api/v1/tasks/:task_id/events",
     summary:
-      "List the events of the task's log after a cursor. A page also ends at 1 MiB: more events follow while its last `seq` is below `last_seq`",
+      "List the events of the task's log after a cursor. A page also ends at 1 MiB, and with filters after 10,000 events: more follow while there is a `next_after`",
     params: taskParams,
-    query: z.object({ after: z.coerce.number().int().min(0).default(0), limit: pageQuery.limit }),
-    response: z.object({ events: z.array(Event), last_seq: z.number() }),
+    items: "events",
+    query: z.object({
+      after: z.coerce.number().int().min(0).default(0),
+      kind: oneOrMore(EventKind).describe("only events of this kind; several times for several kinds"),
+      agent_id: z.uuid().optional().describe("only events of this run"),
+      since: z.iso.datetime({ offset: true }).optional().describe("only events of this time and later"),
+      until: z.iso.datetime({ offset: true }).optional().describe("only events before this time"),
+      ...createFieldsQuery(Event),
+      limit: pageQuery.limit,
+    }),
+    response: z.object({
+      events: z.array(Event),
+      next_after: z.number().optional().describe("the `after` of the next page; absent on the last page"),
+      last_seq: z.number(),
+    }),
   }),
   getTaskDiff: createEndpoint({
     needs: "task:read",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
+import { createFieldsQuery } from "./paging.ts";
 import { Task } from "./task.ts";
 import { TaskInput } from "./tasks.ts";
 
@@ -65,6 +66,8 @@ export const templatesApi = {
     method: "GET",
     path: "/api/v1/templates",
     summary: "List the templates of the organization and of your boards, by name",
+    query: z.object(createFieldsQuery(Template)),
+    items: "templates",
     response: z.object({ templates: z.array(Template) }),
   }),
   setTemplate: createEndpoint({

@@ -1,12 +1,14 @@
 import {
   type Event,
   type EventData,
+  type EventKind,
   type EventType,
   eventTypeByKind,
   getEnvelopeType,
+  toList,
   WharfError,
 } from "@wharf/contract";
-import { and, asc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, asc, eq, gt, gte, inArray, isNull, lt, lte, type SQL, sql } from "drizzle-orm";
 import { type Database, type Executor, maxPageBytes, schema } from "../store/index.ts";
 import { EventBus } from "./event-bus.ts";
 import { type FollowerOptions, Followers } from "./followers.ts";
@@ -37,6 +39,30 @@ interface StoredBatch extends PublishedBatch {
 }
 
 const { events, runs, tasks } = schema;
+
+/** Which events of a log are read. */
+export interface EventQuery {
+  readonly after: number;
+  readonly limit: number;
+  readonly kind?: EventKind | readonly EventKind[] | undefined;
+  readonly agent_id?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+/** How many events of the log a page with filters reads at most. */
+const maxMatchedEvents = 10_000;
+
+function createFilter({ kind, agent_id, since, until }: Omit<EventQuery, "after" | "limit">, end: number) {
+  const kinds = toList(kind);
+  return and(
+    lte(events.seq, end),
+    kinds && inArray(events.kind, [...kinds]),
+    agent_id === undefined ? undefined : eq(events.run_id, agent_id),
+    since === undefined ? undefined : gte(events.timestamp, new Date(since)),
+    until === undefined ? undefined : lt(events.timestamp, new Date(until)),
+  );
+}
 
 const megabyte = 1 << 20;
 
@@ -110,7 +136,29 @@ export class Log {
    * Reads the events after a cursor, up to a limit or to 1 MiB, whichever comes first: only an
    * empty page marks the end.
    */
-  async read(taskId: string, cursor: number, limit: number): Promise<Event[]> {
+  read(taskId: string, cursor: number, limit: number): Promise<Event[]> {
+    return this.#readWhere(taskId, cursor, { limit });
+  }
+
+  /**
+   * Reads a page of the events that match. A page reads a bounded part of the log, so that a filter
+   * that matches few events costs no more than another: it may be empty although more follow.
+   */
+  async readMatching(
+    { id, last_seq }: { readonly id: string; readonly last_seq: number },
+    { after, limit, ...filter }: EventQuery,
+  ): Promise<{ events: Event[]; next_after?: number; last_seq: number }> {
+    const end = after + maxMatchedEvents;
+    const found = await this.#readWhere(id, after, { limit, where: createFilter(filter, end) });
+    const readTo = found.at(-1)?.seq ?? end;
+    return { events: found, ...(readTo < last_seq && { next_after: readTo }), last_seq };
+  }
+
+  async #readWhere(
+    taskId: string,
+    cursor: number,
+    { limit, where }: { limit: number; where?: SQL | undefined },
+  ): Promise<Event[]> {
     // Rows of an earlier version do not store their size; their size on disk is known without
     // reading them.
     const size = sql<number>`greatest(${events.bytes}, pg_column_size(${events.data}))`;
@@ -122,7 +170,7 @@ export class Log {
         ),
       })
       .from(events)
-      .where(and(eq(events.task_id, taskId), gt(events.seq, cursor)))
+      .where(and(eq(events.task_id, taskId), gt(events.seq, cursor), where))
       .orderBy(asc(events.seq))
       .limit(limit)
       .as("page");

@@ -74,6 +74,10 @@ export function testTasks({ folder, getExitCode, repository, run, server }: Comm
     expect((await run("agent logs", [id])).out).toContain("info  turn started");
     expect((await run("task logs", [created.id, "--level", "info"])).out).toContain("task: IN_PROGRESS → REVIEW");
     expect((await run("task logs", [created.id, "--since", "2100-01-01"])).out).toBe("");
+    expect((await run("task logs", [created.id, "--until", "2020-01-01"])).out).toBe("");
+    const turnLines = (await run("task logs", [created.id, "--kind", "turn", "--run", id])).out;
+    expect(turnLines).not.toBe("");
+    expect(turnLines).not.toContain("IN_PROGRESS");
     expect(await getExitCode("agent stop", [id, "--force"])).toBe(0);
     await server.until(created.id, ({ data }) => data.kind === "state" && data.to === "STOPPED");
   });

@@ -102,9 +102,7 @@ export function registerRoute<E extends ServerEndpoint>(
       if (names && typeof response === "object")
         reply
           .type("application/json; charset=utf-8")
-          .serializer((data: unknown) =>
-            JSON.stringify(selectFields(route, response.parse(toWireValue(data)), names)),
-          );
+          .serializer((data: unknown) => JSON.stringify(selectFields(route, response.parse(toWireValue(data)), names)));
       return reply.status(status).send(response === "none" ? undefined : result);
     },
   });

@@ -158,7 +158,7 @@ function serveTasks(app: FastifyInstance, modules: ApiModules): void {
   });
   registerRoute(app, api.listTaskEvents, async ({ scope, params, query }) => {
     const task = await tasks.find(scope, params.task_id);
-    return { events: await log.read(task.id, query.after, query.limit), last_seq: task.last_seq };
+    return log.readMatching(task, query);
   });
   registerRoute(app, api.listTaskTurns, async ({ scope, params, query }) =>
     queries.listTurns((await tasks.find(scope, params.task_id)).id, query),
