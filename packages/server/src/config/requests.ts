@@ -17,8 +17,8 @@ export const requestEnvironment = {
   WHARF_MAX_REQUESTS_PER_ADDRESS: maxRequests.default(100),
   /**
    * Other sites whose pages may use the API, separated by commas, such as
-   * `https://tools.example.com`. They act for whoever is logged in. `*` allows all sites, and only
-   * with a token.
+   * `https://tools.example.com`. They act for the person who is logged in. `*` allows all
+   * sites, and only with a token.
    */
   WHARF_CORS_ORIGINS: list.default([]).superRefine((origins, context) => {
     const wrong = origins.find((origin) => origin !== "*" && !isOrigin(origin));

@@ -30,7 +30,9 @@ export async function migrateDatabase(pool: pg.Pool): Promise<void> {
 
 const Journal = z.object({ entries: z.array(z.object({ when: z.number() })) });
 
-/** Counts the migrations of this version that a database lacks. A newer server may have made more. */
+/**
+ * Counts the migrations of this version that a database lacks. A newer server may have made more.
+ */
 export async function countMissingMigrations(pool: pg.Pool): Promise<number> {
   const journal = Journal.parse(JSON.parse(await readFile(join(folder, "meta", "_journal.json"), "utf8")));
   const { rows } = await pool.query<{ latest: string | null }>(

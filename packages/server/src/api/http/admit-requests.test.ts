@@ -15,7 +15,7 @@ async function serve(options: ServeOptions = {}) {
     await served[Symbol.asyncDispose]();
     await f[Symbol.asyncDispose]();
   });
-  const send = async (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) => {
+  const send = async (path: string, init: Omit<RequestInit, "headers"> & { headers?: Record<string, string> } = {}) => {
     const answer = await fetch(`${served.url}${path}`, { ...init, headers: { authorization, ...init.headers } });
     const { status, headers } = answer;
     const body = await answer.text();

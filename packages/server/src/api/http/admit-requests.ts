@@ -32,7 +32,8 @@ export interface AdmissionOptions {
  *   host and page ── method of the path ── sender ── quota ── permission ── types ──► route
  *        403          405, OPTIONS: 204     401       429        403       406, 415
  *
- * A sender that proves nobody has the quota of its address, so that guessing tokens is limited too.
+ * A sender without valid credentials has the quota of its address, so that guessing tokens is
+ * limited too.
  */
 export function admitRequests(app: FastifyInstance, options: AdmissionOptions): void {
   const { guard, authenticator, accessWatch, clientAddresses, requestLimits } = options;
@@ -72,7 +73,7 @@ export function admitRequests(app: FastifyInstance, options: AdmissionOptions): 
   });
 }
 
-/** Authenticates a sender, and counts the request also if it proves nobody. */
+/** Authenticates a sender, and counts the request also if it is refused. */
 export async function authenticateSender(
   authenticator: Authenticator,
   headers: IncomingHttpHeaders,
