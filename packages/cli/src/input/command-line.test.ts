@@ -98,7 +98,6 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--remove": ["short", "an id, or at least its first 8 characters"],
   },
   "task edit": {
-    "--tier": ["huge", "one of small, medium, large, "],
     "--title": ["", "at least 1 character"],
     "--description": free,
     "--file": ["no-such-file", "a readable file"],
