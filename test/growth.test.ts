@@ -137,9 +137,8 @@ async function followBoards(): Promise<void> {
   const paths = [boardStreamPath.replace(":board_id", seeded.boardId), globalStreamPath];
   for (const path of paths)
     for (const after of [0, sizes.events / 2, sizes.events - 10]) {
-      const answer = await fetch(`${server.url}${path}?after=${after}`, {
-        headers: { authorization: `Bearer ${server.token}` },
-      });
+      const { ticket } = await client.call(api.createStreamTicket, {});
+      const answer = await fetch(`${server.url}${path}?after=${after}&ticket=${ticket}`);
       let text = "";
       for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
         text += chunk;

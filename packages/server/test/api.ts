@@ -85,6 +85,7 @@ export async function serveApi(
     ownerToken: token,
     owner: f.owner,
     sessionCredentials: logins.sessionCredentials,
+    streamTickets: logins.modules.streamTickets,
   });
   const undocumented: string[] = [];
   const app = await createApi({
@@ -100,6 +101,7 @@ export async function serveApi(
     requestLimits,
     authenticator,
     clientAddresses,
+    acceptsQueryTokens: false,
     accessWatch: new AccessWatch({ authenticator, wakeup: new Wakeup() }),
     modules: modules as Modules,
   });

@@ -12,6 +12,7 @@ import {
   Passwords,
   SessionCredentials,
   Sessions,
+  StreamTickets,
 } from "../src/access/index.ts";
 import { hashPassword } from "../src/access/passwords/password-hash.ts";
 import { schema } from "../src/store/index.ts";
@@ -40,6 +41,7 @@ export function createTestLogins({ db }: Fixture) {
       loginManagement,
       deviceLogins,
       identities: new Identities(db),
+      streamTickets: new StreamTickets(db),
     },
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
   };

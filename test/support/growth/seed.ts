@@ -23,7 +23,7 @@ const logTables = [
   "permissions",
   "pushes",
 ];
-const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys"];
+const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys", "stream_tickets"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
 
 export interface Seeded {
@@ -65,6 +65,7 @@ export async function seedGrowth(
   await seedLogins(run, owner);
   await seedChallenges(run);
   await seedRequests(run, owner);
+  await seedTickets(run);
   const { rows: made } = await pool.query<{ id: string }>(
     `insert into tasks (id, board_id, title, description, shadow_branch, repository_url, state, agent_type, created_by, last_seq)
      values (gen_random_uuid(), $1, 'The long one', 'demo: say hello', 'shadow/task-long', $2, 'REVIEW', 'demo', $3, $4)
@@ -242,6 +243,16 @@ async function seedComments(run: Run, owner: string): Promise<void> {
      select gen_random_uuid(), task.id, $1, 'Comment ' || n
      from (select id from tasks limit 10000) task, generate_series(1, 2) n`,
     [owner],
+  );
+}
+
+/** Creates open tickets of many people. */
+async function seedTickets(run: Run): Promise<void> {
+  await run(
+    `insert into stream_tickets (secret_hash, user_id, organization_id, session_id, token_id, expires_at)
+     select 'seed-' || n, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
+       now() + make_interval(secs => 86400 + n)
+     from generate_series(1, 20000) n`,
   );
 }
 

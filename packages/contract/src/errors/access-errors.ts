@@ -3,6 +3,8 @@ import type { Catalogue, NoContext } from "./catalogue-entry.ts";
 
 export interface AccessErrors {
   unauthenticated: NoContext;
+  stream_ticket_invalid: NoContext;
+  query_token_refused: NoContext;
   permission_missing: { permission: Permission; reason: "role" | "board" | "token" };
   organization_not_found: { name: string };
   organization_exists: { slug: string };
@@ -28,6 +30,19 @@ export const accessErrors: Catalogue<AccessErrors> = {
     message: () => "The token is missing or not valid.",
     next: () =>
       "Send `Authorization: Bearer <token>`, or set WHARF_TOKEN for the CLI. The owner's token is in the file `owner-token` of the server's data folder.",
+  },
+  stream_ticket_invalid: {
+    http: 401,
+    grpc: "UNAUTHENTICATED",
+    message: () => "The ticket is unknown, was used, or has expired.",
+    next: () => "Get another one with `POST /api/v1/stream-tickets`. It opens one stream, within 30 seconds.",
+  },
+  query_token_refused: {
+    http: 401,
+    grpc: "UNAUTHENTICATED",
+    message: () => "This server does not accept tokens in addresses, which proxies log.",
+    next: () =>
+      "Send the header `Authorization: Bearer <token>`, or get a ticket with `POST /api/v1/stream-tickets`. WHARF_QUERY_TOKENS=1 of the server allows `?token=`.",
   },
   permission_missing: {
     http: 403,

@@ -24,6 +24,8 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     },
   ],
   unauthenticated: [{}],
+  stream_ticket_invalid: [{}],
+  query_token_refused: [{}],
   permission_missing: [
     { permission: "task:prompt", reason: "token" },
     { permission: "task:prompt", reason: "board" },

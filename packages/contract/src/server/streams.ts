@@ -90,17 +90,40 @@ export const sockets = {
 /** What a control message on a task's stream needs. */
 export const streamControlNeed = "task:prompt";
 
-const responseType = "text/event-stream";
+export const eventStreamType = "text/event-stream";
+const responseType = eventStreamType;
+
+/** How long a ticket is valid. */
+export const streamTicketSeconds = 30;
+
+/** What proves the sender of a stream if the client cannot send headers. */
+const proof = {
+  ticket: z.string().max(100).optional().describe("a ticket, in place of a header"),
+  token: z.string().max(4_000).optional().describe("a token, if the server's settings allow it"),
+};
+const proofErrors = ["stream_ticket_invalid", "query_token_refused"] as const;
 
 /** The same streams as server-sent events. `Last-Event-ID` counts more than `after`. */
 export const streamsApi = {
+  createStreamTicket: createEndpoint({
+    needs: "token",
+    method: "POST",
+    path: "/api/v1/stream-tickets",
+    summary: "Create a ticket that opens one stream or WebSocket as `?ticket=`, within 30 seconds",
+    status: 201,
+    response: z.object({ ticket: z.string(), expires_in: z.number().describe("seconds") }),
+    idempotency: "once",
+    audit: "counted",
+    errors: ["rate_limited"],
+  }),
   followTask: createEndpoint({
     needs: "task:read",
     method: "GET",
     path: taskStreamPath,
     summary: "Follow a task's log as server-sent events",
     params: taskParams,
-    query: z.object({ after: z.coerce.number().int().min(0).default(0) }),
+    query: z.object({ after: z.coerce.number().int().min(0).default(0), ...proof }),
+    errors: proofErrors,
     response: "stream",
     line: Envelope,
     responseType,
@@ -111,8 +134,8 @@ export const streamsApi = {
     path: boardStreamPath,
     summary: "Follow the events of a board's tasks as server-sent events",
     params: boardParams,
-    query: z.object({ after: StreamCursor.optional() }),
-    errors: ["cursor_expired"],
+    query: z.object({ after: StreamCursor.optional(), ...proof }),
+    errors: ["cursor_expired", ...proofErrors],
     response: "stream",
     line: Envelope,
     responseType,
@@ -122,8 +145,8 @@ export const streamsApi = {
     method: "GET",
     path: globalStreamPath,
     summary: "Follow the events of all boards that you see as server-sent events",
-    query: z.object({ after: StreamCursor.optional() }),
-    errors: ["cursor_expired"],
+    query: z.object({ after: StreamCursor.optional(), ...proof }),
+    errors: ["cursor_expired", ...proofErrors],
     response: "stream",
     line: Envelope,
     responseType,

@@ -83,8 +83,8 @@ describe("a watch of access", () => {
 
   test("tells the sessions of people apart", async () => {
     const wakeup = new Wakeup();
-    const authenticate = async ({ sessionId }: Credentials) => {
-      if (sessionId === "ended") throw refusal;
+    const authenticate = async ({ proof }: Credentials) => {
+      if (JSON.stringify(proof).includes("ended")) throw refusal;
       return caller;
     };
     const watch = new AccessWatch({ authenticator: { authenticate }, wakeup });
@@ -97,7 +97,8 @@ describe("a watch of access", () => {
         withdrawn.push(sessionId);
         isWithdrawn.resolve();
       };
-      const use = { credentials: { sessionId }, subject: "task", check: async () => undefined, onWithdrawn };
+      const credentials = { proof: { session_id: sessionId } };
+      const use = { credentials, subject: "task", check: async () => undefined, onWithdrawn };
       watch.add(use, { caller, since: watch.time });
     }
     wakeup.poke(accessWakeup);

@@ -147,8 +147,8 @@ export class AccessWatch {
   }
 }
 
-const getSenderKey = ({ authorization, sessionId, [organizationHeader]: organization }: Credentials): string =>
-  JSON.stringify([authorization, sessionId, organization]);
+const getSenderKey = ({ proof, [organizationHeader]: organization }: Credentials): string =>
+  JSON.stringify([proof, organization]);
 
 /** Whether a request was refused, and did not fail for another reason. */
 const isRefusal = (thrown: unknown): thrown is WharfError =>

@@ -1,20 +1,23 @@
 import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Database } from "../store/index.ts";
 import type { Owner } from "./access.ts";
-import { findFirstCaller, findMemberCaller, findTokenCaller, recordTokenUse } from "./caller-queries.ts";
+import { findFirstCaller, findMemberCaller, findTokenCaller, recordTokenUse, type TokenKey } from "./caller-queries.ts";
 import { hashAccessToken, isAccessToken } from "./credentials/access-token.ts";
 import { isSameToken } from "./credentials/owner-token.ts";
 import type { Caller } from "./scope.ts";
 import type { SessionCredentials } from "./sessions/session-credentials.ts";
 import type { SessionRow } from "./sessions/sessions.ts";
+import type { SenderProof, StreamTickets } from "./tickets/stream-tickets.ts";
 
 /** What a request says about its sender. */
 export interface Credentials {
   readonly authorization?: string | undefined;
   /** The cookie of a browser's session. */
   readonly sessionCookie?: string | undefined;
-  /** The session of a stream whose sender was authenticated at its beginning. */
-  readonly sessionId?: string;
+  /** What proved the sender of a stream at its beginning. */
+  readonly proof?: SenderProof;
+  /** Opens one stream, in place of all other credentials. */
+  readonly ticket?: string | undefined;
   /** An organisation of the sender, by id or slug. */
   readonly [organizationHeader]?: string | string[] | undefined;
 }
@@ -26,6 +29,7 @@ export interface AuthenticatorOptions {
   readonly owner: Owner;
   /** Absent if people cannot log in. */
   readonly sessionCredentials?: SessionCredentials;
+  readonly streamTickets: Pick<StreamTickets, "use">;
 }
 
 /**
@@ -37,6 +41,7 @@ export interface AuthenticatorOptions {
  *   leaves the organisation.
  * - The cookie of a browser and the token of a program's session (`sessions/`) prove the person who
  *   logged in, until the session ends.
+ * - A ticket (`tickets/`) proves once what its sender proved with one of these.
  */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -47,13 +52,18 @@ export class Authenticator {
 
   /** The header comes first: a browser sends its cookie with every request. */
   async authenticate(credentials: Credentials): Promise<Caller> {
-    const { authorization = "", [organizationHeader]: header } = credentials;
+    const { authorization = "", proof, ticket, [organizationHeader]: header } = credentials;
+    if (ticket !== undefined) return this.#authenticateTicket(ticket);
     const token = /^Bearer (\S+)$/i.exec(authorization)?.[1] ?? "";
     const organization = header === undefined ? undefined : String(header);
-    if (isAccessToken(token)) return this.#authenticateToken(token, organization);
+    if (proof !== undefined) return this.#authenticateProof(proof, organization);
+    if (isAccessToken(token)) return this.#authenticateToken({ hash: hashAccessToken(token) }, organization);
     const { ownerToken, sessionCredentials } = this.#options;
     if (token !== "" && isSameToken(token, ownerToken)) return this.#getOwner(organization);
-    const session = await sessionCredentials?.find({ ...credentials, ...(authorization !== "" && { token }) });
+    const session = await sessionCredentials?.find({
+      sessionCookie: credentials.sessionCookie,
+      ...(authorization !== "" && { token }),
+    });
     if (!session) throw new WharfError("unauthenticated", {});
     return this.#getSessionCaller(session, organization);
   }
@@ -72,9 +82,22 @@ export class Authenticator {
       : new WharfError("organization_not_found", { name: organization });
   }
 
-  async #authenticateToken(token: string, organization: string | undefined): Promise<Caller> {
+  async #authenticateTicket(ticket: string): Promise<Caller> {
+    const { proof, organization_id } = await this.#options.streamTickets.use(ticket);
+    return this.#authenticateProof(proof, organization_id);
+  }
+
+  async #authenticateProof(proof: SenderProof, organization: string | undefined): Promise<Caller> {
+    if (proof === "owner") return this.#getOwner(organization);
+    if ("token_id" in proof) return this.#authenticateToken({ id: proof.token_id }, organization);
+    const session = await this.#options.sessionCredentials?.find({ sessionId: proof.session_id });
+    if (!session) throw new WharfError("unauthenticated", {});
+    return this.#getSessionCaller(session, organization);
+  }
+
+  async #authenticateToken(key: TokenKey, organization: string | undefined): Promise<Caller> {
     const { db } = this.#options;
-    const found = await findTokenCaller(db, hashAccessToken(token));
+    const found = await findTokenCaller(db, key);
     if (!found) throw new WharfError("unauthenticated", {});
     const { caller } = found;
     if (organization !== undefined) {

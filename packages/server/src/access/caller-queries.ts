@@ -22,8 +22,12 @@ interface TokenCaller {
   readonly isUseStale: boolean;
 }
 
-/** Finds the sender of a request by the hash of an access token that has not expired. */
-export async function findTokenCaller(db: Database, hash: string): Promise<TokenCaller | undefined> {
+/** An access token by its hash, or by its id if it proved its sender before. */
+export type TokenKey = { readonly hash: string } | { readonly id: string };
+
+/** Finds the sender of a request by an access token that has not expired. */
+export async function findTokenCaller(db: Database, key: TokenKey): Promise<TokenCaller | undefined> {
+  const isToken = "hash" in key ? eq(access_tokens.hash, key.hash) : eq(access_tokens.id, key.id);
   const [row] = await db
     .select({
       caller: callerColumns,
@@ -41,7 +45,7 @@ export async function findTokenCaller(db: Database, hash: string): Promise<Token
       ),
     )
     .innerJoin(users, eq(users.id, access_tokens.user_id))
-    .where(and(eq(access_tokens.hash, hash), sql`coalesce(${access_tokens.expires_at} > now(), true)`));
+    .where(and(isToken, sql`coalesce(${access_tokens.expires_at} > now(), true)`));
   if (!row) return undefined;
   const { caller, permissions, expires_at: expiresAt, ...token } = row;
   return {

@@ -28,6 +28,7 @@ export { type Caller, createScope, requireBoardPermission, requirePermission, ty
 export { SessionCredentials } from "./sessions/session-credentials.ts";
 export { SessionTokens } from "./sessions/session-tokens.ts";
 export { type LoginSource, type SessionRow, Sessions } from "./sessions/sessions.ts";
+export { getSenderProof, StreamTickets } from "./tickets/stream-tickets.ts";
 export { type StoredValue, ensureStoredSecret, ensureStoredValue } from "./stored-value.ts";
 export {
   isOnVisibleBoard,

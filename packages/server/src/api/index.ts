@@ -39,6 +39,8 @@ export interface ApiOptions {
   readonly modules: ApiModules & WorkspaceModules & BranchModules;
   readonly clientAddresses: ClientAddresses;
   readonly requestLimits: RequestLimitOptions;
+  /** Whether addresses of streams may have tokens. */
+  readonly acceptsQueryTokens: boolean;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -51,6 +53,7 @@ export async function createApi({
   logger,
   clientAddresses,
   requestLimits: requestLimitOptions,
+  acceptsQueryTokens,
 }: ApiOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: logger,
@@ -97,7 +100,14 @@ export async function createApi({
     findFullId: (kind, id, organizationId) => modules.auditReader.findFullId(kind, id, organizationId),
   });
   serveEntityTags(app);
-  admitRequests(app, { guard, authenticator, accessWatch, clientAddresses, requestLimits });
+  admitRequests(app, {
+    guard,
+    authenticator,
+    accessWatch,
+    clientAddresses,
+    requestLimits,
+    acceptsQueryTokens,
+  });
   watchLastingRequests(app, { accessWatch, modules });
   app.addHook("onResponse", async (request, reply) => {
     request.log.debug(
@@ -127,6 +137,8 @@ export async function createApi({
     authenticator,
     requestLimits,
     accessWatch,
+    streamTickets: modules.streamTickets,
+    acceptsQueryTokens,
     logger,
     streams: viewerStreams,
     peers: modules.peers,
@@ -141,9 +153,14 @@ export async function createApi({
 /** Creating the document takes a tenth of a second, so it is created once, and only on demand. */
 let openApiText: string | undefined;
 
-/** A page's address may contain the secret of a link, or the code of a login provider. */
-const getLoggedUrl = ({ url, routeOptions: { url: route = "" } }: FastifyRequest): string =>
-  route.endsWith(`:${secretParam}`) || route === oidcCallbackPath ? route : url;
+/**
+ * An address may contain the secret of a link, the code of a login provider, or the ticket or token
+ * of a stream.
+ */
+function getLoggedUrl({ url, routeOptions: { url: route = "" } }: FastifyRequest): string {
+  if (route.endsWith(`:${secretParam}`) || route === oidcCallbackPath) return route;
+  return url.replace(/([?&])(ticket|token)=[^&]*/g, "$1$2=…");
+}
 
 export { listenInFolder } from "./http/folder-socket.ts";
 export { ClientAddresses } from "./http/client-addresses.ts";

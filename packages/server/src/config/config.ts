@@ -16,6 +16,7 @@ import { readRegistries } from "./registries.ts";
 import { type RequestConfig, requestEnvironment, toRequestConfig } from "./requests.ts";
 import {
   type AllowedHostSetting,
+  flag,
   list,
   parseAllowedHosts,
   parseHostCredentials,
@@ -26,7 +27,6 @@ import {
 } from "./setting-forms.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
-const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
 
 /**
  * With a shorter time, an agent that does not end leaves none for its work; with a longer one,

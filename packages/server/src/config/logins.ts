@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 import { type OidcConfig, oidcEnvironment, toOidcConfig } from "./oidc.ts";
-import { list, parseTime } from "./setting-forms.ts";
+import { flag, list, parseTime } from "./setting-forms.ts";
 
 /** The settings of people's logins. */
 export const loginEnvironment = {
@@ -9,6 +9,11 @@ export const loginEnvironment = {
   WHARF_SESSION_IDLE: z.string().default("7d").transform(parseTime),
   /** How long a login lasts at most. */
   WHARF_SESSION_MAX: z.string().default("30d").transform(parseTime),
+  /**
+   * `1` accepts a token in the address of a stream, as `?token=…`. Wharf does not log it, but a
+   * proxy may.
+   */
+  WHARF_QUERY_TOKENS: flag.default(false),
   /**
    * The addresses of proxies in front of the server, separated by commas: an address or a network
    * such as `10.0.0.0/8`. Only from these does the server believe `X-Forwarded-For`, which names
@@ -30,6 +35,7 @@ function isNetwork(text: string): boolean {
 const Environment = z.object({ ...loginEnvironment, ...oidcEnvironment });
 
 export interface LoginConfig {
+  readonly acceptsQueryTokens: boolean;
   readonly sessionTimes: { readonly idleMs: number; readonly maxMs: number };
   readonly trustedProxies: readonly string[];
   /** The URL at which people open this server, if the settings name it. */
@@ -44,4 +50,5 @@ export const toLoginConfig = (
   ...toOidcConfig(e, environment),
   sessionTimes: { idleMs: e.WHARF_SESSION_IDLE, maxMs: e.WHARF_SESSION_MAX },
   trustedProxies: e.WHARF_TRUSTED_PROXIES,
+  acceptsQueryTokens: e.WHARF_QUERY_TOKENS,
 });

@@ -10,6 +10,8 @@ export const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+export const flag = z.enum(["", "0", "1", "true", "false"]).transform((text) => text === "1" || text === "true");
+
 /** The number of runners to keep ready of a tier, and of an image if the backend has images. */
 export interface PoolConfig {
   readonly tier: keyof typeof tiers;

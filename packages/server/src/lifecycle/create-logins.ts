@@ -14,6 +14,7 @@ import {
   Passwords,
   SessionCredentials,
   Sessions,
+  StreamTickets,
 } from "../access/index.ts";
 import { createLoginProvider } from "./create-login-provider.ts";
 import type { Storage } from "./open-storage.ts";
@@ -43,11 +44,12 @@ export function createLogins(
       rules: config.oidc,
       home_id: owner.organization_id,
     });
+  const streamTickets = new StreamTickets(db);
   const idempotencyKeys = new IdempotencyKeys(db);
   const logins = new Logins({ db, sessions, links, limits, passwords: new Passwords() });
   return {
     sessionCredentials: new SessionCredentials(sessions, sessionTokens),
-    loginPruning: new LoginPruning(sessions, links, limits, challenges, idempotencyKeys),
+    loginPruning: new LoginPruning(sessions, links, limits, challenges, idempotencyKeys, streamTickets),
     loginModules: {
       logins,
       idempotencyKeys,
@@ -55,6 +57,7 @@ export function createLogins(
       sessionTokens,
       links,
       identities,
+      streamTickets,
       deviceLogins: new DeviceLogins({ db, secret, challenges, limits }),
       ...(config.oidc &&
         oidcLogins && { oidc: { logins: oidcLogins, name: config.oidc.name, publicUrl: config.oidc.publicUrl } }),

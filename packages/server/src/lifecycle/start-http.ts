@@ -57,6 +57,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     ownerToken: token,
     owner,
     sessionCredentials: services.sessionCredentials,
+    streamTickets: services.loginModules.streamTickets,
   });
   const tasks = new Tasks(db, log);
   const accessWatch = new AccessWatch({ authenticator, wakeup });
@@ -73,6 +74,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     authenticator,
     accessWatch,
     clientAddresses,
+    acceptsQueryTokens: config.acceptsQueryTokens,
     modules: {
       ...services.loginModules,
       boards,

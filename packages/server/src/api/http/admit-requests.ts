@@ -1,7 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http";
-import { WharfError } from "@wharf/contract";
+import { eventStreamType, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type AccessWatch, type Authenticator, type Caller, createScope } from "../../access/index.ts";
+import { type AccessWatch, type Authenticator, type Caller, createScope, type Credentials } from "../../access/index.ts";
 import type { ClientAddresses } from "./client-addresses.ts";
 import { allowPage, describePreflight } from "./cors.ts";
 import type { Guard } from "./guard.ts";
@@ -10,6 +9,7 @@ import { requireAcceptable, requirePlainBody } from "./negotiation.ts";
 import { formatQuota, type RequestLimits, requireQuota } from "./request-limits.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { getCredentials, requireOwnPage } from "./session-cookie.ts";
+import { getStreamCredentials } from "./stream-credentials.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -24,6 +24,8 @@ export interface AdmissionOptions {
   readonly accessWatch: AccessWatch;
   readonly clientAddresses: ClientAddresses;
   readonly requestLimits: RequestLimits;
+  /** Whether addresses of streams may have tokens. */
+  readonly acceptsQueryTokens: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface AdmissionOptions {
  * limited too.
  */
 export function admitRequests(app: FastifyInstance, options: AdmissionOptions): void {
-  const { guard, authenticator, accessWatch, clientAddresses, requestLimits } = options;
+  const { guard, authenticator, accessWatch, clientAddresses, requestLimits, acceptsQueryTokens } = options;
   const knownPaths = new KnownPaths(app);
 
   const count = (request: FastifyRequest, reply: FastifyReply, caller?: Caller): void => {
@@ -61,10 +63,13 @@ export function admitRequests(app: FastifyInstance, options: AdmissionOptions): 
     if (needs === "nothing") count(request, reply);
     else {
       request.accessTime = accessWatch.time;
-      request.caller = await authenticateSender(authenticator, request.headers, (caller) =>
-        count(request, reply, caller),
-      );
-      if (request.caller.session?.kind === "browser") requireOwnPage(request.raw, page);
+      const credentials =
+        endpoint?.responseType === eventStreamType
+          ? getStreamCredentials(request.raw, { acceptsQueryTokens })
+          : getCredentials(request.headers);
+      request.caller = await authenticateSender(authenticator, credentials, (caller) => count(request, reply, caller));
+      const isBrowser = request.caller.session?.kind === "browser" && credentials.ticket === undefined;
+      if (isBrowser) requireOwnPage(request.raw, page);
       request.scope = createScope(request.caller, needs);
     }
     if (endpoint) requireAcceptable(endpoint, request.headers);
@@ -76,10 +81,10 @@ export function admitRequests(app: FastifyInstance, options: AdmissionOptions): 
 /** Authenticates a sender, and counts the request also if it is refused. */
 export async function authenticateSender(
   authenticator: Authenticator,
-  headers: IncomingHttpHeaders,
+  credentials: Credentials,
   count: (caller?: Caller) => void,
 ): Promise<Caller> {
-  const caller = await authenticator.authenticate(getCredentials(headers)).catch((error: unknown) => {
+  const caller = await authenticator.authenticate(credentials).catch((error: unknown) => {
     if (error instanceof WharfError && error.status === 401) count();
     throw error;
   });

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { organizationHeader, WharfError } from "@wharf/contract";
-import type { Caller, Credentials } from "../../access/index.ts";
+import type { Credentials } from "../../access/index.ts";
 import type { RequestPage } from "./guard.ts";
 
 type CookieName = "wharf_device" | "wharf_oidc" | "wharf_session";
@@ -67,15 +67,6 @@ export const getCredentials = (headers: IncomingHttpHeaders): Credentials => ({
   sessionCookie: findSessionCookie(headers),
   [organizationHeader]: headers[organizationHeader],
 });
-
-/**
- * Returns what proves the sender of a stream while it lasts. The access token of a login expires
- * earlier than the login itself.
- */
-export const getLastingCredentials = (headers: IncomingHttpHeaders, { session }: Caller): Credentials =>
-  session === undefined
-    ? getCredentials(headers)
-    : { sessionId: session.id, [organizationHeader]: headers[organizationHeader] };
 
 /** `__Host-` makes the browser refuse the cookie from plain HTTP and from other subdomains. */
 function getCookieName({ host = "" }: IncomingHttpHeaders, name: CookieName, isSecure: boolean): string {

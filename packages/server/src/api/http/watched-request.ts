@@ -3,7 +3,7 @@ import { z } from "zod";
 import { type AccessWatch, type Caller, createScope } from "../../access/index.ts";
 import type { StandaloneRunners } from "../../runners/index.ts";
 import type { Tasks } from "../../tasks/index.ts";
-import { getLastingCredentials } from "./session-cookie.ts";
+import { getLastingCredentials } from "./stream-credentials.ts";
 
 export interface WatchedRequestOptions {
   readonly accessWatch: AccessWatch;
@@ -26,7 +26,7 @@ export function watchLastingRequests(app: FastifyInstance, options: WatchedReque
 }
 
 function watchRequest(
-  { params, headers, scope, accessTime }: FastifyRequest,
+  { params, raw, scope, accessTime }: FastifyRequest,
   reply: FastifyReply,
   { accessWatch, modules }: WatchedRequestOptions,
 ): void {
@@ -38,7 +38,7 @@ function watchRequest(
       : modules.standaloneRunners.get(present, named.runner_id);
   };
   const use = {
-    credentials: getLastingCredentials(headers, scope),
+    credentials: getLastingCredentials(raw, scope),
     subject: JSON.stringify([scope.needs, named]),
     // The use of a scope that is refused rejects, like the use of a task that is not found.
     check: async (caller: Caller) => find(caller),

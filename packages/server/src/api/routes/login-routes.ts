@@ -1,4 +1,4 @@
-import { api, type LoginTokens, WharfError } from "@wharf/contract";
+import { api, type LoginTokens, streamTicketSeconds, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type {
   SessionTokens,
@@ -15,6 +15,7 @@ import type {
   Scope,
   SessionRow,
   Sessions,
+  StreamTickets,
 } from "../../access/index.ts";
 import { registerRoute } from "../http/register-route.ts";
 
@@ -27,6 +28,7 @@ export interface LoginModules {
   readonly loginManagement: LoginManagement;
   readonly deviceLogins: DeviceLogins;
   readonly identities: Identities;
+  readonly streamTickets: StreamTickets;
   /** Absent if the settings name no provider. */
   readonly oidc?: OidcModule;
 }
@@ -58,6 +60,10 @@ export function serveLoginRoutes(app: FastifyInstance, modules: LoginModules): v
   serveOwnLogins(app, modules);
   serveIdentities(app, modules);
   serveInvitations(app, modules);
+  registerRoute(app, api.createStreamTicket, async ({ scope }) => ({
+    ticket: await modules.streamTickets.create(scope),
+    expires_in: streamTicketSeconds,
+  }));
 }
 
 function serveLogins(app: FastifyInstance, { logins, sessions, sessionTokens }: LoginModules): void {

@@ -2,7 +2,7 @@ import { StreamCursor, streamsApi } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AccessWatch } from "../../access/index.ts";
 import { registerRoute } from "../http/register-route.ts";
-import { getLastingCredentials } from "../http/session-cookie.ts";
+import { getLastingCredentials } from "../http/stream-credentials.ts";
 import { createEventSourceChannel } from "./event-source.ts";
 import type { Streams } from "./stream.ts";
 import { createBadRequest } from "./subscriptions.ts";
@@ -43,13 +43,13 @@ function startStream(stream: ViewerStream, reply: FastifyReply, { accessWatch, v
   const { request, raw } = reply;
   // The client left meanwhile.
   if (raw.destroyed) return;
-  const { scope, accessTime, headers } = request;
+  const { scope, accessTime } = request;
   reply.hijack();
   for (const [name, value] of Object.entries({ ...reply.getHeaders(), ...eventSourceHeaders }))
     if (value !== undefined) raw.setHeader(name, value);
   raw.flushHeaders();
   stream.start(viewers.openViewer(createEventSourceChannel(raw)));
-  const use = { ...stream.access, credentials: getLastingCredentials(headers, scope) };
+  const use = { ...stream.access, credentials: getLastingCredentials(request.raw, scope) };
   raw.once("close", accessWatch.add(use, { caller: scope, since: accessTime }));
 }
 

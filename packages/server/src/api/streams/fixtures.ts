@@ -6,7 +6,7 @@ import { Problem } from "@wharf/contract";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import { fixture } from "../../../test/fixture.ts";
-import { AccessWatch, Authenticator } from "../../access/index.ts";
+import { AccessWatch, Authenticator, StreamTickets } from "../../access/index.ts";
 import { Wakeup } from "../../store/index.ts";
 import { Boards } from "../../tasks/index.ts";
 import { ClientAddresses } from "../http/client-addresses.ts";
@@ -22,11 +22,12 @@ export const path = "/api/v1/orchestrator";
 export async function openStreams({
   maxTasks,
   ...options
-}: Partial<Pick<StreamOptions, "more" | "limits">> & { readonly maxTasks?: number } = {}) {
+}: Partial<Pick<StreamOptions, "more" | "limits" | "peers">> & { readonly maxTasks?: number } = {}) {
   const f = await fixture();
   const server = createServer();
   const failures: unknown[] = [];
-  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner });
+  const streamTickets = new StreamTickets(f.db);
+  const authenticator = new Authenticator({ db: f.db, ownerToken: token, owner: f.owner, streamTickets });
   const accessWatch = new AccessWatch({ authenticator, wakeup: new Wakeup() });
   const streams = new Streams(server, {
     audit: f.audit,
@@ -35,6 +36,8 @@ export async function openStreams({
     guard: new Guard({ host: "127.0.0.1", allowedHosts: [] }),
     authenticator,
     accessWatch,
+    streamTickets,
+    acceptsQueryTokens: false,
     logger: { error: (failure: unknown) => void failures.push(failure) },
     streams: new ViewerStreams({
       log: f.log,
@@ -101,5 +104,5 @@ export async function openStreams({
   };
   /** Counts what this process holds because its clients do not read it. */
   const countUnsentBytes = () => [...connections].reduce((sum, { writableLength }) => sum + writableLength, 0);
-  return { ...f, server, streams, failures, request, refusal, createSocket, open, countUnsentBytes };
+  return { ...f, streamTickets, server, streams, failures, request, refusal, createSocket, open, countUnsentBytes };
 }

@@ -2,8 +2,32 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { RemoteError } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
+import { HeldElsewhereError, type Peers } from "../http/peers.ts";
 import { openStreams, path } from "./fixtures.ts";
 import { formatRefusal } from "./upgrades.ts";
+
+test("a forwarded upgrade has another ticket of the same sender", async () => {
+  const addresses: string[] = [];
+  const peers: Pick<Peers, "forwardUpgrade"> = {
+    async forwardUpgrade(_holder, { message, socket }) {
+      addresses.push(message.url ?? "");
+      socket.end();
+    },
+  };
+  const s = await openStreams({
+    peers: peers as Peers,
+    more: () => Promise.reject(new HeldElsewhereError("http://other", "runner")),
+  });
+  const { user_id, organization_id } = s.owner;
+  const ticket = await s.streamTickets.create({ ...s.owner, role: "admin", is_operator: true });
+  await once(s.request(`/terminal?cols=80&ticket=${ticket}`, { authorization: undefined }).resume(), "end");
+  const [address = ""] = addresses;
+  const { searchParams } = new URL(address, "http://other");
+  expect(searchParams.get("cols")).toBe("80");
+  expect(searchParams.get("ticket")).not.toBe(ticket);
+  const holder = { user_id, organization_id, proof: "owner" };
+  expect(await s.streamTickets.use(searchParams.get("ticket") ?? "")).toEqual(holder);
+});
 
 describe("an upgrade", () => {
   test.each([

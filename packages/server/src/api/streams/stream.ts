@@ -21,6 +21,8 @@ export interface StreamOptions {
   readonly requestLimits: UpgradeOptions["requestLimits"];
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
+  readonly streamTickets: UpgradeOptions["streamTickets"];
+  readonly acceptsQueryTokens: boolean;
   readonly logger: FailureLogger;
   readonly streams: ViewerStreams;
   /**
@@ -46,16 +48,10 @@ export class Streams {
 
   constructor(server: Server, options: StreamOptions) {
     this.#options = options;
-    const { audit, clientAddresses, guard, requestLimits, authenticator, accessWatch, logger, peers, limits } = options;
+    const { peers, limits } = options;
     const findStream = (url: URL, sender: StreamSender) => this.#findStream(url, sender);
     this.#upgrades = new Upgrades(server, {
-      audit,
-      clientAddresses,
-      guard,
-      requestLimits,
-      authenticator,
-      accessWatch,
-      logger,
+      ...options,
       route: findStream,
       peers,
       closeTimeoutMs: limits?.closeTimeoutMs,

@@ -2,7 +2,7 @@ import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Problem, type RemoteError, WharfError } from "@wharf/contract";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { AccessUse, AccessWatch, Authenticator, Caller } from "../../access/index.ts";
+import type { AccessUse, AccessWatch, Authenticator, Caller, Credentials, StreamTickets } from "../../access/index.ts";
 import type { AuditLog } from "../../audit/index.ts";
 import { authenticateSender } from "../http/admit-requests.ts";
 import { isDenied } from "../http/audit-requests.ts";
@@ -11,7 +11,8 @@ import type { Guard } from "../http/guard.ts";
 import { HeldElsewhereError, type Peers } from "../http/peers.ts";
 import { type RequestLimits, requireQuota } from "../http/request-limits.ts";
 import { describeSender, type RequestSender } from "../http/request-sender.ts";
-import { getLastingCredentials, requireOwnPage } from "../http/session-cookie.ts";
+import { requireOwnPage } from "../http/session-cookie.ts";
+import { getLastingCredentials, getStreamCredentials, replaceTicket } from "../http/stream-credentials.ts";
 import { toStreamError, type FailureLogger } from "./stream-failure.ts";
 
 /**
@@ -35,6 +36,10 @@ export interface UpgradeOptions {
   readonly requestLimits: RequestLimits;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
+  /** Gives another ticket for the server that takes a forwarded upgrade. */
+  readonly streamTickets: Pick<StreamTickets, "create">;
+  /** Whether addresses of streams may have tokens. */
+  readonly acceptsQueryTokens: boolean;
   readonly logger: FailureLogger;
   /** Finds the stream for a URL, or throws the error for the client. */
   readonly route: (url: URL, sender: StreamSender) => Promise<PreparedStream>;
@@ -88,13 +93,16 @@ export class Upgrades {
     socket.once("close", () => this.#pending.delete(socket));
     this.#pending.add(socket);
     let caller: Caller | undefined;
+    let hasTicket = false;
     try {
       const url = parseAddress(request.url ?? "");
       const page = this.#options.guard.check(request);
       const { accessWatch } = this.#options;
       const since = accessWatch.time;
-      const sender = (caller = await this.#authenticate(request));
-      if (caller.session?.kind === "browser") requireOwnPage(request, page);
+      const credentials = getStreamCredentials(request, this.#options);
+      hasTicket = credentials.ticket !== undefined;
+      const sender = (caller = await this.#authenticate(request, credentials));
+      if (caller.session?.kind === "browser" && !hasTicket) requireOwnPage(request, page);
       requireHandshake(request);
       const stream = await this.#options.route(url, { ...this.#describe(request), caller });
       let isStarted = false;
@@ -104,7 +112,7 @@ export class Upgrades {
         isStarted = true;
         this.#pending.delete(socket);
         stream.start(ws);
-        const use = { ...stream.access, credentials: getLastingCredentials(request.headers, sender) };
+        const use = { ...stream.access, credentials: getLastingCredentials(request, sender) };
         ws.once("close", accessWatch.add(use, { caller: sender, since }));
       });
       if (!isStarted) await stream[Symbol.asyncDispose]();
@@ -112,19 +120,27 @@ export class Upgrades {
       const { peers } = this.#options;
       if (!(thrown instanceof HeldElsewhereError) || !peers)
         return this.#recordRefusal(request, caller, this.#refuseUpgrade(socket, thrown));
-      await peers.forwardUpgrade(thrown, { message: request, socket, head }).catch((error: unknown) => {
+      try {
+        if (hasTicket && caller) await this.#renewTicket(request, caller);
+        await peers.forwardUpgrade(thrown, { message: request, socket, head });
+      } catch (error) {
         this.#refuseUpgrade(socket, error);
-      });
+      }
     }
   }
 
   /** The opening of a stream counts like any other request. */
-  #authenticate(request: IncomingMessage): Promise<Caller> {
+  #authenticate(request: IncomingMessage, credentials: Credentials): Promise<Caller> {
     const { authenticator, clientAddresses, requestLimits } = this.#options;
-    return authenticateSender(authenticator, request.headers, (caller) => {
+    return authenticateSender(authenticator, credentials, (caller) => {
       if (!clientAddresses.isForwarded(request))
         requireQuota(requestLimits.count(caller, clientAddresses.find(request)));
     });
+  }
+
+  /** A ticket is used up here, so the other server gets one of the same sender. */
+  async #renewTicket(request: IncomingMessage, caller: Caller): Promise<void> {
+    request.url = replaceTicket(request.url ?? "", await this.#options.streamTickets.create(caller));
   }
 
   #describe(request: IncomingMessage): Omit<RequestSender, "caller"> {

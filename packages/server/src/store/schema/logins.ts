@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, index, integer, jsonb, pgTable, text, unique, uuid, varchar } from "drizzle-orm/pg-core";
 import { createOneOfCheck, createTimeColumn } from "./columns.ts";
-import { organizations, users } from "./people.ts";
+import { access_tokens, organizations, users } from "./people.ts";
 
 /**
  * The logins of people that last: those of browsers, which hold a cookie, and those of programs,
@@ -115,6 +115,30 @@ export const login_challenges = pgTable(
     index("login_challenges_user").on(t.user_id),
     index("login_challenges_expires").on(t.expires_at),
     check("login_challenges_kind", createOneOfCheck("kind", ["device", "identity"])),
+  ],
+);
+
+/** Tickets that open one stream each. A ticket without a session and a token is the owner's. */
+export const stream_tickets = pgTable(
+  "stream_tickets",
+  {
+    secret_hash: text().primaryKey(),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    organization_id: uuid()
+      .notNull()
+      .references(() => organizations.id, { onDelete: "cascade" }),
+    session_id: uuid().references(() => sessions.id, { onDelete: "cascade" }),
+    token_id: uuid().references(() => access_tokens.id, { onDelete: "cascade" }),
+    expires_at: createTimeColumn().notNull(),
+  },
+  (t) => [
+    index("stream_tickets_user").on(t.user_id, t.expires_at),
+    index("stream_tickets_organization").on(t.organization_id),
+    index("stream_tickets_session").on(t.session_id),
+    index("stream_tickets_token").on(t.token_id),
+    index("stream_tickets_expires").on(t.expires_at),
   ],
 );
 
