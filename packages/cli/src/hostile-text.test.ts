@@ -71,6 +71,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "task mode": [[id], [id, evil]],
   "task model": [[id], [id, evil]],
   "task cancel-turn": [[id], [id, evil]],
+  watch: [[]],
   "runner ls": [[], ["--orphans"]],
   "runner rm": [[id], ["--all"], ["--orphans"]],
   "runner logs": [[id], [id, "--follow"]],
@@ -134,6 +135,7 @@ describe("hostile text of agents, repositories and servers does not control the 
     const logs = (await typed(["task", "logs", id], false)).text;
     expect(logs.match(/evil/g)?.length).toBeGreaterThan(15);
     expect((await typed(["runner", "logs", id], false)).text).toContain("evil");
+    expect((await typed(["watch"], false)).text.match(/evil/g)?.length).toBeGreaterThan(10);
     const json: unknown = JSON.parse((await typed(["task", "show", id, "--json"], false)).text);
     expect(json).toMatchObject({ task: { title: evil } });
   });

@@ -25,6 +25,7 @@ import { addToken } from "./commands/token.ts";
 import { addUp } from "./commands/up.ts";
 import { addUsage } from "./commands/usage.ts";
 import { addUser } from "./commands/user.ts";
+import { addWatch } from "./commands/watch.ts";
 import { addWhoami } from "./commands/whoami.ts";
 import { addWorkspace } from "./commands/workspace/workspace.ts";
 import { addExamples } from "./help/examples.ts";
@@ -100,6 +101,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addLimit(program, register);
   addAudit(program, register);
   addBoard(program, register);
+  addWatch(program, register);
   addWhoami(program, register);
   addOrganization(program, register);
   addUser(program, register);

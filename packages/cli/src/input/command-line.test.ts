@@ -202,6 +202,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--tier": ["huge", "one of small, medium, large, "],
   },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
+  watch: { "--after": ["x", "the id of an event of a board"] },
   "board create": { "--description": [long, "at most 10000 characters"] },
   "board share": { "--role": ["guest", "one of viewer, editor, owner"] },
   "org create": { "--title": ["", "at least 1 character"] },

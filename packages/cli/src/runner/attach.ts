@@ -3,6 +3,7 @@ import { RemoteError, TerminalControl, type TerminalRequest, getEndpointUrl, Wha
 import type { WebSocket } from "ws";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { toSingleLine } from "../render/safe-text.ts";
+import { toAccessEnd } from "../server/access-end.ts";
 import type { LocateServer } from "../server/server-address.ts";
 import { waitForOpen } from "../server/socket-opening.ts";
 import { createWebSocket } from "../server/transport.ts";
@@ -77,7 +78,8 @@ export async function attachToTerminal(options: AttachOptions): Promise<AttachRe
     } catch (error) {
       if (signal.aborted) return getDetachedResult();
       const isAway = error instanceof WharfError && error.code === "server_unreachable";
-      if (!isAway || state.terminal_id === undefined) throw error;
+      const wasAttached = state.terminal_id !== undefined && state.offset !== undefined;
+      if (!isAway || state.terminal_id === undefined) throw (wasAttached ? toAccessEnd(error) : undefined) ?? error;
       if (lostAt !== undefined && performance.now() - lostAt > reconnectTimeoutMs) throw error;
     }
     if (signal.aborted) return getDetachedResult();
@@ -178,7 +180,7 @@ async function runConnection(socket: WebSocket, session: AttachSession): Promise
         return resolveDetached(control.reason, 2);
       case "refused":
         if (control.what !== "attach") return session.notify(`\r\n[${control.detail}]\r\n`);
-        return reject(toRemoteError(control));
+        return reject((viewer && toAccessEnd(toRemoteError(control))) ?? toRemoteError(control));
       case "exit":
         return resolve({ end: "exit", exit_code: control.exit_code, signal: control.signal });
       default:

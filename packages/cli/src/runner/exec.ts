@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:os";
 import { ExecEvent, RemoteError, WharfError } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
+import { toAccessEnd } from "../server/access-end.ts";
 import type { CommandInterrupts } from "./command-interrupts.ts";
 import type { RemoteCommands } from "./remote-commands.ts";
 import { readPieces } from "./request.ts";
@@ -45,7 +46,7 @@ export async function runCommand(commands: RemoteCommands, input: ExecInput, opt
     await commands.interrupt(commandId, signal).catch((error: unknown) => {
       // The command has ended meanwhile, and its exit is in flight.
       if (hasBegun && isCommandGone(error)) return;
-      throw error;
+      throw (hasBegun ? toAccessEnd(error) : undefined) ?? error;
     });
   });
   const answer = await commands.start(body, signal);
@@ -110,7 +111,7 @@ async function sendInput(
     if (endSignal.aborted || isInputClosed(error)) return;
     // The end of the command destroys the input.
     if (error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE") return;
-    throw error;
+    throw toAccessEnd(error) ?? error;
   }
 }
 

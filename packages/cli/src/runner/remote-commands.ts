@@ -37,7 +37,10 @@ export function createRunnerCommands(client: Client, id: string): RemoteCommands
   const toParams = (commandId: string) => ({ ...params, command_id: commandId });
   return {
     id,
-    start: (body, signal) => requestStream(client.locate, runnerApi.execRunner, { params, body }, { signal }),
+    start: (body, signal) => {
+      const check = () => client.call(runnerApi.runnerLogs, { params, query: { limit: 1 } }, { signal });
+      return requestStream(client.locate, runnerApi.execRunner, { params, body }, { signal, check });
+    },
     interrupt: (commandId, signal) =>
       client.call(runnerApi.killRunnerCommand, { params: toParams(commandId), body: { signal: "SIGINT" } }, { signal }),
     sendInput: (commandId, body, signal) =>

@@ -23,14 +23,15 @@ export interface RemoteFiles {
 export function createRunnerFiles(client: Client, id: string, signal: AbortSignal): RemoteFiles {
   const { locate } = client;
   const params = { runner_id: id };
+  const check = () => client.call(runnerApi.runnerLogs, { params, query: { limit: 1 } }, { signal });
   return {
     id,
     getStats: (path) => client.call(runnerApi.statRunnerFile, { params, query: { path } }, { signal }),
     download: (path) => requestStream(locate, runnerApi.downloadRunnerFile, { params, query: { path } }, { signal }),
     upload: (query, content) =>
-      requestStream(locate, runnerApi.uploadRunnerFile, { params, query }, { signal, ...content }),
+      requestStream(locate, runnerApi.uploadRunnerFile, { params, query }, { signal, check, ...content }),
     packFolder: (path) => requestStream(locate, runnerApi.packRunnerFolder, { params, query: { path } }, { signal }),
     unpackFolder: (path, content) =>
-      requestStream(locate, runnerApi.unpackRunnerFolder, { params, query: { path } }, { signal, ...content }),
+      requestStream(locate, runnerApi.unpackRunnerFolder, { params, query: { path } }, { signal, check, ...content }),
   };
 }

@@ -4,6 +4,7 @@ import { json, text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Endpoint, type EndpointInput, getEndpointUrl, WharfError } from "@wharf/contract";
 import { createUsageError } from "../failure.ts";
+import { toAccessEnd } from "../server/access-end.ts";
 import { createUnreachableError, getQuotaDelayMs, toConnectionError, toServerError } from "../server/client.ts";
 import { type LocateServer, getServerName } from "../server/server-address.ts";
 import { sendRequest } from "../server/transport.ts";
@@ -15,6 +16,11 @@ export interface RequestOptions {
   /** Holds the length of the upload in bytes, if it is known. */
   readonly length?: number | undefined;
   readonly headers?: Readonly<Record<string, string>>;
+  /**
+   * A call that needs the same access: if the connection breaks, its refusal is the reason. A route
+   * that only reads is called again by default.
+   */
+  readonly check?: () => Promise<unknown>;
 }
 
 interface RequestParts {
@@ -28,6 +34,8 @@ export interface StreamedAnswer {
   readonly serverName: string;
   readonly message: IncomingMessage;
   json(): Promise<unknown>;
+  /** Calls the server again, to learn why a connection broke. */
+  check(): Promise<unknown>;
 }
 
 /** Requests a route whose response or body is streamed. Unsuccessful responses throw. */
@@ -52,7 +60,7 @@ async function requestOnce<E extends Endpoint>(
   locate: LocateServer,
   route: E,
   input: EndpointInput<E>,
-  { signal, upload, length, headers: ownHeaders }: RequestOptions,
+  { signal, upload, length, headers: ownHeaders, check }: RequestOptions,
 ): Promise<StreamedAnswer> {
   const address = await locate();
   const serverName = getServerName(address);
@@ -68,15 +76,27 @@ async function requestOnce<E extends Endpoint>(
   const requestBody = upload && length !== undefined ? Readable.from(readExactLength(upload, length)) : body;
   const path = getEndpointUrl(route, parts);
   const message = await sendRequest(address, { method: route.method, path, headers, body: requestBody, signal }).catch(
-    (error: unknown) => {
+    async (error: unknown) => {
       signal.throwIfAborted();
-      throw error instanceof WharfError ? error : toConnectionError(address, error);
+      if (error instanceof WharfError) throw error;
+      throw (upload && check && (await findAccessEnd(check))) ?? toConnectionError(address, error);
     },
   );
   const status = message.statusCode ?? 0;
   if (status < 200 || status > 299) throw toServerError(serverName, status, await text(message));
-  return { serverName, message, json: () => json(message) };
+  const repeat = async () => {
+    const again = await sendRequest(address, { method: route.method, path, headers, body: undefined, signal });
+    if (again.statusCode !== undefined && again.statusCode >= 400)
+      throw toServerError(serverName, again.statusCode, await text(again));
+    again.destroy();
+  };
+  const checkAgain = check ?? (route.method === "GET" ? repeat : async () => undefined);
+  return { serverName, message, json: () => json(message), check: checkAgain };
 }
+
+/** Returns the error of a reader whom the server no longer admits. */
+const findAccessEnd = (check: () => Promise<unknown>): Promise<WharfError | undefined> =>
+  check().then(() => undefined, toAccessEnd);
 
 /** A file that changes during the read would leave the server waiting, or with a broken request. */
 async function* readExactLength(upload: Readable, length: number): AsyncGenerator<Buffer, void, undefined> {
@@ -92,13 +112,14 @@ async function* readExactLength(upload: Readable, length: number): AsyncGenerato
 
 /** Yields the body's pieces. A cut body throws. */
 export async function* readPieces(
-  { serverName, message }: StreamedAnswer,
+  { serverName, message, check }: StreamedAnswer,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
     for await (const piece of message) yield Buffer.from(piece);
   } catch (error) {
     signal.throwIfAborted();
-    throw createUnreachableError(serverName, "the connection broke during the answer", error);
+    const accessEnd = await findAccessEnd(check);
+    throw accessEnd ?? createUnreachableError(serverName, "the connection broke during the answer", error);
   }
 }

@@ -1,69 +1,30 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Event, EventType, taskStreamPath, getEndpointUrl } from "@wharf/contract";
 import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
-import { getQuotaDelayMs, isUnreachable, toServerError, createUnreachableError } from "./client.ts";
+import { toServerError, createUnreachableError } from "./client.ts";
+import { readWithReconnects, type ReconnectOptions, silenceTimeoutMs } from "./reconnect.ts";
 import { type LocateServer, getServerName } from "./server-address.ts";
 import { waitForOpen } from "./socket-opening.ts";
 import { createWebSocket } from "./transport.ts";
 
-export interface FollowOptions {
+export interface FollowOptions extends ReconnectOptions {
   readonly locate: LocateServer;
   readonly taskId: string;
   /** Events up to this sequence are known already. */
   readonly after: number;
-  readonly signal: AbortSignal;
-  /** Limits how long a lost server is retried. */
-  readonly retryTimeoutMs?: number;
-  /** Runs when the server is lost and when it is back. */
-  readonly onConnection?: (state: "lost" | "back") => void;
 }
 
-const firstDelayMs = 200;
-const maxDelayMs = 2_000;
-const defaultRetryTimeoutMs = 120_000;
-/**
- * The server pings every 15 s; a connection that is silent for this long is dead without having
- * been closed.
- */
-const silenceTimeoutMs = 45_000;
 /** A reader with this many queued events stops reading from the socket. */
 const maxQueuedEvents = 1_000;
 
-/**
- * Yields a task's log from a cursor and then live, every event once and in order, until the signal
- * ends it:
- *
- *   connecting ── upgraded ──► reading ── closed or silent ──► connecting after the last read event
- *       │ └── no server: retries after 0.2–2 s, until `retryTimeoutMs` has passed
- *       └── refused (unknown task, no token): the error is thrown
- */
+/** Yields a task's log from a cursor and then live, every event once and in order. */
 export async function* follow(options: FollowOptions): AsyncGenerator<Event, void, undefined> {
-  const { signal, retryTimeoutMs = defaultRetryTimeoutMs } = options;
   let cursor = options.after;
-  let lostAt: number | undefined;
-  for (let attempt = 0; !signal.aborted; attempt++) {
-    try {
-      const socket = await openEventSocket(options, cursor);
-      if (lostAt !== undefined) options.onConnection?.("back");
-      lostAt = undefined;
-      for await (const event of readEvents(socket, signal)) {
-        if (event.seq <= cursor) continue;
-        cursor = event.seq;
-        attempt = 0;
-        yield event;
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      const isPassing = isUnreachable(error) || getQuotaDelayMs(error) !== undefined;
-      if (!isPassing || (lostAt !== undefined && performance.now() - lostAt > retryTimeoutMs)) throw error;
-    }
-    if (signal.aborted) return;
-    if (lostAt === undefined) options.onConnection?.("lost");
-    lostAt ??= performance.now();
-    await sleep(Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10)), undefined, { signal }).catch(
-      () => undefined,
-    );
+  const connect = async () => readEvents(await openEventSocket(options, cursor), options.signal);
+  for await (const event of readWithReconnects(connect, options)) {
+    if (event.seq <= cursor) continue;
+    cursor = event.seq;
+    yield event;
   }
 }
 

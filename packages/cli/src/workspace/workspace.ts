@@ -51,7 +51,16 @@ export class Workspace {
     input: EndpointInput<E>,
     options: Partial<RequestOptions> = {},
   ): Promise<StreamedAnswer> {
-    return requestStream(this.client.locate, route, input, { signal: this.signal, ...options });
+    const { signal } = this;
+    const check = () => (route.path === this.routes.exec.path ? this.call(this.routes.commands, {}) : this.#find());
+    const more = route.method === "GET" ? {} : { check };
+    return requestStream(this.client.locate, route, input, { signal, ...more, ...options });
+  }
+
+  #find(): Promise<unknown> {
+    const { client, id, signal } = this;
+    if (this.kind === "task") return client.call(api.getTask, { params: { task_id: id } }, { signal });
+    return client.call(runnerApi.getRunner, { params: { runner_id: id } }, { signal });
   }
 
   /** Yields the lines of a streamed answer as they arrive. */

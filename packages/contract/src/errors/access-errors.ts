@@ -5,6 +5,7 @@ export interface AccessErrors {
   unauthenticated: NoContext;
   stream_ticket_invalid: NoContext;
   query_token_refused: NoContext;
+  access_ended: { reason: "login" | "permission" | "resource" };
   permission_missing: { permission: Permission; reason: "role" | "board" | "token" };
   organization_not_found: { name: string };
   organization_exists: { slug: string };
@@ -20,6 +21,21 @@ const lackReasons = {
   role: "your role does not have it",
   board: "your role on this board does not have it",
   token: "the token does not have it",
+} as const;
+
+const endings = {
+  login: {
+    message: "Your access ended: the token or login is no longer valid, or you left the organization.",
+    next: "Log in again with `wharf login`, or use another token.",
+  },
+  permission: {
+    message: "Your access ended: your role or your token no longer allows this.",
+    next: "Ask an admin of the organization or an owner of the board for another role.",
+  },
+  resource: {
+    message: "Your access ended: this was deleted, or is no longer shared with you.",
+    next: "List what you see with `wharf board ls`, and ask an owner of the board to share it again.",
+  },
 } as const;
 
 /** Errors of people, their roles and their tokens. */
@@ -43,6 +59,12 @@ export const accessErrors: Catalogue<AccessErrors> = {
     message: () => "This server does not accept tokens in addresses, which proxies log.",
     next: () =>
       "Send the header `Authorization: Bearer <token>`, or get a ticket with `POST /api/v1/stream-tickets`. WHARF_QUERY_TOKENS=1 of the server allows `?token=`.",
+  },
+  access_ended: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ reason }) => endings[reason].message,
+    next: ({ reason }) => endings[reason].next,
   },
   permission_missing: {
     http: 403,

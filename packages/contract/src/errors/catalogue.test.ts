@@ -26,6 +26,7 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   unauthenticated: [{}],
   stream_ticket_invalid: [{}],
   query_token_refused: [{}],
+  access_ended: [{ reason: "login" }, { reason: "permission" }, { reason: "resource" }],
   permission_missing: [
     { permission: "task:prompt", reason: "token" },
     { permission: "task:prompt", reason: "board" },

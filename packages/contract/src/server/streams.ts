@@ -49,6 +49,7 @@ export type Unsubscribe = z.infer<typeof Unsubscribe>;
 
 /** Answers a subscription to boards: their events after this cursor follow. */
 export const Subscribed = z.object({ type: z.literal("subscribed"), cursor: z.string() });
+export type Subscribed = z.infer<typeof Subscribed>;
 /** What the server sends on every stream that is open. */
 export const Heartbeat = z.object({ type: z.literal("heartbeat"), timestamp: z.string() });
 export type Heartbeat = z.infer<typeof Heartbeat>;

@@ -84,6 +84,7 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
     const writing = setInterval(() => void run("workspace write", [id, `w-${Date.now()}`], "x"), 2_000);
     const watched = { code: 130, out: expect.stringMatching(/^created +w-\d+/m) };
     expect(await interrupt("workspace watch", [id])).toEqual(watched);
+    expect((await interrupt("watch", ["--after", "0"])).code).toBe(130);
     clearInterval(writing);
     expect(await getExitCode("runner rm", [id])).toBe(0);
   });
