@@ -1,5 +1,4 @@
 import type { Envelope, EventData, EventDataByKind } from "@wharf/contract";
-import { toShortId } from "../tasks/tasks.ts";
 import { formatEvent } from "./event-line.ts";
 import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
@@ -13,8 +12,8 @@ const turnVerbs = {
 } as const;
 
 /**
- * Formats an event of a board as one line: when, which task, and what happened. Steps of a start and
- * counts of tokens give none, because they would hide the rest.
+ * Formats an event of a board as one line: when, which task, and what happened. Steps of a start
+ * and counts of tokens give none, because they would hide the rest.
  */
 export function formatBoardEvent(
   { data, timestamp, type }: Envelope,
@@ -23,7 +22,7 @@ export function formatBoardEvent(
   const text = type === "task.deleted" ? "deleted" : data.data && describeEvent(data.data, style);
   if (!text) return "";
   const time = style.dim(toSingleLine(timestamp.slice(11, 19), 8));
-  return `${time}  ${toSingleLine(toShortId(data.task_id), 36)}  ${style.bold(toSingleLine(title, 40))}  ${text}\n`;
+  return `${time}  ${toSingleLine(data.task_id.slice(0, 8))}  ${style.bold(toSingleLine(title, 40))}  ${text}\n`;
 }
 
 function describeEvent(data: EventData, style: Style): string | undefined {

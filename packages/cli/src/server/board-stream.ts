@@ -86,7 +86,7 @@ async function* readChunks(
 
 const isConnectionError = (error: unknown): boolean => error instanceof Error && "code" in error;
 
-/** Returns undefined for heartbeats, and for the reason of an end: the next connection has it too. */
+/** Returns undefined for heartbeats, and for the reason of an end: the next refusal has it too. */
 function parseMessage(text: string): Envelope | Subscribed | undefined {
   try {
     const value: unknown = JSON.parse(text);
