@@ -144,6 +144,9 @@ describe("a login with a provider", () => {
     const wrong = await begun.open(answer);
     expect(wrong.status).toBe(502);
     expect(wrong.text).toContain("did not complete the login");
+    const { stdout } = await wharf.cli("audit", "ls", "--action", "login", "--json");
+    expect(stdout).toContain("login");
+    expect(stdout).not.toContain("guessed");
   });
 
   test("ends in Wharf, and at the provider with one more click", async () => {

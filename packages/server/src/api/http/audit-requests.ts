@@ -110,7 +110,10 @@ function createRecord(
   result: AuditRecord["result"],
 ): AuditRecord {
   const target = request.auditTarget ?? getTarget(request.params);
-  const details = policy === "denied" ? {} : getDetails(request);
+  const { params, query, body, routeOptions } = request;
+  // The address of a page may have a secret, such as the state of a login at a provider.
+  const isPage = routeOptions.config.auditAs !== undefined;
+  const details = policy === "denied" ? {} : getDetails({ params, query: isPage ? undefined : query, body });
   return {
     ...describeSender(request),
     action,
