@@ -12,6 +12,7 @@ import { refuseAddress, refuseBytes, setErrorHandlers } from "./http/errors.ts";
 import { Guard, type GuardOptions } from "./http/guard.ts";
 import { serveIdempotency } from "./http/idempotency.ts";
 import { setJsonBodyParser } from "./http/json-body.ts";
+import { requireNamedAccess } from "./http/named-access.ts";
 import { RequestLimits, type RequestLimitOptions } from "./http/request-limits.ts";
 import { watchLastingRequests } from "./http/watched-request.ts";
 import { toWireValue } from "./http/wire-value.ts";
@@ -93,6 +94,7 @@ export async function createApi({
   serveIdempotency(app, {
     keys: modules.idempotencyKeys,
     isStoredElsewhere: ({ raw }) => clientAddresses.isForwarded(raw),
+    requireAccess: (request) => requireNamedAccess(request, modules),
   });
   auditRequests(app, {
     audit: modules.audit,

@@ -157,3 +157,11 @@ describe("after the end of a server", () => {
     expect(await new IdempotencyKeys(f.db).prune(100)).toBe(1);
   });
 });
+
+test("a stored answer is not for a person who no longer sees the board", async () => {
+  const { id } = (await post({ key: randomUUID(), body: { name: "withdrawn" } })).json;
+  const request = { key: randomUUID(), path: `/boards/${id}/tasks`, body: { title: "a task", description: "do it" } };
+  expect((await post(request)).status).toBe(201);
+  await f.pool.query("update boards set deleted_at = now() where id = $1", [id]);
+  expect(await post(request)).toMatchObject({ status: 404, json: { code: "board_not_found" } });
+});

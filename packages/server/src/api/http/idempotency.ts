@@ -18,10 +18,15 @@ export interface IdempotencyOptions {
   readonly keys: IdempotencyKeys;
   /** Whether another server of the installation has forwarded a request and stores its answer. */
   readonly isStoredElsewhere: (request: FastifyRequest) => boolean;
+  /** Throws if the sender no longer sees what a request names. */
+  readonly requireAccess: (request: FastifyRequest) => Promise<void>;
 }
 
 /** Executes a POST with `Idempotency-Key` once, and answers the same again. */
-export function serveIdempotency(app: FastifyInstance, { keys, isStoredElsewhere }: IdempotencyOptions): void {
+export function serveIdempotency(
+  app: FastifyInstance,
+  { keys, isStoredElsewhere, requireAccess }: IdempotencyOptions,
+): void {
   app.addHook("preHandler", async (request, reply) => {
     const { endpoint } = request.routeOptions.config;
     const key = request.headers["idempotency-key"];
@@ -38,6 +43,7 @@ export function serveIdempotency(app: FastifyInstance, { keys, isStoredElsewhere
       actsOutside: getAuditPolicy(endpoint) === "begun",
     });
     if ("status" in begun) {
+      await requireAccess(request);
       requireAnswer(endpoint, begun);
       void reply.header("idempotency-replayed", "true").status(begun.status);
       if (begun.body === null) return reply.send();
