@@ -1,11 +1,11 @@
 import { api, StreamCursor } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
+import { followBoards } from "../boards/board-stream.ts";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { addExamples } from "../help/examples.ts";
 import { Interrupts } from "../interrupts.ts";
 import { formatBoardEvent } from "../render/board-event.ts";
-import { followBoards } from "../server/board-stream.ts";
 import type { Client } from "../server/client.ts";
 import { findBoard } from "../tasks/find-board.ts";
 

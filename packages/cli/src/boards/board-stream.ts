@@ -2,9 +2,9 @@ import type { IncomingMessage } from "node:http";
 import { Envelope, RemoteError, streamsApi, Subscribed } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
 import { requestStream, type StreamedAnswer } from "../runner/request.ts";
-import { createUnreachableError } from "./client.ts";
-import { readWithReconnects, type ReconnectOptions, silenceTimeoutMs } from "./reconnect.ts";
-import { getServerName, type LocateServer } from "./server-address.ts";
+import { createUnreachableError } from "../server/client.ts";
+import { readWithReconnects, type ReconnectOptions, silenceTimeoutMs } from "../server/reconnect.ts";
+import { getServerName, type LocateServer } from "../server/server-address.ts";
 
 export interface FollowBoardsOptions extends ReconnectOptions {
   readonly locate: LocateServer;
