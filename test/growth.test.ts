@@ -117,6 +117,11 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
     for (const query of [{ level }, { level, offset: 10_000, limit: 1000 }, { level, since }])
       await client.call(api.taskLogs, { params, query });
   await client.call(api.agentLogs, { params: { agent_id: runs.agents[0]!.id }, query: { level: "error" } });
+  for (const text of ["Line", "line 777", '"line 999"', "ended or line", "neverwritten"])
+    for (const query of [{ text }, { text, ...board }, { text, kind: "log" as const, state: "REVIEW" as const }]) {
+      const { next_cursor } = await client.call(api.search, { query });
+      await client.call(api.search, { query: { ...query, cursor: next_cursor } });
+    }
   for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
   await client.call(api.getBoard, { params: board });
   for (const sort of ["-priority", "-priority,created_at", "priority,created_at", "updated_at", "-updated_at"] as const)
@@ -254,6 +259,8 @@ test("no statement of a route, a loop or a worker reads a large table completely
     /DELETE FROM ONLY/,
     /bytes_before/,
     /read_bytes/,
+    /ts_rank/,
+    /search_queue/,
     /delete from model_requests/,
     /runner_disks/,
     /delete from "agent_types" where .*exists \(\s*select 1 from runs/i,

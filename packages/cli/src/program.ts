@@ -18,6 +18,7 @@ import { addOrganization } from "./commands/organization.ts";
 import { addQueue } from "./commands/queue.ts";
 import { addRun } from "./commands/run.ts";
 import { addRunner } from "./commands/runner.ts";
+import { addSearch } from "./commands/search.ts";
 import { addSession } from "./commands/session.ts";
 import { addTask } from "./commands/task.ts";
 import { addTemplate } from "./commands/template.ts";
@@ -90,6 +91,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addRun(program, register);
   addTask(program, register);
   addTemplate(program, register);
+  addSearch(program, register);
   addRunner(program, register);
   addWorkspace(program, register);
   addAgent(program, register);

@@ -5,7 +5,7 @@ import { ClientAddresses, createApi } from "../src/api/index.ts";
 import { AuditReader } from "../src/audit/index.ts";
 import { Queue, RunQueries } from "../src/runs/index.ts";
 import { Wakeup } from "../src/store/index.ts";
-import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Templates } from "../src/tasks/index.ts";
+import { Assignees, BoardMembers, Boards, Comments, Search, TaskDependencies, Templates } from "../src/tasks/index.ts";
 import type { Fixture } from "./fixture.ts";
 import { createTestLogins } from "./logins.ts";
 
@@ -56,6 +56,7 @@ export async function serveApi(
     templates: new Templates(f.db, boards),
     comments: new Comments(f.db, f.log),
     assignees: new Assignees(f.db, f.log),
+    search: new Search(f.db, (text) => text),
     commands: f.commands,
     queries: new RunQueries(f.db),
     queue: new Queue(f.db, { maxRuns: 8, scope: "server" }),

@@ -22,6 +22,9 @@ const logTables = [
   "runners",
   "permissions",
   "pushes",
+  "search_documents",
+  "search_positions",
+  "search_queue",
 ];
 const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys", "stream_tickets"];
 const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
@@ -290,5 +293,27 @@ async function seedEvents(
      from events, (select organization_id from boards where id = $2::uuid) as boards where task_id = $1`,
     [taskId, board],
   );
+  await seedSearch(run, { taskId, board });
   await run("update published_position set position = (select max(position) from published_events)");
+}
+
+/** Adds the words of the log, each five events in a document, and those of all tasks. */
+async function seedSearch(run: Run, { taskId, board }: { taskId: string; board: string }): Promise<void> {
+  const labels = `array_to_tsvector(array['board:' || $1::text, 'organization:' ||
+    (select organization_id from boards where id = $1::uuid)])`;
+  await run(
+    `insert into search_documents (task_id, kind, created_at, words)
+     select id, 'task', created_at, setweight(to_tsvector('simple', title), 'A') || to_tsvector('simple', description) || ${labels}
+     from tasks where board_id = $1::uuid`,
+    [board],
+  );
+  await run(
+    `insert into search_documents (task_id, kind, first_seq, last_seq, created_at, words)
+     select $2::uuid, 'log', min(seq), max(seq), now(),
+       to_tsvector('simple', string_agg(coalesce(data ->> 'text', data ->> 'message', ''), ' ')) || ${labels}
+     from events where task_id = $2::uuid group by seq / 5`,
+    [board, taskId],
+  );
+  await run("insert into search_positions (task_id, seq) select id, last_seq from tasks");
+  await run("truncate search_queue");
 }

@@ -121,6 +121,16 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--sort": ["title", "one of -created_at, "],
     "--limit": ["abc", "a whole number from 1 to 1000"],
   },
+  search: {
+    "--board": free,
+    "--state": ["LOST", "one of TODO, "],
+    "--kind": ["file", "one of task, comment, log"],
+    "--agent": [long, "at most 100 characters"],
+    "--since": ["soon", "a date such as 2026-01-31"],
+    "--until": ["soon", "a date such as 2026-01-31"],
+    "--limit": ["101", "a whole number from 1 to 100"],
+    "--cursor": [long, "at most 500 characters"],
+  },
   usage: {
     "--by": ["year", "one of hour, "],
     "--task": free,

@@ -143,6 +143,8 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
     { task_id: uuid, isPushed: true },
     { task_id: uuid, isPushed: false },
   ],
+  search_without_words: [{}],
+  search_too_slow: [{ after_s: 10 }],
   log_full: [
     { what: "task", limit_mb: 1_000 },
     { what: "run", limit_mb: 200 },

@@ -44,6 +44,8 @@ export interface TaskErrors {
   no_commit: { task_id: string };
   nothing_to_push: { task_id: string; isPushed: boolean };
   log_full: { what: "task" | "run"; limit_mb: number };
+  search_without_words: NoContext;
+  search_too_slow: { after_s: number };
 }
 
 const closedStates: Readonly<Record<TaskErrors["permission_request_closed"]["state"], string>> = {
@@ -60,6 +62,18 @@ export const taskErrors: Catalogue<TaskErrors> = {
     grpc: "NOT_FOUND",
     message: ({ id }) => `There is no board '${id}'.`,
     next: () => "List your boards with `wharf board ls`.",
+  },
+  search_without_words: {
+    http: 400,
+    grpc: "INVALID_ARGUMENT",
+    message: () => "The search names no word that must occur.",
+    next: () => "Give at least one word of letters or digits, without - before it, on each side of `or`.",
+  },
+  search_too_slow: {
+    http: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    message: ({ after_s }) => `The search did not end within ${after_s} s.`,
+    next: () => "Search for a rarer word, or name a board or a task's state.",
   },
   board_is_default: {
     http: 409,

@@ -19,6 +19,7 @@ import { runnerFilesApi } from "./runner-files.ts";
 import { runnerTerminalsApi } from "./runner-terminals.ts";
 import { runnersApi } from "./runners.ts";
 import { runsApi } from "./runs.ts";
+import { taskSearchApi } from "./search.ts";
 import { streamsApi } from "./streams.ts";
 import { systemApi } from "./system.ts";
 import { taskArchiveApi } from "./task-archive.ts";
@@ -50,6 +51,7 @@ export * from "./runner-files.ts";
 export * from "./runner-terminals.ts";
 export * from "./runners.ts";
 export * from "./runs.ts";
+export * from "./search.ts";
 export * from "./streams.ts";
 export * from "./system.ts";
 export * from "./task.ts";
@@ -78,6 +80,7 @@ export const api = {
   ...allowedHostsApi,
   ...orchestratorApi,
   ...logsApi,
+  ...taskSearchApi,
   ...queueApi,
   ...runLimitsApi,
   ...loginsApi,

@@ -8,12 +8,16 @@ import {
   Pruning,
   Removal,
 } from "../runs/index.ts";
+import { SearchIndexing } from "../tasks/index.ts";
 import { AbandonedRequests, Budgets, OldRequests } from "../usage/index.ts";
 import type { RunnerServices } from "./create-runners.ts";
 import type { RunnerHost } from "./open-runner-host.ts";
 import type { Storage } from "./open-storage.ts";
 import { pokeTask } from "./poke-task.ts";
 import type { ServerSetup } from "./server-options.ts";
+
+/** Texts are found about this long after they were written. */
+const searchIntervalMs = 2_000;
 
 interface JobSources {
   readonly storage: Storage;
@@ -24,7 +28,10 @@ interface JobSources {
 }
 
 /** Creates the loops that remove what is no longer needed. One server at a time leads each. */
-export function createJobs({ options: { config }, logger }: ServerSetup, { storage, host, held, extra }: JobSources) {
+export function createJobs(
+  { options: { config }, logger, secrets }: ServerSetup,
+  { storage, host, held, extra }: JobSources,
+) {
   const { background, db, ledgerPool, wakeup } = storage;
   const { backend, log, mirrors } = host;
   const { runners, servers, place } = held;
@@ -60,5 +67,16 @@ export function createJobs({ options: { config }, logger }: ServerSetup, { stora
     logger,
     lead: (work) => servers.runAsLeader("maintenance", work),
   });
-  return { orphans, maintenance, budgets, budgetWaits };
+  const searchIndexing = new SearchIndexing(
+    { db: background, log, redact: (text) => secrets.redactText(text) },
+    logger,
+  );
+  const searchLoop = new Maintenance([searchIndexing], {
+    wakeup,
+    logger,
+    idleCheckIntervalMs: searchIntervalMs,
+    // An idle server writes nothing.
+    lead: async (work) => ((await searchIndexing.isDue()) ? servers.runAsLeader("search", work) : undefined),
+  });
+  return { orphans, maintenance, searchLoop, budgets, budgetWaits };
 }

@@ -7,7 +7,16 @@ import type { Config } from "../config/index.ts";
 import { getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { countMissingMigrations } from "../store/index.ts";
-import { Assignees, BoardMembers, Boards, Comments, TaskDependencies, Tasks, Templates } from "../tasks/index.ts";
+import {
+  Assignees,
+  BoardMembers,
+  Boards,
+  Comments,
+  Search,
+  TaskDependencies,
+  Tasks,
+  Templates,
+} from "../tasks/index.ts";
 import { HostReports, ResourceReports, UsageReports } from "../usage/index.ts";
 import type { Services } from "./create-services.ts";
 import {
@@ -87,6 +96,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       templates: new Templates(db, boards),
       comments: new Comments(db, log),
       assignees: new Assignees(db, log),
+      search: new Search(db, (text) => secrets.redactText(text)),
       taskArchive: services.taskArchive,
       commands,
       queries: new RunQueries(db),

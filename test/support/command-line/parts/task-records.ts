@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { eventually } from "../../eventually.ts";
 import { type CommandLineHarness, failed, parseOutput } from "../command-line-harness.ts";
 
 /** What people do with tasks besides running them. */
@@ -35,6 +36,23 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
     });
     expect((await run("task logs", [id])).out).toContain("owner commented on a.txt:3");
     expect((await run("task show", [id])).out).toContain("Comment of owner on a.txt, line 3");
+  });
+
+  test("of the search over tasks and logs", async () => {
+    const task = await server.createTask({ repository_url: repository, title: "count the otters" });
+    await server.turn(task, "demo: say three otters swim");
+    const search = (...words: string[]) => run("search", words);
+    await eventually(
+      async () => (await search("otters", "swim", "--kind", "log")).out.includes("three otters swim"),
+      true,
+    );
+    expect((await search('"the otters"', "--state", "REVIEW", "--board", "Tasks")).out).toContain("count the otters");
+    const [found] = parseOutput(await search('"three otters swim"', "--kind", "log", "--json")).results;
+    expect(found).toMatchObject({ task_id: task.id, seq: expect.any(Number), kind: "log" });
+    expect(await search("otters", "--until", "2020-01-01")).toMatchObject({ code: 0, out: "" });
+    expect(await search("--", "-otters")).toMatchObject({ code: 2, err: expect.stringContaining("names no word") });
+    expect(await getExitCode("task rm", [task.id])).toBe(0);
+    expect((await search("otters")).out).toBe("");
   });
 
   test("of tasks that are assigned to people", async () => {

@@ -21,6 +21,7 @@ import { type PeopleModules, servePeople } from "./people-routes.ts";
 import { promptTask } from "./prompt-task.ts";
 import { type QueueModules, serveQueue } from "./queue-routes.ts";
 import type { RunnerModules } from "./runner-routes.ts";
+import { type SearchModules, serveSearch } from "./search-routes.ts";
 import { serveSystem, type SystemModules } from "./system-routes.ts";
 import { serveTaskArchive, type TaskArchiveModules } from "./task-archive-routes.ts";
 import { serveTemplates, type TemplateModules } from "./template-routes.ts";
@@ -37,6 +38,7 @@ export interface ApiModules
     DependencyModules,
     TaskArchiveModules,
     CommentModules,
+    SearchModules,
     TemplateModules,
     SystemModules {
   readonly audit: AuditLog;
@@ -66,6 +68,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveTaskArchive(app, modules);
   serveComments(app, modules);
   serveTemplates(app, modules);
+  serveSearch(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);

@@ -8,8 +8,7 @@ export interface MaintenanceJob {
   step(): Promise<boolean>;
 }
 
-/** How often jobs run without a wakeup. */
-const idleCheckIntervalMs = 60_000;
+const defaultIdleCheckIntervalMs = 60_000;
 /**
  * A pause as long as the step follows each step, so that a job never takes more than half of a
  * connection's time.
@@ -21,6 +20,8 @@ export interface MaintenanceDeps {
   readonly logger: Logger;
   /** Does the work unless another server leads. */
   readonly lead: <T>(work: () => Promise<T>) => Promise<T | undefined>;
+  /** How often jobs run without a wakeup. @default 60_000 */
+  readonly idleCheckIntervalMs?: number;
 }
 
 /** Takes the steps of jobs, one at a time, until no job has more to do. */
@@ -47,9 +48,10 @@ export class Maintenance {
 
   async #runLoop(): Promise<void> {
     const { signal } = this.#stopping;
+    const { wakeup, idleCheckIntervalMs = defaultIdleCheckIntervalMs } = this.#deps;
     while (!signal.aborted) {
       for (const job of this.#jobs) await this.#finishJob(job, signal);
-      await this.#deps.wakeup.sleep(maintenanceWakeupName, idleCheckIntervalMs, signal);
+      await wakeup.sleep(maintenanceWakeupName, idleCheckIntervalMs, signal);
     }
   }
 

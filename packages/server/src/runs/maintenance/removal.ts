@@ -29,7 +29,7 @@ export interface RemovalOptions {
  * Removes everything marked as deleted:
  *
  *   deleted board  → its tasks are marked, so that their runs end first
- *   marked task    → its events, comments, permissions, turns and runs are deleted, then its row
+ *   marked task    → its events, comments, permissions, turns, runs and words are deleted, then its row
  *   empty board    → its row is deleted
  *   dropped branch → the mirror removes it
  *
@@ -120,7 +120,7 @@ async function removeTasks(tx: Executor): Promise<boolean> {
     .for("update", { skipLocked: true });
   if (marked.length === 0) return false;
   const these = sql`any(${sql.param(marked.map(({ id }) => id))}::uuid[])`;
-  for (const name of ["events", "task_comments", "permissions", "turns", "runs"]) {
+  for (const name of ["search_documents", "events", "task_comments", "permissions", "turns", "runs"]) {
     const table = sql.identifier(name);
     const { rowCount } = await tx.execute(sql`
       delete from ${table}

@@ -11,6 +11,7 @@ export * from "./runs.ts";
 export * from "./pushes.ts";
 export * from "./log.ts";
 export * from "./published-events.ts";
+export * from "./search.ts";
 export * from "./usage.ts";
 export * from "./budgets.ts";
 export * from "./queue.ts";
