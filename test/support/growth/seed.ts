@@ -22,6 +22,7 @@ const logTables = [
   "runners",
   "permissions",
   "pushes",
+  "task_comments",
   "search_documents",
   "search_positions",
   "search_queue",
@@ -314,6 +315,8 @@ async function seedSearch(run: Run, { taskId, board }: { taskId: string; board: 
      from events where task_id = $2::uuid group by seq / 5`,
     [board, taskId],
   );
-  await run("insert into search_positions (task_id, seq) select id, last_seq from tasks");
-  await run("truncate search_queue");
+  await run("insert into search_positions (task_id, seq) select id, last_seq from tasks on conflict do nothing");
+  await run(
+    "insert into search_queue (task_id, due_at) select id, now() + interval '1 day' from tasks on conflict do nothing",
+  );
 }

@@ -72,10 +72,12 @@ export async function createApi({
   });
   const guard = new Guard(guardOptions);
   const requestLimits = new RequestLimits(requestLimitOptions);
-  app.setValidatorCompiler(({ schema }) => {
+  app.setValidatorCompiler(({ schema, httpPart }) => {
     const request = schema as unknown as z.ZodType;
     return (data: unknown) => {
-      const { data: value, error } = request.safeParse(data);
+      // Fastify uses null for a missing body; the contract's defaults apply to undefined.
+      const isMissing = data === null && httpPart === "body";
+      const { data: value, error } = request.safeParse(isMissing ? undefined : data);
       return error ? { error: createInvalidRequestError(error) } : { value };
     };
   });

@@ -310,3 +310,33 @@ test("without a database, entries wait, further acts are refused, and what waite
   log.requireRoom();
   expect(await verify(f)).toMatchObject({ intact: true });
 });
+
+describe("the use of a credential", () => {
+  const use = {
+    actor: { kind: "agent", id: "run" },
+    credential: { kind: "registry", name: "npm of acme" },
+    details: { task: "t" },
+  } as const;
+
+  test("is an entry at once, and one for all later uses with their number", async () => {
+    await using f = await fixture();
+    const organization_id = f.owner.organization_id;
+    {
+      await using log = openLog(f);
+      log.countCredentialUse({ ...use, organization_id });
+      await expect.poll(() => list(f)).toHaveLength(1);
+      for (let n = 0; n < 41; n++) log.countCredentialUse({ ...use, organization_id });
+      log.countCredentialUse({ ...use, organization_id, actor: { kind: "agent", id: "another run" } });
+    }
+    const entries = await list(f, { action: "useCredential" });
+    const expected = { action: "useCredential", target: { kind: "registry", id: "npm of acme" }, result: "ok" };
+    for (const entry of entries) expect(entry).toMatchObject({ ...expected, organization_id, details: { task: "t" } });
+    const counts = entries.map(({ actor, details }) => [actor.id, details?.["times"]]);
+    expect(counts.toSorted()).toEqual([
+      ["another run", undefined],
+      ["run", 41],
+      ["run", undefined],
+    ]);
+    expect(await verify(f)).toMatchObject({ intact: true });
+  });
+});

@@ -76,10 +76,6 @@ export function registerRoute<E extends ServerEndpoint>(
       ...(body && { body }),
       ...answer,
     },
-    // Fastify uses null for a missing body; the contract's defaults apply to undefined.
-    preValidation: async (request: FastifyRequest) => {
-      if (request.body === null) request.body = undefined;
-    },
     handler: async (request: FastifyRequest, reply: FastifyReply) => {
       if (request.method === "HEAD" && isFollowed(route)) return sendHead(route, reply);
       // The contract's schemas have parsed these three; Fastify's types cannot express that for a
