@@ -300,6 +300,8 @@ async function seedEvents(
 
 /** Adds the words of the log, each five events in a document, and those of all tasks. */
 async function seedSearch(run: Run, { taskId, board }: { taskId: string; board: string }): Promise<void> {
+  // An index that is built at once takes a fraction of the time.
+  await run("drop index search_documents_words");
   const labels = `array_to_tsvector(array['board:' || $1::text, 'organization:' ||
     (select organization_id from boards where id = $1::uuid)])`;
   await run(
@@ -315,6 +317,7 @@ async function seedSearch(run: Run, { taskId, board }: { taskId: string; board: 
      from events where task_id = $2::uuid group by seq / 5`,
     [board, taskId],
   );
+  await run("create index search_documents_words on search_documents using gin (words)");
   await run("insert into search_positions (task_id, seq) select id, last_seq from tasks on conflict do nothing");
   await run(
     "insert into search_queue (task_id, due_at) select id, now() + interval '1 day' from tasks on conflict do nothing",

@@ -58,7 +58,7 @@ async function searchTasks(
   if (answer.results.length === 0)
     return terminal.err("Nothing was found. Texts can be found a few seconds after they were written.\n");
   terminal.out(answer.results.map((result) => formatSearchResult(result, terminal.style)).join("\n"));
-  if (answer.capped) terminal.err("There are more matches. These are the best of the newest 1,000.\n");
+  if (answer.capped) terminal.err("There are older matches, too. These are the best of the newest ones.\n");
   if (answer.next_cursor !== undefined)
     terminal.err(`More results: add --cursor ${toSingleLine(answer.next_cursor, 500)}\n`);
 }

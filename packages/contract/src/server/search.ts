@@ -54,7 +54,7 @@ export const taskSearchApi = {
     }),
     response: z.object({
       results: z.array(SearchResult),
-      capped: z.literal(true).optional().describe("there are more matches than the newest 1,000, which are ranked"),
+      capped: z.literal(true).optional().describe("only the newest matches are ranked; there may be older ones"),
       ...pageEnd,
     }),
     items: "results",

@@ -29,7 +29,8 @@ export interface RemovalOptions {
  * Removes everything marked as deleted:
  *
  *   deleted board  → its tasks are marked, so that their runs end first
- *   marked task    → its events, comments, permissions, turns, runs and words are deleted, then its row
+ *   marked task    → its words, events, comments, permissions, turns and runs are deleted, then
+ *                    its row
  *   empty board    → its row is deleted
  *   dropped branch → the mirror removes it
  *

@@ -9,7 +9,7 @@ export interface Excerpt {
 const maxLength = 240;
 const maxLeadLength = 60;
 
-/** Finds where most of the wanted words are, and closest together; 0 if the text has none of them. */
+/** Finds where most of the wanted words are close together; 0 if the text has none of them. */
 export function findBestPlace(text: string, isWanted: (word: string) => boolean): number {
   const matches = splitWords(text).filter(({ word }) => isWanted(word));
   let best = { start: 0, count: 0, span: 0 };

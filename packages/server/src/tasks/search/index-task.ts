@@ -54,13 +54,13 @@ export async function indexTask({ db, log, redact }: IndexingContext, taskId: st
   const last = events.at(-1);
   const seq = last?.seq ?? Math.max(task.last_seq, position?.seq ?? 0);
   const open = documents.at(-1);
-  const open_seq = open?.isOpen && open.last_seq === seq ? open.first_seq : null;
+  const openSeq = open?.isOpen && open.last_seq === seq ? open.first_seq : null;
   const labels = [getBoardLabel(task.board_id), getOrganizationLabel(task.organization_id)];
   const texts =
     position === undefined || events.some(isTextChange) ? await readTexts(db, task, { labels, redact }) : undefined;
   const rows = documents.map((document) => toRow(taskId, document, labels));
   await db.transaction(async (tx) => {
-    if (!(await movePosition(tx, { taskId, from: position, to: { seq, open_seq } }))) return;
+    if (!(await movePosition(tx, { taskId, from: position, to: { seq, open_seq: openSeq } }))) return;
     if (position?.open_seq) await removeLog(tx, taskId, position.open_seq);
     if (texts) await removeTexts(tx, taskId);
     await insertDocuments(tx, [...rows, ...(texts ?? [])]);
@@ -98,11 +98,11 @@ interface TextOptions {
 
 /** Reads the documents of a task outside its log: one of the task, and one of each comment. */
 async function readTexts(db: Database, task: TaskTexts, { labels, redact }: TextOptions): Promise<NewDocument[]> {
-  const { id: task_id, title, description } = task;
+  const { id: taskId, title, description } = task;
   const comments = await db
     .select({ id: task_comments.id, text: task_comments.text, created_at: task_comments.created_at })
     .from(task_comments)
-    .where(eq(task_comments.task_id, task_id))
+    .where(eq(task_comments.task_id, taskId))
     .orderBy(asc(task_comments.created_at), asc(task_comments.id));
   const toVector = (texts: readonly WeightedText[]) =>
     formatVector(
@@ -114,15 +114,15 @@ async function readTexts(db: Database, task: TaskTexts, { labels, redact }: Text
     { text: description, weight: "B" },
   ]);
   return [
-    { task_id, kind: "task", created_at: task.created_at, words },
+    { task_id: taskId, kind: "task", created_at: task.created_at, words },
     ...comments.map(({ id, text, created_at }): NewDocument => {
-      return { task_id, kind: "comment", comment_id: id, created_at, words: toVector([{ text, weight: "B" }]) };
+      return { task_id: taskId, kind: "comment", comment_id: id, created_at, words: toVector([{ text, weight: "B" }]) };
     }),
   ];
 }
 
-const toRow = (task_id: string, document: LogDocument, labels: readonly string[]): NewDocument => ({
-  task_id,
+const toRow = (taskId: string, document: LogDocument, labels: readonly string[]): NewDocument => ({
+  task_id: taskId,
   kind: "log",
   run_id: document.run_id ?? null,
   first_seq: document.first_seq,

@@ -12,8 +12,8 @@ const retryDelaySeconds = 60;
 /**
  * Fills the documents of the search from the logs of tasks:
  *
- *   event appended ── trigger, in its transaction ──► queue ──► documents and position ──► no longer in the queue
- *                                                                         └── the process died: the task is still in the queue
+ *   event appended ── trigger, in its transaction ──► queue ──► documents and position ──► dequeued
+ *                                                          └── the process died: still in the queue
  *
  * The documents follow from other rows. After an update from a version without them, the queue has
  * every task.

@@ -43,7 +43,7 @@ describe("a search", () => {
     const task = await f.newTask({ title: "Repair the <b>zeppelin</b>" });
     const comment = await new Comments(f.db, f.log).create(f.owner, task.id, { text: "The zeppelin is large" });
     const tool: EventData = { kind: "tool_call", tool_call_id: "1", title: "Read src/airship/zeppelin.ts" };
-    const [said] = (await append(f, task.id, say("A zeppelin flies.")))!;
+    const [said] = await append(f, task.id, say("A zeppelin flies."));
     await append(f, task.id, tool, { ...tool, raw_output: { lines: ["import { zeppelin }"] } });
     await index(f);
     const { results, capped } = await find(f, "zeppelin");
@@ -206,6 +206,28 @@ describe("a search", () => {
   });
 });
 
+describe("a search for a common word", () => {
+  test("ranks the newest matches, says so, and still finds an older rare one", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const lines = Array.from({ length: 5_400 }, (_, n) => ({
+      kind: "notice" as const,
+      message: `sparrow${n} sparrow`,
+    }));
+    await append(f, task.id, ...lines);
+    await index(f);
+    await append(f, task.id, say("sparrow sparrow sparrow sparrow"));
+    await index(f);
+    const { results, capped } = await find(f, "sparrow");
+    expect(capped).toBe(true);
+    expect(results[0]).toMatchObject({ excerpt: "sparrow sparrow sparrow sparrow" });
+    expect(results.slice(1).every(({ seq }) => seq! > 4_000)).toBe(true);
+    const rare = await find(f, '"sparrow7" sparrow');
+    expect(rare.results.map(({ excerpt }) => excerpt)).toEqual(["sparrow7 sparrow"]);
+    expect(rare.capped).toBeUndefined();
+  });
+});
+
 describe("the documents of the search", () => {
   test("follow changes of titles and comments, and the end of tasks and of their events", async () => {
     await using f = await fixture();
@@ -222,7 +244,7 @@ describe("the documents of the search", () => {
     await comments.remove(f.owner, task.id, comment.id);
     await index(f);
     expect(await findTexts(f, "stork")).toEqual([]);
-    await f.db.delete(events).where(eq(events.seq, kept![0]!.seq));
+    await f.db.delete(events).where(eq(events.seq, kept[0]!.seq));
     expect(await findTexts(f, "flamingo")).toEqual([]);
     expect(await findTexts(f, "heron")).toHaveLength(1);
     await f.commands.delete(task.id);

@@ -13,6 +13,9 @@ const { boards, events, task_comments } = schema;
 
 /** The newest matches, which are ranked. */
 const maxRanked = 1_000;
+/** The newest documents, which are read without the index, and how many of them must match. */
+const maxRecent = 5_000;
+const minRecentMatches = 300;
 /** A person of more boards is served by the index of their organization. */
 const maxBoardLabels = 100;
 const timeoutSeconds = 10;
@@ -69,20 +72,12 @@ export class Search {
     const labels = await this.#findLabels(scope, filter.board_id);
     if (labels.length === 0) return { results: [] };
     const expression = `(${query.expression}) & (${labels.map(quoteLexeme).join(" | ")})`;
-    const conditions = [
-      ...createConditions(filter),
-      ...(newestId === undefined ? [] : [sql`document.id <= ${newestId}`]),
-    ];
     const after = rankAfter === undefined ? sql`true` : sql`(rank, id) < (${rankAfter}::bigint, ${idAfter}::bigint)`;
-    const rows = await this.#readMatches({
-      scope,
-      expression,
-      words: query.expression,
-      conditions,
-      after,
-      limit: filter.limit,
-    });
-    const page = rows.slice(0, filter.limit);
+    const { limit } = filter;
+    const conditions = createConditions(filter);
+    const options = { scope, expression, words: query.expression, conditions, after, newestId, limit };
+    const { rows, isCapped } = await this.#readMatches(options);
+    const page = rows.slice(0, limit);
     const last = page.at(-1);
     const results: SearchResult[] = [];
     for (const match of page) {
@@ -91,13 +86,13 @@ export class Search {
     }
     return {
       results,
-      ...((rows[0]?.matches ?? 0) > maxRanked && { capped: true as const }),
+      ...(isCapped && { capped: true as const }),
       ...(last &&
-        rows.length > filter.limit && { next_cursor: formatCursor([last.rank, last.id, newestId ?? last.newest_id]) }),
+        rows.length > limit && { next_cursor: formatCursor([last.rank, last.id, newestId ?? last.newest_id]) }),
     };
   }
 
-  /** Returns labels that the documents of all boards have which the person sees, or of one board. */
+  /** Returns the labels of documents on the boards that the person sees, or on one of them. */
   async #findLabels(scope: VisibilityScope, boardId: string | undefined): Promise<string[]> {
     const isWanted = boardId === undefined ? undefined : eq(boards.id, boardId);
     if (boardId === undefined && scope.role === "admin") return [getOrganizationLabel(scope.organization_id)];
@@ -111,16 +106,10 @@ export class Search {
     return rows.map(({ id }) => getBoardLabel(id));
   }
 
-  async #readMatches(options: MatchOptions): Promise<readonly Match[]> {
+  async #readMatches(options: MatchOptions): Promise<Matches> {
     try {
       return await this.#db.transaction(async (tx) => {
-        // A plan that joins all tasks takes longer than one that looks up those of the newest matches,
-        // although the planner thinks otherwise.
-        await tx.execute(
-          sql.raw(
-            `set local statement_timeout = '${timeoutSeconds}s'; set local enable_hashjoin = off; set local enable_mergejoin = off`,
-          ),
-        );
+        await tx.execute(sql.raw(`set local statement_timeout = '${timeoutSeconds}s'`));
         return await readMatches(tx, options);
       });
     } catch (error) {
@@ -185,23 +174,35 @@ interface MatchOptions {
   readonly words: string;
   readonly conditions: readonly SQL[];
   readonly after: SQL;
+  /** The newest document when the first page was read. */
+  readonly newestId: string | undefined;
   readonly limit: number;
 }
 
-async function readMatches(
-  tx: Executor,
-  { scope, expression, words, conditions, after, limit }: MatchOptions,
-): Promise<readonly Match[]> {
+interface Matches {
+  readonly rows: readonly Match[];
+  /** Whether there may be older matches, which are not ranked. */
+  readonly isCapped: boolean;
+}
+
+/**
+ * Reads a page of the ranked matches. Common words match within the newest documents, which are
+ * read without the index: the index would list every match first. Others are looked up in it.
+ */
+async function readMatches(tx: Executor, options: MatchOptions): Promise<Matches> {
+  const { newestId, words, after, limit } = options;
+  const isBefore = newestId === undefined ? sql`true` : sql`id <= ${newestId}::bigint`;
+  const newest = sql`(select * from search_documents where ${isBefore} order by id desc limit ${maxRecent}) document`;
+  const isCommon = await matchesOften(tx, newest, options);
+  const source = isCommon ? newest : sql`(select * from search_documents where ${isBefore}) document`;
+  // The sum below, and this setting, leave the planner only the index of words.
+  await tx.execute(sql`set local enable_seqscan = off`);
   const { rows } = await tx.execute<Match>(sql`
     with matches as materialized (
       select document.id, document.kind, document.task_id, document.comment_id, document.first_seq, document.last_seq,
         document.created_at, document.words, tasks.title as task_title, tasks.board_id, tasks.state
-      from search_documents document
-      join tasks on tasks.id = document.task_id
-      join boards on boards.id = tasks.board_id
-      where document.words @@ ${expression}::tsquery and ${isVisibleTask(scope)}
-        and ${sql.join([sql`true`, ...conditions], sql` and `)}
-      order by document.id desc limit ${maxRanked + 1}
+      from ${createVisible(source, options)}
+      order by document.id + 0 desc limit ${maxRanked + 1}
     ), ranked as (
       select *, (ts_rank(words, ${words}::tsquery, 1) * 1000000)::bigint as rank, max(id) over () as newest_id,
         (count(*) over ())::int as matches
@@ -213,8 +214,35 @@ async function readMatches(
       newest_id, matches,
       case when kind = 'task' then (select description from tasks where tasks.id = task_id) end as description
     from page order by rank desc, page.id desc`);
-  return rows;
+  const isCapped = (rows[0]?.matches ?? 0) > maxRanked || (isCommon && (await hasOlder(tx, isBefore)));
+  return { rows, isCapped };
 }
+
+/** Whether there are more documents than the newest ones. */
+async function hasOlder(tx: Executor, isBefore: SQL): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    select id from search_documents where ${isBefore} order by id desc offset ${maxRecent} limit 1`);
+  return rows.length > 0;
+}
+
+/** Whether the newest documents have enough matches for several pages. */
+async function matchesOften(tx: Executor, newest: SQL, options: MatchOptions): Promise<boolean> {
+  const { rows } = await tx.execute<{ matches: number }>(sql`
+    select count(*)::int as matches from (
+      select from ${createVisible(newest, options)} limit ${minRecentMatches}
+    ) counted`);
+  return (rows[0]?.matches ?? 0) >= minRecentMatches;
+}
+
+/** Documents with the words, joined with their tasks if the person may see them. */
+const createVisible = (source: SQL, { scope, expression, conditions }: MatchOptions): SQL => sql`${source}
+  -- The offset keeps the planner from joining all tasks: only those of the matches are read.
+  cross join lateral (
+    select tasks.title, tasks.board_id, tasks.state, tasks.agent_type
+    from tasks join boards on boards.id = tasks.board_id
+    where tasks.id = document.task_id and ${isVisibleTask(scope)} offset 0
+  ) tasks
+  where document.words @@ ${expression}::tsquery and ${sql.join([sql`true`, ...conditions], sql` and `)}`;
 
 function createConditions({ kind, state, agent_type, since, until }: SearchFilter): SQL[] {
   const states = toList(state);
