@@ -14,7 +14,6 @@ export const sizes: SeedSizes = { events: 1_000_000, tasks: 100_000, runners: 10
 const logTables = [
   "tasks",
   "task_dependencies",
-  "task_comments",
   "runs",
   "turns",
   "events",
