@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { OldPathsHarness } from "./support/old-paths.ts";
 
-/** Runs and agent types under the paths, fields and statuses that programs of the old systems use. */
+/** Runs and agent types under the paths, fields and statuses of the old systems. */
 const old = new OldPathsHarness({ PATH: "" });
 const { send, server } = old;
 const bin = join(old.folder, "bin");
@@ -151,5 +151,39 @@ describe("an agent type", () => {
     const other = await old.addPerson("other", "member");
     expect((await other("PUT", path, { description: "of another" })).status).toBe(403);
     expect((await send("GET", path)).body.description).toBe("new");
+  });
+
+  test("shows the values of its variables, files and headers only to people who may change it", async () => {
+    const secrets = {
+      environment_vars: { TOKEN: "value-1" },
+      home_files: { ".agent/config": "value-2" },
+      mcp_servers: [
+        { name: "program", command: "sh", args: [], env: { KEY: "value-3" } },
+        { name: "address", url: "http://127.0.0.1:9", headers: { Authorization: "value-4" } },
+      ],
+    };
+    const type = { name: "with-values", command: ["/bin/sh"], ...secrets };
+    const admin = await old.addPerson("an-admin", "admin");
+    for (const [shared, path] of [
+      [true, "/api/v1/agent-types/with-values"],
+      [false, "/api/v1/agent-types/with-values"],
+    ] as const) {
+      await send("POST", "/api/v1/agent-types", { ...type, shared });
+      expect((await send("GET", path)).body).toMatchObject({ shared, values_hidden: false, ...secrets });
+      const hidden = {
+        values_hidden: true,
+        environment_vars: { TOKEN: "" },
+        home_files: { ".agent/config": "" },
+        mcp_servers: [{ env: { KEY: "" } }, { headers: { Authorization: "" } }],
+      };
+      const reader = await old.addPerson(`reader-${shared}`, "viewer");
+      expect((await reader("GET", path)).body).toMatchObject({ shared, ...hidden });
+      expect(JSON.stringify((await reader("GET", "/api/v1/agent-types")).body)).not.toContain("value-");
+      // Admins change the types of their organization, and only operators those of the server.
+      expect((await admin("GET", path)).body.values_hidden).toBe(shared);
+    }
+    const narrow = { name: "narrow", user: "an-admin", permissions: ["agent-type:read"] };
+    const { token } = (await send("POST", "/api/v1/tokens", narrow)).body;
+    expect((await old.sendAs(token, "GET", "/api/v1/agent-types/with-values")).body.values_hidden).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { OldPathsHarness } from "./support/old-paths.ts";
 
-/** Boards and tasks under the paths, fields, bounds and statuses that programs of the old systems use. */
+/** Boards and tasks under the paths, fields, bounds and statuses of the old systems. */
 const old = new OldPathsHarness();
 const { send } = old;
 

@@ -42,6 +42,9 @@ export class OldPathsHarness implements AsyncDisposable {
     return (method, path, body) => this.#send(token, { method, path, body });
   }
 
+  readonly sendAs = (token: string, method: string, path: string): Promise<Answer> =>
+    this.#send(token, { method, path, body: undefined });
+
   async #send(
     token: string | undefined,
     { method, path, body }: { method: string; path: string; body: unknown },

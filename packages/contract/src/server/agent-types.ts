@@ -68,6 +68,11 @@ export type AgentTypeUpdate = z.infer<typeof AgentTypeUpdate>;
 export const AgentType = AgentTypeInput.extend({
   id: z.uuid(),
   shared: z.boolean().describe("whether the type is the server's, for all organizations, or the organization's own"),
+  values_hidden: z
+    .boolean()
+    .describe(
+      "whether the values of variables, files and headers are left empty, because you may not change the agent type",
+    ),
   /** Whether this machine can start the agent now; `unavailable_reason` names the missing part. */
   available: z.boolean(),
   unavailable_reason: z.string().optional(),

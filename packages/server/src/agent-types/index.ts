@@ -3,6 +3,7 @@
  * agent.
  */
 export { AgentTypes } from "./agent-types.ts";
+export { presentAgentType } from "./present-agent-type.ts";
 export { findAgentType } from "./find-agent-type.ts";
 export { getAllPrograms, type ImageNames, qualifyImage } from "./image.ts";
 export { getUsualMode } from "./policy.ts";

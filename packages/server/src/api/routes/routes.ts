@@ -1,7 +1,7 @@
 import { api, formatResourceUsageCsv, formatUsageCsv, hostPresets, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { requirePermission, type Scope } from "../../access/index.ts";
-import type { AgentTypes } from "../../agent-types/index.ts";
+import { type AgentTypes, presentAgentType } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
 import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
@@ -217,11 +217,17 @@ function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModule
 }
 
 function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void {
-  registerRoute(app, api.listAgentTypes, async ({ scope }) => ({ agent_types: await agentTypes.list(scope) }));
-  registerRoute(app, api.getAgentType, ({ scope, params }) => agentTypes.get(scope, params.type_id));
-  registerRoute(app, api.createAgentType, ({ scope, body }) => agentTypes.create(scope, body));
-  registerRoute(app, api.updateAgentType, ({ scope, params, body, expected }) =>
-    agentTypes.update(scope, params.type_id, body, expected),
+  registerRoute(app, api.listAgentTypes, async ({ scope }) => ({
+    agent_types: (await agentTypes.list(scope)).map((type) => presentAgentType(scope, type)),
+  }));
+  registerRoute(app, api.getAgentType, async ({ scope, params }) =>
+    presentAgentType(scope, await agentTypes.get(scope, params.type_id)),
+  );
+  registerRoute(app, api.createAgentType, async ({ scope, body }) =>
+    presentAgentType(scope, await agentTypes.create(scope, body)),
+  );
+  registerRoute(app, api.updateAgentType, async ({ scope, params, body, expected }) =>
+    presentAgentType(scope, await agentTypes.update(scope, params.type_id, body, expected)),
   );
   registerRoute(app, api.deleteAgentType, ({ scope, params, expected }) =>
     agentTypes.remove(scope, params.type_id, expected),
