@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
-import { createIntegerSchema } from "../input/option-values.ts";
+import { createDecimalSchema, createIntegerSchema } from "../input/option-values.ts";
 import { readPromptText } from "../input/prompt-text.ts";
 import { toRepositoryUrl } from "../input/repository.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
@@ -24,6 +24,7 @@ const SetOptions = BoardOption.extend({
   model: TemplateFields.shape.agent_model,
   policy: PermissionPolicy.optional(),
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
+  budget: createDecimalSchema({ min: 0, max: 1_000_000_000 }).optional(),
 });
 const boardFlags = ["--board <board>", "board of the template, by name or id"] as const;
 
@@ -60,6 +61,7 @@ export function addTemplate(program: Command, register: RegisterCommand): void {
     .option("--mode <id>", "mode of the agent")
     .option("--model <id>", "model of the agent")
     .option("--priority <0-10>", "priority in the queue; a higher one starts first")
+    .option("--budget <usd>", "what models may cost each task, in US dollars; needs the permission budget:write")
     .addOption(
       createPolicyOption("when to ask first: before edits and commands (ask), before commands (allow-edits), or never"),
     );
@@ -113,6 +115,7 @@ function formatTemplate({ id, name, fields, placeholders }: Template, { terminal
       ["model", toLine(fields.agent_model)],
       ["policy", fields.permission_policy],
       ["priority", fields.priority?.toString()],
+      ["budget", fields.budget_usd === undefined ? undefined : `${fields.budget_usd} USD for each task`],
       ["placeholders", toLine(placeholders.join(", "))],
     ],
     style,
@@ -123,7 +126,7 @@ function formatTemplate({ id, name, fields, placeholders }: Template, { terminal
 
 async function setTemplate(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof SetOptions>>): Promise<void> {
   const { client, settings, terminal, folder } = cli;
-  const { file, board, title, repo, agent, branch, mode, model, policy, priority } = options;
+  const { file, board, title, repo, agent, branch, mode, model, policy, priority, budget } = options;
   const description = await readPromptText(cli, { text: args[1], file });
   if (description === undefined)
     throw createUsageError("give a prompt: as an argument, as - for stdin, or with --file <path>");
@@ -137,6 +140,7 @@ async function setTemplate(cli: Cli, { args, options }: CommandLineInput<z.infer
     agent_model: model,
     permission_policy: policy,
     priority,
+    budget_usd: budget,
   };
   const body = { name: args[0] ?? "", board_id: await findBoardId(cli, board), fields };
   const template = await client.call(api.setTemplate, { body });

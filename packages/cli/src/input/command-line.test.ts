@@ -76,6 +76,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--mode": ["", "at least 1 character"],
     "--model": [long, "at most 1024 characters"],
     "--priority": ["high", "a whole number from 0 to 10"],
+    "--budget": ["much", "a number from 0 to 1000000000"],
     "--policy": ["never", "one of ask, allow-edits, allow-all"],
   },
   "task create": {

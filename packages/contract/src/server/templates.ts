@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
+import { BudgetAmount } from "./budgets.ts";
 import { createFieldsQuery } from "./paging.ts";
 import { Task } from "./task.ts";
 import { TaskInput } from "./tasks.ts";
@@ -25,6 +26,9 @@ export const TemplateFields = TaskInput.omit({ metadata: true, depends_on: true 
     .describe("may have placeholders such as `{{issue}}`; default: the beginning of the description"),
   description: description.describe("the prompt; may have placeholders such as `{{issue}}`"),
   priority: priority.unwrap().optional(),
+  budget_usd: BudgetAmount.optional().describe(
+    "what each task may cost in total; setting, changing or removing it needs `budget:write`",
+  ),
 });
 export type TemplateFields = z.infer<typeof TemplateFields>;
 
@@ -52,7 +56,7 @@ export const Template = z.object({
 export type Template = z.infer<typeof Template>;
 
 /** The values of a template's placeholders, and fields that replace those of the template. */
-export const TemplateTaskInput = TemplateFields.omit({ description: true }).extend({
+export const TemplateTaskInput = TemplateFields.omit({ description: true, budget_usd: true }).extend({
   board_id: z.uuid().optional().describe("the task's board; default: that of the template"),
   values: z.record(z.string().max(50), z.string().max(10_000)).default({}).describe("the values of the placeholders"),
 });

@@ -59,7 +59,13 @@ export class Tasks {
   }
 
   /** Creates a task. Those that it waits for cannot wait for it, so there is no cycle. */
-  create(creatorId: string, boardId: string, { depends_on: dependsOnIds = [], ...input }: TaskInput): Promise<TaskRow> {
+  create(
+    creatorId: string,
+    boardId: string,
+    { depends_on: dependsOnIds = [], ...input }: TaskInput,
+    /** Adds rows of other modules in the same transaction. */
+    withTask: (tx: Executor, taskId: string) => Promise<void> = async () => undefined,
+  ): Promise<TaskRow> {
     const id = randomUUID();
     return this.#log.write(async ({ tx, append }) => {
       const { permission_policy = "ask", interrupt_policy = "ask", metadata = {}, ...rest } = input;
@@ -80,6 +86,7 @@ export class Tasks {
       }));
       if (dependencies.length > 0) await tx.insert(task_dependencies).values(dependencies);
       await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
+      await withTask(tx, id);
       return getTask(tx, id);
     });
   }

@@ -72,3 +72,21 @@ test("a task gets the values of all placeholders as they are, and its own fields
     expect.objectContaining({ code: "template_value_unknown" }),
   );
 });
+
+test("a template has a budget only if its writer may set budgets", async () => {
+  await using f = await fixture();
+  const templates = createTemplates(f);
+  const ada = asWriter(await addPerson(f, "ada"));
+  const { board_id } = ada;
+  const denied = { code: "permission_missing", context: { permission: "budget:write" } };
+  const withBudget = { ...fields, budget_usd: 2 };
+  await expect(templates.set(ada, { name: "bug", board_id, fields: withBudget })).rejects.toMatchObject(denied);
+  const owner = asWriter(f.owner);
+  await templates.set(owner, { name: "bug", board_id, fields: withBudget });
+  for (const other of [fields, { ...fields, budget_usd: 3 }])
+    await expect(templates.set(ada, { name: "bug", board_id, fields: other })).rejects.toMatchObject(denied);
+  const changed = { description: "changed", budget_usd: 2 };
+  expect(await templates.set(ada, { name: "bug", board_id, fields: changed })).toMatchObject({ fields: changed });
+  await templates.set(owner, { name: "bug", board_id, fields });
+  await templates.set(ada, { name: "bug", board_id, fields: { description: "without" } });
+});

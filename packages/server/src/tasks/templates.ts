@@ -63,8 +63,15 @@ export class Templates {
     await this.#requireTarget(scope, boardId ?? null);
     const { organization_id, user_id } = scope;
     const id = await this.#db.transaction(async (tx) => {
-      // The lock keeps the count right while others create templates.
+      // The lock keeps the count and the budget right while others change templates.
       await tx.execute(sql`select 1 from organizations where id = ${organization_id} for no key update`);
+      const isSame = and(
+        eq(task_templates.target_id, boardId ?? organization_id),
+        eq(task_templates.organization_id, organization_id),
+        eq(task_templates.name, name),
+      );
+      const [previous] = await tx.select({ fields: task_templates.fields }).from(task_templates).where(isSame);
+      if (previous?.fields.budget_usd !== fields.budget_usd) requirePermission(scope, "budget:write");
       const { rows } = await tx.execute<{ count: number }>(sql`
         select count(*)::int as count from task_templates where organization_id = ${organization_id}`);
       const values = {
@@ -129,7 +136,8 @@ export function fillTemplate(
   const description = fillPlaceholders(fields.description, values);
   const title =
     fields.title === undefined ? getFirstLine(description) || "Task" : fillPlaceholders(fields.title, values);
-  const merged = { ...fields, title, ...omitUndefined(changes), description };
+  const { budget_usd: _budget, ...taskFields } = fields;
+  const merged = { ...taskFields, title, ...omitUndefined(changes), description };
   return { ...merged, title: merged.title ?? title, priority: merged.priority ?? 0 };
 }
 

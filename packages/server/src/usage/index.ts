@@ -3,7 +3,7 @@ export { recordDisks, type RunnerDisk } from "./disks/record-disks.ts";
 export { HostTraffic } from "./hosts/host-traffic.ts";
 export { AbandonedRequests } from "./ledger/abandoned-requests.ts";
 export type { BudgetAlert } from "./budgets/budget-decision.ts";
-export { Budgets } from "./budgets/budgets.ts";
+export { Budgets, createTaskBudget } from "./budgets/budgets.ts";
 export { toMicroUsd, toUsd } from "./budgets/usd.ts";
 export { Ledger } from "./ledger/ledger.ts";
 export type { LedgerDatabase } from "./ledger/ledger-database.ts";

@@ -75,14 +75,20 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
       "demo",
       "--policy",
       "allow-all",
+      "--budget",
+      "2.5",
     ];
     expect(await getExitCode("template set", words)).toBe(0);
     expect((await run("template ls")).out).toMatch(/^greet .* name .* demo: say hello/m);
-    expect((await run("template show", ["greet"])).out).toContain("  demo: say hello {{name}}");
+    expect((await run("template show", ["greet"])).out).toMatch(
+      /2\.5 USD for each task[^]* {2}demo: say hello \{\{name\}\}/,
+    );
     const ran = await run("run", ["--template", "greet", "--set", "name=Ada", "--json"]);
     expect(ran.code).toBe(0);
     const task = await server.task(parseOutput(ran).task_id);
     expect(task).toMatchObject({ title: "demo: say hello Ada", agent_type: "demo", permission_policy: "allow-all" });
+    const { budgets } = parseOutput(await run("budget", ["--for", task.id, "--json"]));
+    expect(budgets).toMatchObject([{ scope: "task", task_id: task.id, amount_usd: 2.5, period: "total" }]);
     expect(await run("run", ["--template", "greet"])).toMatchObject({
       code: 2,
       err: expect.stringContaining("--set name="),

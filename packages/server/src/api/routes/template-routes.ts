@@ -25,6 +25,10 @@ export function serveTemplates(app: FastifyInstance, modules: TemplateModules): 
     // The values of placeholders may make the title or the description too long.
     const input = TaskInput.safeParse(fillTemplate(template, body));
     if (!input.success) throw createInvalidRequestError(input.error);
-    return createTask(modules, scope, { board_id: boardId, input: input.data });
+    return createTask(modules, scope, {
+      board_id: boardId,
+      input: input.data,
+      budget_usd: template.fields.budget_usd,
+    });
   });
 }

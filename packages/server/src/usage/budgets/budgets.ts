@@ -173,5 +173,15 @@ async function createBudget(tx: Executor, { target, input, scope }: BudgetChange
   return rows[0]?.id;
 }
 
+/** Creates the budget of a new task, for all that it will cost. */
+export async function createTaskBudget(
+  tx: Executor,
+  scope: BudgetWriter,
+  { task_id, amount_usd }: { readonly task_id: string; readonly amount_usd: number },
+): Promise<void> {
+  const target = { scope: "task", id: task_id } as const;
+  await createBudget(tx, { target, input: { task_id, amount_usd, period: "total" }, scope });
+}
+
 const getTargetId = (target: BudgetTarget, scope: BudgetScope): string | null =>
   target.scope === scope ? target.id : null;
