@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { json } from "node:stream/consumers";
 import {
   createWorkspaceApi,
@@ -10,7 +11,12 @@ import {
   type WorkspaceApi,
 } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
-import { readPieces, requestStream, type StreamedAnswer } from "../../packages/cli/src/runner/request.ts";
+import {
+  readPieces,
+  type RequestOptions,
+  requestStream,
+  type StreamedAnswer,
+} from "../../packages/cli/src/runner/request.ts";
 import type { Client } from "../../packages/cli/src/server/client.ts";
 import { sendRequest } from "../../packages/cli/src/server/transport.ts";
 import type { ServerHarness } from "./server-harness.ts";
@@ -28,8 +34,12 @@ export class WorkspaceRequests {
     this.routes = createWorkspaceApi(path, {});
   }
 
-  request<E extends Endpoint>(route: E, input: EndpointInput<E>, signal = this.#signal): Promise<StreamedAnswer> {
-    return requestStream(this.client.locate, route, input, { signal });
+  request<E extends Endpoint>(
+    route: E,
+    input: EndpointInput<E>,
+    options: Partial<RequestOptions> = {},
+  ): Promise<StreamedAnswer> {
+    return requestStream(this.client.locate, route, input, { signal: this.#signal, ...options });
   }
 
   async readLines<E extends Endpoint>(route: E, input: EndpointInput<E>): Promise<unknown[]> {
@@ -37,22 +47,31 @@ export class WorkspaceRequests {
   }
 
   async *follow<E extends Endpoint>(route: E, input: EndpointInput<E>, signal = this.#signal): AsyncGenerator<unknown> {
-    const answer = await this.request(route, input, signal);
+    const answer = await this.request(route, input, { signal });
     for await (const line of readNdjsonLines(readPieces(answer, signal), maxLineBytes)) yield JSON.parse(line);
   }
 
   /** Uploads a file with further headers; throws the server's error. */
-  async upload(path: string, content: string, headers: Record<string, string> = {}): Promise<unknown> {
-    const route = this.routes.upload;
+  upload(path: string, content: string | Buffer, headers: Record<string, string> = {}): Promise<unknown> {
+    return this.send(this.routes.upload, { path }, content, headers);
+  }
+
+  /** Sends bytes to a route; throws the server's error. */
+  async send(
+    route: Endpoint,
+    query: Record<string, unknown>,
+    body: string | Buffer | Readable,
+    headers: Record<string, string> = {},
+  ): Promise<unknown> {
     const answer = await sendRequest(await this.client.locate(), {
       method: route.method,
-      path: getEndpointUrl(route, { query: { path } }),
+      path: getEndpointUrl(route, { query }),
       headers,
-      body: content,
+      body: Buffer.isBuffer(body) ? Readable.from([body]) : body,
       signal: this.#signal,
     });
-    const body: unknown = await json(answer);
-    if (answer.statusCode !== 200) throw new RemoteError(Problem.parse(body));
-    return body;
+    const value: unknown = await json(answer);
+    if (answer.statusCode !== 200) throw new RemoteError(Problem.parse(value));
+    return value;
   }
 }
