@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly response: z.ZodType | "stream" | "none";
   /** The schema of each line of an NDJSON stream. */
   readonly line?: z.ZodType;
+  /** Whether a caller of the server may ask for server-sent events in place of the lines. */
+  readonly hasEvents?: true;
   /** The content type of a stream of bytes. */
   readonly responseType?: string;
   /** The content type of a request's body that is not JSON. */

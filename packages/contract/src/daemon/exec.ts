@@ -150,6 +150,7 @@ export const execApi = {
     body: ExecRequest,
     response: "stream",
     line: ExecEvent,
+    hasEvents: true,
   }),
   execOnce: createDaemonEndpoint({
     method: "POST",
@@ -194,6 +195,7 @@ export const execApi = {
     }),
     response: "stream",
     line: ExecEvent,
+    hasEvents: true,
   }),
   writeCommand: createDaemonEndpoint({
     method: "POST",

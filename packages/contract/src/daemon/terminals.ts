@@ -178,11 +178,8 @@ export const AttachQuery = z.object({
    * wire counts as shown.
    */
   flow: z.enum(["ack", "read"]).default("read"),
-  /**
-   * Frames carry the text as it is and are the fastest; server-sent events are for clients that
-   * support no other format.
-   */
-  format: z.enum(["ndjson", "sse", "frames"]).default("ndjson"),
+  /** Frames carry the text as it is and are the fastest. */
+  format: z.enum(["ndjson", "frames"]).default("ndjson"),
 });
 export type AttachQuery = z.output<typeof AttachQuery>;
 
@@ -291,6 +288,7 @@ export const terminalStreams = {
     query: AttachQuery.extend({ terminal_id: TerminalId.default(consoleId) }),
     response: "stream",
     line: TerminalEvent,
+    hasEvents: true,
   }),
   watch: createDaemonEndpoint({
     method: "GET",
@@ -300,6 +298,7 @@ export const terminalStreams = {
     query: AttachQuery,
     response: "stream",
     line: TerminalEvent,
+    hasEvents: true,
   }),
   attach: createDaemonEndpoint({
     method: "POST",

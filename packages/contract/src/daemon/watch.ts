@@ -46,5 +46,6 @@ export const watchApi = {
     summary: "Stream changes of the workspace's files from now on, as NDJSON of FsChanges",
     response: "stream",
     line: FsChanges,
+    hasEvents: true,
   }),
 } as const;

@@ -16,6 +16,9 @@ import { TurnChoice } from "./turns.ts";
 export const BranchPush = z.object({ branch: z.string(), sha: CommitSha, status: z.enum(["pending", "pushed"]) });
 export type BranchPush = z.infer<typeof BranchPush>;
 
+/** `sse` is for clients that cannot send the header `Accept: text/event-stream`. */
+const streamFormat = { format: z.enum(["ndjson", "sse", "frames"]).default("ndjson") };
+
 /**
  * The workspace of a task or a runner: its files, git, commands and terminals. The server serves
  * these routes of the daemon below the path of the task and of the runner, and sends each request
@@ -53,8 +56,8 @@ const readRoutes = {
   terminal: terminalsApi.terminal,
   terminalHistory: terminalsApi.terminalHistory,
   terminalStats: terminalsApi.terminalStats,
-  streamTerminal: terminalStreams.watch,
-  streamConsole: terminalStreams.stream,
+  streamTerminal: { ...terminalStreams.watch, query: terminalStreams.watch.query.extend(streamFormat) },
+  streamConsole: { ...terminalStreams.stream, query: terminalStreams.stream.query.extend(streamFormat) },
 } as const satisfies Record<string, Endpoint>;
 
 const writeRoutes = {

@@ -29,16 +29,6 @@ export const ndjson: Encoder = {
   encodePiece: (piece) => ["gap" in piece ? ndjson.encodeEvent({ type: "gap", ...piece.gap }) : getLine(piece.entry)],
 };
 
-const dataPrefix = Buffer.from("data: ");
-const lineEnd = Buffer.from("\n");
-
-const sse: Encoder = {
-  contentType: "text/event-stream",
-  keepAlive: Buffer.from(":\n\n"),
-  encodeEvent: (event) => Buffer.concat([dataPrefix, ndjson.encodeEvent(event), lineEnd]),
-  encodePiece: (piece) => [dataPrefix, ...ndjson.encodePiece(piece), lineEnd],
-};
-
 const kinds = new Map<number, 1 | 2>([
   [getTypeNumber("stdout"), FrameKind.stdout],
   [getTypeNumber("stderr"), FrameKind.stderr],
@@ -59,4 +49,4 @@ const frames: Encoder = {
   },
 };
 
-export const encoders = { ndjson, sse, frames } as const;
+export const encoders = { ndjson, frames } as const;

@@ -1,5 +1,6 @@
 import { workspaceArchives } from "./archives.ts";
 import { workspaceCommandLine } from "./command-line.ts";
+import { workspaceEvents } from "./events.ts";
 import { workspaceFiles } from "./files.ts";
 import { workspaceGit } from "./git.ts";
 import { workspacePrograms } from "./programs.ts";
@@ -14,6 +15,7 @@ export function taskWorkspace(get: () => TaskWorkspace): void {
   workspaceFiles(getRequests);
   workspaceArchives(getRequests);
   workspacePrograms(getRequests);
+  workspaceEvents(getRequests);
   workspaceGit(get);
   workspaceCommandLine(get);
 }

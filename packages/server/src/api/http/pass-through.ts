@@ -3,6 +3,7 @@ import { PassThrough, type Readable } from "node:stream";
 import { type RawRequest, type RawResponse, readRunnerFailure } from "@wharf/contract/wire";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { RunnerUse } from "../../runners/index.ts";
+import { eventHeaders, toServerSentEvents } from "./server-sent-events.ts";
 
 /** Headers of a daemon's answer that concern its caller. The route decides the content type. */
 const passedHeaders = ["content-length", "content-range", "accept-ranges", "etag", "last-modified"] as const;
@@ -38,7 +39,7 @@ export type PassedType =
 
 interface PassThroughRequest extends RawRequest {
   readonly use: RunnerUse;
-  /** Content type of the answer. @default bytes of any kind */
+  /** Content type of the answer. Lines of JSON are sent as events. @default bytes of any kind */
   readonly type?: PassedType;
 }
 
@@ -56,6 +57,11 @@ export async function passThrough(
     await refuseFailure(answer, use.client.runnerId);
     const { status, headers, body } = answer;
     body.once("close", () => use[Symbol.dispose]());
+    if (type === "text/event-stream")
+      return await reply
+        .headers({ ...asDownload, ...eventHeaders })
+        .type(type)
+        .send(toServerSentEvents(body));
     for (const name of passedHeaders) {
       const value = headers[name];
       if (value !== undefined) void reply.header(name, value);

@@ -24,7 +24,8 @@ const description = `The REST API of a Wharf server, which serves this document 
 
 An error is a problem document (RFC 9457) with a \`code\`, a \`detail\` and a \`next\` step. Ids of tasks, runs and
 runners may be shortened to an unambiguous prefix of eight or more characters. An answer of the type
-\`application/x-ndjson\` is a stream: its schema describes each line, and empty lines keep the connection open.
+\`application/x-ndjson\` is a stream: its schema describes each line, and empty lines keep the connection open. With
+\`Accept: text/event-stream\` each line is the data of a server-sent event, where an operation lists that type.
 \`x-permission\` is the permission that an
 operation needs.
 
@@ -110,6 +111,9 @@ function describeOperation({ schemas, errors }: Components, operationId: string,
     ...describeParameters(schemas, "query", query),
     ...(needs === "nothing" ? [] : [{ $ref: "#/components/parameters/organization" }]),
     ...(route.hasRanges ? rangeParameters : []),
+    ...(route.hasEvents && "after" in (query?.shape ?? {})
+      ? [createHeaderParameter("Last-Event-ID", "The id of the last server-sent event, which replaces `after`")]
+      : []),
     ...describePreconditions(route),
     ...(getIdempotency(route) === "unsupported"
       ? []
@@ -191,10 +195,16 @@ function describeSuccess(schemas: ComponentSchemas, route: ServerEndpoint): Json
 
 function describeContent(
   schemas: ComponentSchemas,
-  { response, line, responseType = "application/x-ndjson" }: Pick<Endpoint, "response" | "line" | "responseType">,
+  {
+    response,
+    line,
+    hasEvents,
+    responseType = "application/x-ndjson",
+  }: Pick<Endpoint, "response" | "line" | "responseType" | "hasEvents">,
 ): JsonSchema {
   if (response === "none") return {};
   if (response !== "stream")
     return { content: { "application/json": { schema: schemas.convert(response, "output") } } };
-  return { content: { [responseType]: line ? { schema: schemas.convert(line, "output") } : {} } };
+  const lines = line ? { schema: schemas.convert(line, "output") } : {};
+  return { content: { [responseType]: lines, ...(hasEvents && { "text/event-stream": lines }) } };
 }

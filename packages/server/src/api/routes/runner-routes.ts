@@ -28,6 +28,7 @@ import { discardBody } from "../http/discard-body.ts";
 import { createRequestBody, getCallerSignal, passThrough } from "../http/pass-through.ts";
 import type { Peers } from "../http/peers.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
+import { acceptsEvents, getEventOffset } from "../http/server-sent-events.ts";
 
 export interface RunnerModules {
   readonly standaloneRunners: StandaloneRunners;
@@ -87,10 +88,10 @@ function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: Ru
 
 function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
   const { runnerLinks } = modules;
-  registerStream(app, runnerApi.execRunner, async ({ scope, params, body, reply }) => {
+  registerStream(app, runnerApi.execRunner, async ({ scope, params, body, request: { headers }, reply }) => {
     const runner = await getReadyRunner(modules, scope, params.runner_id);
     const request = createJsonRequest(execApi.exec, addEnvironment(modules, runner, body));
-    return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", ...request });
+    return passThrough(reply, { use: runnerLinks.acquire(runner), type: getLinesType({ headers }), ...request });
   });
   app.route({
     ...toWatchedOptions(runnerApi.execRunnerOnce),
@@ -125,10 +126,12 @@ function serveCommands(app: FastifyInstance, modules: RunnerModules): void {
     const runner = await getReadyRunner(modules, scope, params.runner_id);
     return runnerLinks.use(runner, (client) => client.call(terminalsApi.terminalHistory, { query }));
   });
-  registerStream(app, runnerApi.followRunnerLogs, async ({ scope, params, query, reply }) => {
+  registerStream(app, runnerApi.followRunnerLogs, async ({ scope, params, query, request, reply }) => {
+    const type = getLinesType(request);
+    const offset = type === "text/event-stream" ? getEventOffset(request) : {};
     const runner = await getReadyRunner(modules, scope, params.runner_id);
-    const path = getEndpointUrl(terminalStreams.stream, { query: { ...query, flow: "read" } });
-    return passThrough(reply, { use: runnerLinks.acquire(runner), type: "application/x-ndjson", method: "GET", path });
+    const path = getEndpointUrl(terminalStreams.stream, { query: { ...query, ...offset, flow: "read" } });
+    return passThrough(reply, { use: runnerLinks.acquire(runner), type, method: "GET", path });
   });
 }
 
@@ -237,6 +240,9 @@ interface StreamedCall<E extends Endpoint> extends EndpointCall<E> {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
+
+const getLinesType = (request: Pick<FastifyRequest, "headers">) =>
+  acceptsEvents(request) ? ("text/event-stream" as const) : ("application/x-ndjson" as const);
 
 /** Serves a route whose answer is streamed. */
 function registerStream<E extends ServerEndpoint>(

@@ -14,6 +14,7 @@ import { z } from "zod";
 import type { RunnerWithRun } from "../../runners/index.ts";
 import { discardBody } from "../http/discard-body.ts";
 import { createRequestBody, getCallerSignal, type PassedType, passThrough, sendBytes } from "../http/pass-through.ts";
+import { acceptsEvents, getEventOffset } from "../http/server-sent-events.ts";
 import { answerWithoutRunner, type BranchModules } from "./answer-without-runner.ts";
 import { completeBody, completeQuery, getRunOfRunner } from "./complete-request.ts";
 import { findRunner, findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
@@ -128,11 +129,14 @@ function serveStream(app: FastifyInstance, modules: ServedModules, one: Workspac
     ...toRouteOptions(one.route),
     handler: async (request, reply) => {
       const found = await findPlace(modules, one, { request, reply });
-      const type = getAnswerType(one.route, request.query);
+      const type = getAnswerType(one.route, request);
       if ("answer" in found) return sendBytes(reply, type, found.answer);
       const { runner } = found;
       const body = await completeBody(modules, { name: one.name, runner, request });
-      const query = await completeQuery(modules, { ...one, runner, request });
+      const query = {
+        ...(await completeQuery(modules, { ...one, runner, request })),
+        ...(type === "text/event-stream" && getEventQuery(one, request)),
+      };
       const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
       return passThrough(reply, {
         use: modules.runnerLinks.acquire(runner),
@@ -207,10 +211,16 @@ function pickHeaders({ headers }: FastifyRequest, names: readonly string[]): Rec
 
 const StreamQuery = z.object({ format: z.enum(["ndjson", "sse", "frames"]).optional() });
 
-function getAnswerType({ responseType }: Endpoint, query: unknown): PassedType {
+function getAnswerType({ responseType, hasEvents }: Endpoint, request: FastifyRequest): PassedType {
   if (responseType === "application/x-tar" || responseType === "application/octet-stream") return responseType;
-  const { format = "ndjson" } = StreamQuery.parse(query);
-  return ({ ndjson: "application/x-ndjson", sse: "text/event-stream", frames: "application/octet-stream" } as const)[
-    format
-  ];
+  const { format } = StreamQuery.parse(request.query);
+  if (format === "frames") return "application/octet-stream";
+  const isEvents = format === "sse" || (hasEvents === true && acceptsEvents(request));
+  return isEvents ? "text/event-stream" : "application/x-ndjson";
+}
+
+/** The daemon sends lines, which become events, from the offset that the client has. */
+function getEventQuery({ daemonRoute }: WorkspaceRoute, request: FastifyRequest): Record<string, unknown> {
+  const fields = daemonRoute.query?.shape ?? {};
+  return { ...("format" in fields && { format: "ndjson" }), ...("after" in fields && getEventOffset(request)) };
 }
