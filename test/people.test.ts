@@ -127,6 +127,16 @@ test("a program reads with a token that may do nothing else", async () => {
   expect(await finish(start("bob", ["token", "create", "more"], environment))).toMatchObject({ code: 2 });
 });
 
+test("a program works in a workspace with a token for nothing else", async () => {
+  const permissions = ["read", "write", "exec"].flatMap((name) => ["--permission", `workspace:${name}`]);
+  const environment = { WHARF_TOKEN: (await as("bob", "token", "create", "tool", ...permissions)).trim() };
+  const use = (...line: string[]) => finish(start("bob", line, environment));
+  expect(await use("task", "show", task)).toMatchObject({ code: 2 });
+  expect(await use("workspace", "exec", task, "echo made > tool.txt; exit 3")).toMatchObject({ code: 3 });
+  expect(await use("workspace", "cat", task, "tool.txt")).toMatchObject({ code: 0, out: "made\n" });
+  expect(await use("workspace", "rm", task, "tool.txt")).toMatchObject({ code: 0 });
+});
+
 test("who leaves sees nothing from that moment, and the work stays", async () => {
   const token = (await as("bob", "token", "create", "laptop")).trim();
   const following = start("bob", ["task", "logs", task, "--follow"]);

@@ -92,6 +92,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "workspace push": [[id]],
   "workspace checkout": [[id, evil]],
   "workspace jobs input": [[id, id, evil]],
+  "workspace terminals rename": [[id, id, evil]],
   "user role": [[id, "admin"]],
   "token create": [[evil], [evil, "--user", id]],
   "budget set": [["5", "--organization"]],

@@ -6,8 +6,8 @@ import {
   type NoParams,
   api,
   RemoteError,
-  runnerApi,
   type WorkspaceApi,
+  type WorkspaceInfo,
 } from "@wharf/contract";
 import { readNdjsonLines } from "@wharf/contract/wire";
 import type { z } from "zod";
@@ -29,9 +29,13 @@ export class Workspace {
   readonly routes: WorkspaceApi<NoParams>;
   readonly client: Client;
   readonly signal: AbortSignal;
+  /** Where the workspace was when it was found. */
+  readonly info: WorkspaceInfo;
 
-  constructor(client: Client, kind: "task" | "runner", { id, signal }: { id: string; signal: AbortSignal }) {
+  constructor(client: Client, kind: "task" | "runner", { info, signal }: { info: WorkspaceInfo; signal: AbortSignal }) {
+    const { id } = info;
     this.id = id;
+    this.info = info;
     this.kind = kind;
     this.client = client;
     this.signal = signal;
@@ -77,13 +81,13 @@ export class Workspace {
 /** Finds the workspace of the task or the runner with this id. */
 export async function findWorkspace(client: Client, id: string, signal: AbortSignal): Promise<Workspace> {
   const task = await findUnless("task_not_found", () =>
-    client.call(api.getTask, { params: { task_id: id } }, { signal }),
+    client.call(api.getTaskWorkspace, { params: { task_id: id } }, { signal }),
   );
-  if (task) return new Workspace(client, "task", { id: task.id, signal });
+  if (task) return new Workspace(client, "task", { info: task, signal });
   const runner = await findUnless("runner_not_found", () =>
-    client.call(runnerApi.getRunner, { params: { runner_id: id } }, { signal }),
+    client.call(api.getRunnerWorkspace, { params: { runner_id: id } }, { signal }),
   );
-  if (runner) return new Workspace(client, "runner", { id: runner.id, signal });
+  if (runner) return new Workspace(client, "runner", { info: runner, signal });
   throw createUsageError(
     `there is no task and no runner '${id}': \`wharf task ls\` and \`wharf runner ls\` list their ids`,
   );

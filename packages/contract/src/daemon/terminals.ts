@@ -23,9 +23,13 @@ const cols = z.number().int().min(1).max(1000);
 const rows = z.number().int().min(1).max(1000);
 const offset = z.number().int().min(0);
 
+/** People name terminals to tell them apart; several may have the same name. */
+export const TerminalName = z.string().trim().min(1).max(100);
+
 export const TerminalCreate = z.object({
   /** The caller chooses the id. If a terminal with this id exists, no new one starts. */
   terminal_id: z.uuid().optional(),
+  name: TerminalName.optional(),
   /** The shell runs this command; without a command the shell itself runs. */
   command: z.string().min(1).max(1_000_000).optional(),
   shell: z.string().min(1).max(4096).default("bash"),
@@ -50,6 +54,7 @@ export type TerminalState = z.infer<typeof TerminalState>;
 
 export const TerminalInfo = z.object({
   terminal_id: TerminalId,
+  name: z.string().optional(),
   state: TerminalState,
   command: z.string(),
   working_dir: z.string(),
@@ -227,6 +232,15 @@ export const terminalsApi = {
     params: z.object({ terminal_id: id }),
     body: z.object({ cols, rows }),
     response: Ok,
+  }),
+  renameTerminal: createDaemonEndpoint({
+    method: "PATCH",
+    path: "/terminals/:terminal_id",
+    summary: "Name a terminal. Null removes its name",
+    params: z.object({ terminal_id: id }),
+    body: z.object({ name: TerminalName.nullable() }),
+    response: TerminalInfo,
+    carriesContent: true,
   }),
   ackTerminal: createDaemonEndpoint({
     method: "POST",

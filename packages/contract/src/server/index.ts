@@ -27,6 +27,7 @@ import { tasksApi } from "./tasks.ts";
 import { templatesApi } from "./templates.ts";
 import { turnsApi } from "./turns.ts";
 import { usageApi } from "./usage.ts";
+import { workspaceInfoApi } from "./workspace-info.ts";
 
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
@@ -62,6 +63,7 @@ export * from "./templates.ts";
 export * from "./turns.ts";
 export * from "./usage-csv.ts";
 export * from "./usage.ts";
+export * from "./workspace-info.ts";
 export * from "./versions.ts";
 export * from "./workspace.ts";
 
@@ -88,6 +90,7 @@ export const api = {
   ...systemApi,
   ...peopleApi,
   ...usageApi,
+  ...workspaceInfoApi,
   ...budgetsApi,
   ...resourceUsageApi,
   ...hostUsageApi,

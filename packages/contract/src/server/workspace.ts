@@ -95,6 +95,7 @@ const execRoutes = {
   createTerminal: terminalsApi.createTerminal,
   typeTerminal: terminalsApi.typeTerminal,
   resizeTerminal: terminalsApi.resizeTerminal,
+  renameTerminal: terminalsApi.renameTerminal,
   ackTerminal: terminalsApi.ackTerminal,
   killTerminal: terminalsApi.killTerminal,
   removeTerminal: terminalsApi.removeTerminal,

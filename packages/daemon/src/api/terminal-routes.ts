@@ -22,6 +22,11 @@ export function createTerminalHandlers(terminalsPromise: Promise<Terminals>): Ro
       (await getTerminal(params.terminal_id)).resize(cols, rows);
       return success;
     },
+    renameTerminal: async ({ params, body }) => {
+      const terminal = await getTerminal(params.terminal_id);
+      await terminal.rename(body.name);
+      return terminal.getInfo();
+    },
     ackTerminal: async ({ params, body: { viewer_id, offset } }) => {
       (await (await terminalsPromise).getHistory(params.terminal_id)).acknowledge(viewer_id, offset);
       return success;

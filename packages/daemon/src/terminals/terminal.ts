@@ -78,11 +78,12 @@ export class Terminal {
 
   static async start(request: TerminalCreate & { terminal_id: string }, context: TerminalContext): Promise<Terminal> {
     const { folders } = context;
-    const { terminal_id, command, shell, working_dir, cols, rows, max_entries, max_bytes } = request;
+    const { terminal_id, name, command, shell, working_dir, cols, rows, max_entries, max_bytes } = request;
     const cwd = await resolveRootedPath(folders.workspace, working_dir);
     const startedAt = new Date().toISOString();
     const about = {
       terminal_id,
+      ...(name !== undefined && { name }),
       command: command ?? shell,
       working_dir,
       cols,
@@ -185,6 +186,11 @@ export class Terminal {
     pty.resize(cols, rows);
     this.#updateRecord({ cols, rows });
     this.#history?.appendNotice({ text: `${cols}×${rows}`, notice: "resize", cols, rows });
+  }
+
+  async rename(name: string | null): Promise<void> {
+    this.#updateRecord({ name: name ?? undefined });
+    await this.#writing;
   }
 
   /** Ends all the terminal's processes. Resolves when the history ends with the exit. */

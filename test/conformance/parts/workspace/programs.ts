@@ -58,7 +58,7 @@ export function workspacePrograms(getWorkspace: () => WorkspaceRequests): void {
     });
 
     // S-075 S-076
-    test("terminals are started, typed into, read, measured, cleared and removed", async () => {
+    test("terminals are started, typed into, named, read, measured, cleared and removed", async () => {
       const { client, routes } = getWorkspace();
       const { terminal_id } = await client.call(routes.createTerminal, { body: { command: "cat" } });
       const params = { terminal_id };
@@ -71,6 +71,10 @@ export function workspacePrograms(getWorkspace: () => WorkspaceRequests): void {
       }
       const query = { terminal_id };
       expect(await client.call(routes.terminalStats, { query })).toMatchObject({ state: "running" });
+      const named = await client.call(routes.renameTerminal, { params, body: { name: " the cat " } });
+      expect(named).toMatchObject({ terminal_id, name: "the cat" });
+      expect(await client.call(routes.terminal, { params })).toMatchObject({ name: "the cat" });
+      expect(await client.call(routes.renameTerminal, { params, body: { name: null } })).not.toHaveProperty("name");
       await client.call(routes.resizeTerminal, { params, body: { cols: 100, rows: 30 } });
       expect(await client.call(routes.clearTerminal, { body: query })).toMatchObject({ terminal_id });
       const { entries } = await client.call(routes.terminalHistory, { query });

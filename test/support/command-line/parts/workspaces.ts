@@ -74,6 +74,12 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
     const listed = parseOutput(await run("workspace terminals ls", [id, "--json"]));
     const terminal = listed.terminals[0].terminal_id;
     expect((await run("workspace terminals ls", [id])).out).toContain(terminal);
+    expect(await getExitCode("workspace terminals rename", [id, terminal.slice(0, 8), "my shell"])).toBe(0);
+    expect((await run("workspace terminals ls", [id])).out).toContain("my shell");
+    expect((await run("workspace terminals stats", [id, "my shell"])).out).toContain("of 50 MB");
+    expect(parseOutput(await run("workspace terminals clear", [id, "--json"]))).toMatchObject({
+      terminal_id: "console",
+    });
     expect(await getExitCode("workspace terminals close", [id, terminal])).toBe(0);
     expect(await getExitCode("workspace terminals close", [id, terminal])).toEqual(failed);
     expect(await getExitCode("runner rm", [id])).toBe(0);

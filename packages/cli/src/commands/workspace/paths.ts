@@ -11,7 +11,7 @@ import { copyPath, formatCopy } from "../../runner/copy.ts";
 import { parsePlace } from "../../runner/place.ts";
 import { createWorkspaceFiles } from "../../workspace/remote-parts.ts";
 import { findWorkspace } from "../../workspace/workspace.ts";
-import { inWorkspace, type WorkspaceAction } from "./action.ts";
+import { inWorkspace, showStart, type WorkspaceAction } from "./action.ts";
 import { ifMatchFlags, ifMatchHelp } from "./content.ts";
 
 const RemoveOptions = z.object({
@@ -78,6 +78,7 @@ async function copyFiles(
     if (source.runner !== destination.runner)
       throw createUsageError("files are copied within one workspace: copy to this machine first");
     const workspace = await findWorkspace(client, source.runner, signal);
+    showStart(cli, workspace);
     const body = { path: source.path, to: destination.path, overwrite: options.overwrite };
     const copied = await workspace.call(workspace.routes.copyPath, { body });
     if (settings.json) return terminal.out(toJsonLine(copied));
@@ -89,7 +90,11 @@ async function copyFiles(
     from: source.runner === undefined ? { path: resolve(folder, source.path) } : source,
     to: destination.runner === undefined ? { path: resolve(folder, destination.path) } : destination,
     signal,
-    open: async (id) => createWorkspaceFiles(await findWorkspace(client, id, signal)),
+    open: async (id) => {
+      const workspace = await findWorkspace(client, id, signal);
+      showStart(cli, workspace);
+      return createWorkspaceFiles(workspace);
+    },
   });
   if (settings.json) terminal.out(toJsonLine(copied));
   else terminal.err(formatCopy(copied));

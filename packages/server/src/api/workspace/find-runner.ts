@@ -18,7 +18,7 @@ export interface WorkspaceModules extends RunnerModules {
 export type FindRunner = (scope: Scope, params: unknown) => Promise<RunnerWithRun>;
 
 /** Statuses of a run whose runner is running, or starts for a request. */
-const reachableStatuses: ReadonlySet<string> = new Set(["STARTING", "RUNNING", "PAUSED"]);
+export const reachableStatuses: ReadonlySet<string> = new Set(["STARTING", "RUNNING", "PAUSED"]);
 
 /** Finds the runner of a task's current run; a runner that is stopped between turns starts. */
 export async function findTaskRunner(modules: WorkspaceModules, scope: Scope, id: string): Promise<RunnerWithRun> {

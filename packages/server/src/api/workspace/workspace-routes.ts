@@ -19,6 +19,7 @@ import { answerWithoutRunner, type BranchModules } from "./answer-without-runner
 import { completeBody, completeQuery, getRunOfRunner } from "./complete-request.ts";
 import { findRunner, findTaskRunner, type FindRunner, type WorkspaceModules } from "./find-runner.ts";
 import { getCallTimeout, maxContentBodyBytes, uploadTimeoutMs } from "./limits.ts";
+import { serveWorkspaceInfo } from "./workspace-info.ts";
 
 /** A route of the server, and the daemon's route of the same name that answers it. */
 interface WorkspaceRoute {
@@ -39,6 +40,7 @@ const RunnerParams = z.object({ runner_id: z.string() });
  * as where a path leads.
  */
 export async function serveWorkspaces(app: FastifyInstance, modules: ServedModules): Promise<void> {
+  serveWorkspaceInfo(app, modules);
   const findByTask: FindRunner = (scope, params) => findTaskRunner(modules, scope, TaskParams.parse(params).task_id);
   const findByRunner: FindRunner = (scope, params) => findRunner(modules, scope, RunnerParams.parse(params).runner_id);
   const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];

@@ -44,6 +44,7 @@ const unanswered: ReadonlySet<Endpoint> = new Set<Endpoint>([
   agentApi.setModel,
   execApi.killCommand,
   terminalsApi.resizeTerminal,
+  terminalsApi.renameTerminal,
   terminalsApi.ackTerminal,
   terminalsApi.killTerminal,
   gitApi.gitClone,
