@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
 import { PassThrough, Readable } from "node:stream";
 import Fastify from "fastify";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { createDaemonEndpoint } from "../endpoint.ts";
 import { RemoteError, WharfError } from "../errors/index.ts";
@@ -11,7 +11,7 @@ import { createWireClient } from "./client.ts";
 import type { WireClient } from "./client.ts";
 import { readRunnerFailure } from "./failure.ts";
 import { serveHttp, WireAgent } from "./http.ts";
-import { muxPair, pause, readAll, until } from "./testing.ts";
+import { muxPair, readAll, settle, until } from "./testing.ts";
 import type { MuxPair } from "./testing.ts";
 import type { WireStream } from "./wire-stream.ts";
 
@@ -69,10 +69,16 @@ function saying(bytes: string) {
 
 const hostile = { name: "WharfError", code: "runner_hostile", context: { runner_id: runnerId } };
 
-async function collect(values: AsyncIterable<unknown>): Promise<{ values: unknown[]; error: unknown }> {
+async function collect(
+  values: AsyncIterable<unknown>,
+  onValue: (value: unknown) => unknown = () => undefined,
+): Promise<{ values: unknown[]; error: unknown }> {
   const seen: unknown[] = [];
   try {
-    for await (const value of values) seen.push(value);
+    for await (const value of values) {
+      seen.push(value);
+      onValue(value);
+    }
   } catch (error) {
     return { values: seen, error };
   }
@@ -220,14 +226,12 @@ describe("a client on a wire", () => {
     }
   });
 
-  test("fails a thousand pending calls at once when the wire dies, and those that wait for a stream", async () => {
+  test("fails a thousand pending calls when the wire dies, and those that wait for a stream", async () => {
     using setup = answering(() => undefined);
     const calls = Array.from({ length: 1200 }, () => setup.client.call(plain, {}).catch((e: unknown) => e));
     await until(() => setup.streams.length === 1000, "a thousand are under way");
-    const from = performance.now();
     setup.wire.ends[0].destroy();
     for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: "runner_unavailable" });
-    expect(performance.now() - from).toBeLessThan(1000);
   });
 
   test("times out while it waits for a stream", async () => {
@@ -258,7 +262,7 @@ describe("a client on a wire", () => {
 test("a request is handled before its body arrives, and may be answered before", async () => {
   using setup = answering((response) => void response.writeHead(200).write("at once"));
   const body = new PassThrough();
-  const answer = await setup.client.request({ method: "POST", path: "/talk", body, timeoutMs: 2_000 });
+  const answer = await setup.client.request({ method: "POST", path: "/talk", body });
   answer.body.setEncoding("utf8");
   expect(await once(answer.body, "data")).toEqual(["at once"]);
   answer.body.destroy();
@@ -278,19 +282,18 @@ describe("a stream of lines", () => {
 
   test("ends with an error when it is cut, never as if it were complete", async () => {
     for (const headers of [{}, { connection: "close" }]) {
-      using setup = answering(
-        (response) => (
-          response.writeHead(200, headers),
-          response.write("1\n2\n"),
-          setTimeout(() => response.destroy(), 30)
-        ),
-      );
-      const { values, error } = await collect(setup.client.stream(lines, {}));
+      let cut: () => void = () => undefined;
+      using setup = answering((response) => {
+        cut = () => void response.destroy();
+        response.writeHead(200, headers).write("1\n2\n");
+      });
+      const { values, error } = await collect(setup.client.stream(lines, {}), (value) => value === 2 && cut());
       expect(values).toEqual([1, 2]);
       expect(error).toMatchObject({ code: "runner_unavailable" });
     }
-    using setup = answering((response) => (response.write("1\n"), setTimeout(() => setup.wire.ends[1].destroy(), 30)));
-    expect((await collect(setup.client.stream(lines, {}))).error).toMatchObject({ code: "runner_unavailable" });
+    using setup = answering((response) => void response.write("1\n"));
+    const { error } = await collect(setup.client.stream(lines, {}), () => setup.wire.ends[1].destroy());
+    expect(error).toMatchObject({ code: "runner_unavailable" });
   });
 
   test("is hostile if a line is not JSON or too long", async () => {
@@ -303,22 +306,30 @@ describe("a stream of lines", () => {
   });
 
   test("is cut when nothing arrives for too long, but not while its reader is slow", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let write: (text: string) => void = () => undefined;
     using setup = answering((response) => {
-      response.write("1\n");
-      const timer = setInterval(() => response.write("\n"), 10);
-      setTimeout(() => clearInterval(timer), 150);
+      write = (text) => void response.write(text);
+      write("1\n");
     });
-    const from = performance.now();
-    let seen = 0;
-    const read = async () => {
-      for await (const _ of setup.client.stream(lines, {}, { idleTimeoutMs: 60 })) {
-        seen++;
-        await pause(100);
-      }
-    };
-    await expect(read()).rejects.toMatchObject({ code: "runner_timeout" });
-    expect(seen).toBe(1);
-    expect(performance.now() - from).toBeGreaterThan(180);
+    const stream = setup.client.stream(lines, {}, { idleTimeoutMs: 60 });
+    expect(await stream.next()).toMatchObject({ value: 1 });
+    // The reader pauses for longer than the peer may be silent.
+    await vi.advanceTimersByTimeAsync(200);
+    write("2\n");
+    expect(await stream.next()).toMatchObject({ value: 2 });
+    const third = stream.next();
+    for (let i = 0; i < 5; i++) {
+      await vi.advanceTimersByTimeAsync(50);
+      write("\n");
+      await settle();
+    }
+    write("3\n");
+    expect(await third).toMatchObject({ value: 3 });
+    const cut = stream.next().catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(61);
+    expect(await cut).toMatchObject({ code: "runner_timeout" });
   });
 
   test("is reset at the peer when its reader stops", async () => {

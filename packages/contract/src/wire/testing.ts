@@ -95,9 +95,14 @@ export async function errorOf(stream: Duplex): Promise<Error & { code?: string }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Waits for a condition, and fails if it does not become true. */
+/** Waits until everything has arrived that is on its way inside this process. */
+export async function settle(): Promise<void> {
+  for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Waits for a condition, and fails if it does not become true: a busy machine may take seconds. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 5_000; i++) {
     if (condition()) return;
     await pause(4);
   }
