@@ -13,6 +13,7 @@ export const createTarError = (message: string): WharfError =>
 /** Reads one header block; returns undefined for an empty block, which marks an archive's end. */
 export function parseHeader(header: Buffer): RawHeader | undefined {
   if (header.every((byte) => byte === 0)) return undefined;
+  if (isCompressed(header)) throw createTarError("it is compressed; send it as plain tar");
   if (parseNumber(header, 148, 8) !== getChecksum(header)) throw createTarError("a header's checksum is wrong");
   const flag = String.fromCharCode(header[156] ?? 0);
   const prefix = header.toString("latin1", 257, 263) === "ustar\0" ? parseText(header, 345, 155) : "";
@@ -30,6 +31,9 @@ export function parseHeader(header: Buffer): RawHeader | undefined {
     },
   };
 }
+
+/** Recognizes gzip, zstd, bzip2 and xz by their first bytes. */
+const isCompressed = (bytes: Buffer): boolean => /^(?:1f8b|28b52ffd|425a68|fd377a58)/.test(bytes.toString("hex", 0, 4));
 
 /** Parses the fields that a pax header sets for the entries after it. */
 export function parsePax(content: Buffer): Partial<TarEntry> {

@@ -42,9 +42,15 @@ export class FolderHandle implements AsyncDisposable {
     return byDescriptor ? `/proc/self/fd/${this.handle.fd}/${name}` : join(this.#location, name);
   }
 
+  /** Returns the path of an entry whose name may not be UTF-8. */
+  getRawEntryPath(name: Buffer): Buffer {
+    return Buffer.concat([Buffer.from(`${this.getEntryPath(".")}/`), name]);
+  }
+
   /** Opens a subfolder; never follows a link. */
-  async openFolder(name: string): Promise<FolderHandle> {
-    return new FolderHandle(await open(this.getEntryPath(name), stepFlags), join(this.#location, name));
+  async openFolder(name: string | Buffer): Promise<FolderHandle> {
+    const path = typeof name === "string" ? this.getEntryPath(name) : this.getRawEntryPath(name);
+    return new FolderHandle(await open(path, stepFlags), join(this.#location, name.toString()));
   }
 
   /** Returns the folder's path on this machine with all links resolved. */

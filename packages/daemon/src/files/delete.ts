@@ -55,7 +55,7 @@ export async function deletePath(
  */
 async function clearFolder(
   parent: FolderHandle,
-  name: string,
+  name: string | Buffer,
   options: { path: string; depth: number; signal: AbortSignal },
 ): Promise<number> {
   const { path, depth, signal } = options;
@@ -68,12 +68,12 @@ async function clearFolder(
       signal.throwIfAborted();
       const files = entries.filter((entry) => !entry.isDirectory());
       await Promise.all(
-        files.map((entry) => unlink(folder.getEntryPath(entry.name)).catch(ignoreSystemErrors("ENOENT"))),
+        files.map((entry) => unlink(folder.getRawEntryPath(toBytes(entry))).catch(ignoreSystemErrors("ENOENT"))),
       );
       for (const entry of entries) {
         if (!entry.isDirectory()) continue;
-        deleted += await clearFolder(folder, entry.name, { path, depth: depth + 1, signal });
-        await rmdir(folder.getEntryPath(entry.name)).catch(ignoreSystemErrors("ENOENT"));
+        deleted += await clearFolder(folder, toBytes(entry), { path, depth: depth + 1, signal });
+        await rmdir(folder.getRawEntryPath(toBytes(entry))).catch(ignoreSystemErrors("ENOENT"));
       }
       deleted += entries.length;
     }
@@ -81,9 +81,13 @@ async function clearFolder(
   return deleted;
 }
 
+/** Names are bytes, which need not be UTF-8: each character of `latin1` is one byte. */
+const nameEncoding = "latin1";
+const toBytes = ({ name }: Dirent): Buffer => Buffer.from(name, nameEncoding);
+
 async function* readEntryBatches(folder: FolderHandle): AsyncGenerator<Dirent[]> {
   let entries: Dirent[] = [];
-  for await (const entry of await opendir(folder.getEntryPath("."), { bufferSize: 256 })) {
+  for await (const entry of await opendir(folder.getEntryPath("."), { bufferSize: 256, encoding: nameEncoding })) {
     if (entries.push(entry) < entriesPerBatch) continue;
     yield entries;
     entries = [];

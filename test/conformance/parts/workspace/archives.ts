@@ -2,9 +2,16 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually } from "../../../support/eventually.ts";
 import type { WorkspaceRequests } from "../../../support/workspace-requests.ts";
+
+async function* sendHalf(): AsyncGenerator<Buffer, void, undefined> {
+  for (let i = 0; i < 32; i++) yield Buffer.alloc(65_536);
+  throw new Error("the caller is gone");
+}
 
 /** Tests bytes of files and archives of folders in both directions. */
 export function workspaceArchives(getWorkspace: () => WorkspaceRequests): void {
@@ -28,6 +35,19 @@ export function workspaceArchives(getWorkspace: () => WorkspaceRequests): void {
       execFileSync("tar", ["-x"], { cwd: join(folder, "out"), input: tar });
       expect(readFileSync(join(folder, "out/link")).equals(bytes)).toBe(true);
       expect(execFileSync("tar", ["-tv"], { input: tar }).toString()).toMatch(/rwxr-xr-x .* run\.sh/);
+    });
+
+    test("an upload that is cut off leaves the file as it was, and nothing else", async () => {
+      const { client, routes } = getWorkspace();
+      await getWorkspace().upload("cut/kept", "before");
+      for (const path of ["cut/kept", "cut/new"]) {
+        const body = Readable.from(sendHalf());
+        await expect(getWorkspace().send(routes.upload, { path }, body)).rejects.toThrow("the caller is gone");
+      }
+      const list = async () => (await client.call(routes.listFolder, { body: { path: "cut" } })).entries;
+      await eventually(async () => (await list()).map(({ name }) => name), ["kept"]);
+      const kept = await client.call(routes.readFile, { body: { path: "cut/kept" } });
+      expect(kept).toMatchObject({ content: "before" });
     });
 
     test("one range of a file's bytes is downloaded", async () => {
