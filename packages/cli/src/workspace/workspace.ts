@@ -63,8 +63,8 @@ export class Workspace {
 
   #find(): Promise<unknown> {
     const { client, id, signal } = this;
-    if (this.kind === "task") return client.call(api.getTask, { params: { task_id: id } }, { signal });
-    return client.call(runnerApi.getRunner, { params: { runner_id: id } }, { signal });
+    if (this.kind === "task") return client.call(api.getTaskWorkspace, { params: { task_id: id } }, { signal });
+    return client.call(api.getRunnerWorkspace, { params: { runner_id: id } }, { signal });
   }
 
   /** Yields the lines of a streamed answer as they arrive. */

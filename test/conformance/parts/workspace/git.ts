@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import type { Event } from "@wharf/contract";
 import { describe, expect, test } from "vitest";
 import type { TaskWorkspace } from "./task-workspace.ts";
 
@@ -23,8 +24,9 @@ export function workspaceGit(get: () => TaskWorkspace): void {
       const { commit } = await client.call(routes.gitCommit, { body: { message: "Add a by hand" } });
       expect(commit).toMatchObject({ message: "Add a by hand", branch: task.shadow_branch });
       expect(await client.call(routes.gitCommit, { body: {} })).toEqual({});
-      const events = await wharf.until(task.id, ({ data }) => data.kind === "push" && data.sha === commit?.sha);
-      expect(events.at(-1)?.data).toMatchObject({ kind: "push", status: "pushed" });
+      const isDelivery = ({ data }: Event) => data.kind === "push" && data.sha === commit?.sha;
+      const events = await wharf.until(task.id, isDelivery);
+      expect(events.find(isDelivery)?.data).toMatchObject({ status: "pushed" });
 
       const { commits } = await client.call(routes.gitLog, { query: { limit: 2 } });
       expect(commits.map(({ subject }) => subject)[0]).toBe("Add a by hand");

@@ -1,6 +1,12 @@
 import { eventStreamType, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type AccessWatch, type Authenticator, type Caller, createScope, type Credentials } from "../../access/index.ts";
+import {
+  type AccessWatch,
+  type Authenticator,
+  type Caller,
+  createScope,
+  type Credentials,
+} from "../../access/index.ts";
 import type { ClientAddresses } from "./client-addresses.ts";
 import { allowPage, describePreflight } from "./cors.ts";
 import type { Guard } from "./guard.ts";
