@@ -178,7 +178,10 @@ describe("events of boards", () => {
     await eventually(() => messages.length, 1);
     const streams = [source.read, () => messages.join()];
     let count = 0;
-    /** Changes the task, then one that the person keeps, and returns which streams show the first change with the second. */
+    /**
+     * Changes the task, then one that the person keeps. Returns for each stream whether it showed
+     * the first change before the second.
+     */
     const whoHears = async () => {
       const name = `change ${++count}.`;
       await client.call(api.updateTask, { params: { task_id: task.id }, body: { title: name } });
