@@ -75,6 +75,7 @@ export function createJobs(
     wakeup,
     logger,
     idleCheckIntervalMs: searchIntervalMs,
+    wakeupName: "search",
     // An idle server writes nothing.
     lead: async (work) => ((await searchIndexing.isDue()) ? servers.runAsLeader("search", work) : undefined),
   });

@@ -22,6 +22,8 @@ export interface MaintenanceDeps {
   readonly lead: <T>(work: () => Promise<T>) => Promise<T | undefined>;
   /** How often jobs run without a wakeup. @default 60_000 */
   readonly idleCheckIntervalMs?: number;
+  /** The loop's own name, under which other code wakes it. @default `maintenanceWakeupName` */
+  readonly wakeupName?: string;
 }
 
 /** Takes the steps of jobs, one at a time, until no job has more to do. */
@@ -48,10 +50,10 @@ export class Maintenance {
 
   async #runLoop(): Promise<void> {
     const { signal } = this.#stopping;
-    const { wakeup, idleCheckIntervalMs = defaultIdleCheckIntervalMs } = this.#deps;
+    const { wakeup, idleCheckIntervalMs = defaultIdleCheckIntervalMs, wakeupName = maintenanceWakeupName } = this.#deps;
     while (!signal.aborted) {
       for (const job of this.#jobs) await this.#finishJob(job, signal);
-      await wakeup.sleep(maintenanceWakeupName, idleCheckIntervalMs, signal);
+      await wakeup.sleep(wakeupName, idleCheckIntervalMs, signal);
     }
   }
 

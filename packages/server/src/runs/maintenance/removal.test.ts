@@ -155,4 +155,26 @@ describe("a deleted board", () => {
     await finish(f);
     expect(await countRows(f)).toMatchObject({ boards: 1, ...nothing });
   });
+
+  test("is not taken for removed while a writer has locked all of its tasks", async () => {
+    await using f = await fixture();
+    const { id, made } = await newBoard(f, 1);
+    await f.commands.deleteBoard(id);
+    const removal = new Removal({ db: f.db, logger });
+    const writer = await f.pool.connect();
+    const stepDuringWrite = async () => {
+      await writer.query("begin");
+      await writer.query("select 1 from tasks where id = $1 for no key update", [made[0]!.id]);
+      const hasMore = await removal.step();
+      await writer.query("commit");
+      return hasMore;
+    };
+    expect(await stepDuringWrite()).toBe(true);
+    expect(await removal.step()).toBe(true);
+    expect(await f.db.$count(runners, eq(runners.desired, "DESTROYED"))).toBe(1);
+    expect(await stepDuringWrite()).toBe(true);
+    writer.release();
+    await finish(f);
+    expect(await countRows(f)).toMatchObject({ boards: 1, ...nothing });
+  });
 });

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { type Database, type Executor, schema } from "../../store/index.ts";
 import { markDeleted } from "../state/deletion.ts";
@@ -92,35 +92,49 @@ async function markTasks(tx: Executor): Promise<boolean> {
   for (const board of deleted) {
     // Each of the two has its own index.
     for (const isListed of [isNull(tasks.archived_at), isNotNull(tasks.archived_at)]) {
-      const rows = await tx
-        .select({ id: tasks.id })
-        .from(tasks)
-        .where(and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at), isListed))
-        .orderBy(desc(tasks.created_at), desc(tasks.id))
-        .limit(maxTasks)
-        .for("update", { skipLocked: true });
-      if (rows.length === 0) continue;
-      await markDeleted(
-        tx,
-        rows.map(({ id }) => id),
-      );
-      return true;
+      const { ids, hasMore } = await lockFirst(tx, {
+        condition: and(eq(tasks.board_id, board.id), isNull(tasks.deleted_at), isListed),
+        order: [desc(tasks.created_at), desc(tasks.id)],
+      });
+      if (ids.length > 0) await markDeleted(tx, ids);
+      if (hasMore) return true;
     }
   }
   return false;
 }
 
+interface TaskSelection {
+  readonly condition: SQL | undefined;
+  readonly order: readonly SQL[];
+}
+
+/**
+ * Locks the first tasks that nobody else has locked. Others, such as a writer of a log, may have
+ * locked all of them for a moment, so there may be more although none was locked.
+ */
+async function lockFirst(
+  tx: Executor,
+  { condition, order }: TaskSelection,
+): Promise<{ ids: string[]; hasMore: boolean }> {
+  const select = (limit: number) =>
+    tx
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(condition)
+      .orderBy(...order)
+      .limit(limit);
+  const rows = await select(maxTasks).for("update", { skipLocked: true });
+  return { ids: rows.map(({ id }) => id), hasMore: rows.length > 0 || (await select(1)).length > 0 };
+}
+
 /** Removes the rows of the oldest deleted tasks first, and each task when none are left. */
 async function removeTasks(tx: Executor): Promise<boolean> {
-  const marked = await tx
-    .select({ id: tasks.id })
-    .from(tasks)
-    .where(sql`${tasks.deleted_at} is not null`)
-    .orderBy(tasks.deleted_at)
-    .limit(maxTasks)
-    .for("update", { skipLocked: true });
-  if (marked.length === 0) return false;
-  const these = sql`any(${sql.param(marked.map(({ id }) => id))}::uuid[])`;
+  const { ids, hasMore } = await lockFirst(tx, {
+    condition: sql`${tasks.deleted_at} is not null`,
+    order: [asc(tasks.deleted_at)],
+  });
+  if (ids.length === 0) return hasMore;
+  const these = sql`any(${sql.param(ids)}::uuid[])`;
   for (const name of ["search_documents", "events", "task_comments", "permissions", "turns", "runs"]) {
     const table = sql.identifier(name);
     const { rowCount } = await tx.execute(sql`
