@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import module, { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,7 +35,10 @@ function limitYoungObjects() {
 async function main() {
   const bundle = new URL("../dist/main.js", import.meta.url);
   const sources = new URL("../src/main.ts", import.meta.url);
-  const entry = existsSync(sources) ? sources : bundle;
+  const isCheckout = existsSync(sources);
+  // The sources are many files: with their compiled form a command line starts in half the time.
+  if (isCheckout) module.enableCompileCache(fileURLToPath(new URL("../../../.cache/compile", import.meta.url)));
+  const entry = isCheckout ? sources : bundle;
   if (!existsSync(entry)) fail("The program is missing: " + fileURLToPath(bundle), "Install the package again.");
   await import(entry.href);
 }
