@@ -25,22 +25,29 @@ const programs = [
   { name: "wharf-demo-agent", input: "packages/agent/src/demo/main.ts", format: "esm" },
 ] as const;
 
-/**
- * An unchanged kit stays in place. A changed kit is moved aside, not removed: running runners have
- * its files mounted.
- */
 export async function buildKit(): Promise<void> {
-  const fresh = `${kitFolder}.${process.pid}`;
-  const previous = `${kitFolder}.previous`;
-  await mkdir(join(fresh, "bin"), { recursive: true });
-  for (const program of programs) await buildProgram(fresh, program);
-  await copyNatives(join(fresh, "lib/native"));
-  if (existsSync(kitFolder)) {
-    if ((await fingerprint(fresh)) === (await fingerprint(kitFolder))) return rm(fresh, { recursive: true });
+  await replaceFolder(kitFolder, async (fresh) => {
+    await mkdir(join(fresh, "bin"), { recursive: true });
+    for (const program of programs) await buildProgram(fresh, program);
+    await copyNatives(join(fresh, "lib/native"));
+  });
+}
+
+/**
+ * Replaces the content of a folder. An unchanged folder stays in place. A changed one is moved
+ * aside, not removed: running runners have files of the kit mounted.
+ */
+export async function replaceFolder(folder: string, fill: (fresh: string) => Promise<void>): Promise<void> {
+  const fresh = `${folder}.${process.pid}`;
+  const previous = `${folder}.previous`;
+  await rm(fresh, { recursive: true, force: true });
+  await fill(fresh);
+  if (existsSync(folder)) {
+    if ((await fingerprint(fresh)) === (await fingerprint(folder))) return rm(fresh, { recursive: true });
     await rm(previous, { recursive: true, force: true });
-    await rename(kitFolder, previous);
+    await rename(folder, previous);
   }
-  await rename(fresh, kitFolder);
+  await rename(fresh, folder);
 }
 
 /**

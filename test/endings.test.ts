@@ -10,9 +10,7 @@ import { createLocator } from "../packages/cli/src/server/server-address.ts";
 import { eventually } from "./support/eventually.ts";
 import { noTraces, findTraces } from "./support/processes.ts";
 import { createRepository } from "./support/repository.ts";
-import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
-
-const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
+import { createScratchFolder, launcher, ServerHarness } from "./support/server-harness.ts";
 
 let folder = "";
 let data = "";

@@ -7,11 +7,10 @@ import { ProcessBackend } from "../examples/backend/process-backend.ts";
 import { kitFolder } from "../scripts/build.ts";
 import { lifecycle } from "./conformance/parts/lifecycle.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { createScratchFolder, launcher, ServerHarness } from "./support/server-harness.ts";
 
 /** Runs each example as its README describes, with the `wharf` of this checkout on the PATH. */
 const examples = join(import.meta.dirname, "../examples");
-const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 const run = promisify(execFile);
 
 let folder: string;

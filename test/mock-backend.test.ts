@@ -8,13 +8,12 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { noTraces, findTraces } from "./support/processes.ts";
 import { git, createRepository } from "./support/repository.ts";
-import { isPushed, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
+import { createScratchFolder, getAgentText, isPushed, launcher, ServerHarness } from "./support/server-harness.ts";
 
 /**
  * A whole server whose runners are real daemons behind a simulated wire, with real tasks, turns and
  * branches.
  */
-const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let remote: string;
 let wharf: ServerHarness;

@@ -1,7 +1,6 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,10 +8,9 @@ import { runnerApi, type RunnerView, type TerminalControl } from "@wharf/contrac
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { eventually } from "./support/eventually.ts";
-import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
+import { createScratchFolder, launcher, ServerHarness } from "./support/server-harness.ts";
 
 /** Viewers of a runner's activity, including viewers that are slow, disconnected or impatient. */
-const launcher = join(import.meta.dirname, "../packages/cli/bin/wharf.js");
 let folder: string;
 let wharf: ServerHarness;
 let runner: RunnerView;

@@ -1,4 +1,8 @@
 import { buildKit } from "../../scripts/build.ts";
+import { buildTestProgram } from "../../scripts/program.ts";
 
 /** Builds the bundles from the current sources, so that tests run the same code as users. */
-export default buildKit;
+export default async function build(): Promise<void> {
+  await buildKit();
+  await buildTestProgram();
+}

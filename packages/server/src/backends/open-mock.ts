@@ -7,7 +7,7 @@ export interface OpenMockOptions extends Omit<MockBackendOptions, "simulation" |
   readonly failures: boolean;
 }
 
-/** Loads the mock backend, which the published package leaves out (`scripts/pack.ts`). */
+/** Loads the mock backend, which the published package leaves out (`scripts/program.ts`). */
 export async function openMockBackend({ failures, ...options }: OpenMockOptions): Promise<MockBackend> {
   const mock = await import("./mock/index.ts").catch((cause: unknown) => {
     if (getErrorCode(cause) !== "ERR_MODULE_NOT_FOUND") throw cause;

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 
-const script = join(import.meta.dirname, "clean-up.ts");
+/** A source file, or a file beside the bundle. */
+const script = join(import.meta.dirname, `clean-up${extname(import.meta.filename)}`);
 
 /**
  * Ends the runners in a folder when the server dies without ending them itself. The guard is a

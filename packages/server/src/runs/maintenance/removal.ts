@@ -109,8 +109,8 @@ interface TaskSelection {
 }
 
 /**
- * Locks the first tasks that nobody else has locked. Others, such as a writer of a log, may have
- * locked all of them for a moment, so there may be more although none was locked.
+ * Locks the first tasks that are not locked. Others, such as a writer of a log, may hold all of
+ * them for a moment, so there may be more although none was locked here.
  */
 async function lockFirst(
   tx: Executor,
