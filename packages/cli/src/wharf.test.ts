@@ -111,6 +111,7 @@ describe("a command line", () => {
             updated_at: "x",
             version: 1,
             shared: false,
+            values_hidden: false,
           }),
         );
       });
