@@ -1,9 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { createCertificates } from "../certificates.ts";
 
 /**
  * An HTTPS server with files at paths, as package registries are, and a certificate authority of
@@ -20,7 +18,7 @@ export class PackageRegistry implements AsyncDisposable {
   private constructor(host: string, folder: string, files: Readonly<Record<string, string | Buffer>>) {
     this.host = host;
     this.#files = files;
-    const { authority, key, cert } = createCertificates(host, folder);
+    const { authority, key, cert } = createCertificates(`DNS:${host}`, folder);
     this.certificate = authority;
     this.#server = createServer({ key, cert }, (req, res) => {
       const path = decodeURIComponent(req.url ?? "");
@@ -53,31 +51,4 @@ export class PackageRegistry implements AsyncDisposable {
     this.#server.close();
     await once(this.#server, "close");
   }
-}
-
-function createCertificates(host: string, folder: string) {
-  const path = (name: string) => join(folder, name);
-  mkdirSync(folder, { recursive: true });
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl(
-    "req",
-    "-x509",
-    ...key,
-    "-keyout",
-    path("ca.key"),
-    "-out",
-    path("ca.pem"),
-    "-subj",
-    "/CN=packages",
-    "-days",
-    "2",
-  );
-  openssl("req", ...key, "-keyout", path("host.key"), "-out", path("host.csr"), "-subj", `/CN=${host}`);
-  writeFileSync(path("host.ext"), `subjectAltName=DNS:${host}\n`);
-  const authority = ["-CA", path("ca.pem"), "-CAkey", path("ca.key"), "-CAcreateserial"];
-  const request = ["-in", path("host.csr"), "-extfile", path("host.ext"), "-out", path("host.pem"), "-days", "2"];
-  openssl("x509", "-req", ...authority, ...request);
-  const read = (name: string) => readFileSync(path(name), "utf8");
-  return { authority: read("ca.pem"), key: read("host.key"), cert: read("host.pem") };
 }

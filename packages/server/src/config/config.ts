@@ -168,7 +168,10 @@ const Environment = z.object({
   WHARF_MOCK_FAILURES: flag.default(false),
   /** `1` gives model keys to runs even if no sandbox is available. */
   WHARF_LOCAL_UNSAFE: flag.default(false),
-  /** A PostgreSQL server in place of the embedded one. */
+  /**
+   * A PostgreSQL server in place of the embedded one. `?sslmode=verify-full&sslrootcert=<file>`
+   * checks its certificate.
+   */
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "an address that begins with postgresql://")
