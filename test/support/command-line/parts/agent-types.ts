@@ -41,8 +41,9 @@ printf '{"type":"result","data":{"prompt":"%s","home":"%s"}}\\n' "$prompt" "$(ca
     expect((await run("agent-types", ["--json"])).out).not.toContain('"script"');
     const type = await server.client.call(api.getAgentType, { params: { type_id: "mine" } });
     expect(await getExitCode("agent-types set", ["mine", "--description", "two programs"])).toBe(0);
-    const { updated_at: _, ...changed } = await server.client.call(api.getAgentType, { params: { type_id: "mine" } });
-    expect({ ...changed, updated_at: type.updated_at }).toEqual({ ...type, description: "two programs" });
+    const { updated_at, ...changed } = await server.client.call(api.getAgentType, { params: { type_id: "mine" } });
+    const version = type.version + 1;
+    expect({ ...changed, updated_at }).toEqual({ ...type, description: "two programs", version, updated_at });
 
     const task = await server.createTask({ repository_url: repository, agent_type: "mine" });
     const events = await server.turn(task, "read it");

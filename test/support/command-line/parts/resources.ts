@@ -41,7 +41,9 @@ export function testResources({ getExitCode, run }: CommandLineHarness): void {
   });
 
   test("of budgets", async () => {
-    expect(await run("budget")).toMatchObject({ code: 0, out: expect.stringMatching(/^No budgets/) });
+    const set = parseOutput(await run("budget set", ["--organization", "1000", "--period", "month", "--json"]));
+    expect((await run("budget")).out).toMatch(/month.*\$1,000\.00/);
+    expect(await getExitCode("budget rm", [set.id])).toBe(0);
     expect(await run("budget set", ["5"])).toMatchObject({ code: 2, out: "" });
     expect(await run("budget set", ["--organization", "1e9"])).toMatchObject({ code: 2, out: "" });
     const { id } = parseOutput(await run("budget set", ["--organization", "1000", "--period", "day", "--json"]));

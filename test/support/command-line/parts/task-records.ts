@@ -46,7 +46,11 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
       async () => (await search("otters", "swim", "--kind", "log")).out.includes("three otters swim"),
       true,
     );
-    expect((await search('"the otters"', "--state", "REVIEW", "--board", "Tasks")).out).toContain("count the otters");
+    await eventually(
+      async () =>
+        (await search('"the otters"', "--state", "REVIEW", "--kind", "task")).out.includes("count the otters"),
+      true,
+    );
     const [found] = parseOutput(await search('"three otters swim"', "--kind", "log", "--json")).results;
     expect(found).toMatchObject({ task_id: task.id, seq: expect.any(Number), kind: "log" });
     expect(await search("otters", "--until", "2020-01-01")).toMatchObject({ code: 0, out: "" });

@@ -76,7 +76,7 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
     expect((await run("workspace terminals ls", [id])).out).toContain(terminal);
     expect(await getExitCode("workspace terminals rename", [id, terminal.slice(0, 8), "my shell"])).toBe(0);
     expect((await run("workspace terminals ls", [id])).out).toContain("my shell");
-    expect((await run("workspace terminals stats", [id, "my shell"])).out).toContain("of 50 MB");
+    expect((await run("workspace terminals stats", [id, "my shell"])).out).toContain("of 50.0 MB");
     expect(parseOutput(await run("workspace terminals clear", [id, "--json"]))).toMatchObject({
       terminal_id: "console",
     });
