@@ -22,7 +22,7 @@ beforeAll(() => {
   data = join(folder, "data");
   repository = createRepository(join(folder, "remote"));
   environment = { PATH: process.env["PATH"] ?? "", HOME: folder, WHARF_DATA: data, WHARF_PORT: "0" };
-  client = new Client(createLocator({ dataFolder: data, environment: {}, json: false }));
+  client = new Client(createLocator({ dataFolder: data }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

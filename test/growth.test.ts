@@ -56,7 +56,7 @@ beforeAll(async () => {
   await explainAll(pool, database.connection.database);
   watch = new PlanWatch();
   server = await start();
-  client = new Client(createLocator({ dataFolder: join(folder, "data"), environment: {}, json: false }));
+  client = new Client(createLocator({ dataFolder: join(folder, "data") }));
 }, 300_000);
 
 afterAll(async () => {

@@ -27,12 +27,29 @@ async function get(path: string, headers: Record<string, string> = {}) {
 
 const getStatus = async (path: string) => (await get(path)).status;
 
-test("a server whose database stops is alive and not ready, the doctor says so, and it recovers", async () => {
-  await eventually(() => getStatus("/ready"), 200, 30_000);
+function freezeDatabase(): { thaw(): void } {
   const pid = Number(readFileSync(join(wharf.data, "postgres", "data", "postmaster.pid"), "utf8").split("\n")[0]);
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
   const signal = (name: NodeJS.Signals) => [pid, ...children].forEach((one) => process.kill(one, name));
   signal("SIGSTOP");
+  return { thaw: () => signal("SIGCONT") };
+}
+
+test("a server whose database does not respond while it starts prints its address later", async () => {
+  const database = freezeDatabase();
+  try {
+    const isReported = async () => (await get("/ready")).problem?.detail?.includes("The database does not respond.");
+    await eventually(isReported, true, 60_000);
+    expect(await getStatus("/health")).toBe(200);
+  } finally {
+    database.thaw();
+  }
+  await eventually(async () => wharf.output.includes("is running"), true, 60_000);
+}, 240_000);
+
+test("a server whose database stops is alive and not ready, the doctor says so, and it recovers", async () => {
+  await eventually(() => getStatus("/ready"), 200, 30_000);
+  const database = freezeDatabase();
   try {
     await eventually(() => getStatus("/ready"), 503, 60_000);
     const { problem } = await get("/ready");
@@ -43,7 +60,7 @@ test("a server whose database stops is alive and not ready, the doctor says so, 
     expect(stdout).toMatch(/FAIL {2}server .*The database does not respond\./);
     expect(code).not.toBe(0);
   } finally {
-    signal("SIGCONT");
+    database.thaw();
   }
   await eventually(() => getStatus("/ready"), 200, 60_000);
 }, 240_000);

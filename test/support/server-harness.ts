@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { api, type Event, type Task, type TaskInput, type Turn } from "@wharf/contract";
 import { Client } from "../../packages/cli/src/server/client.ts";
+import { createLocator } from "../../packages/cli/src/server/server-address.ts";
 import { testProgramFolder } from "../../scripts/program.ts";
 import { createAddressLocator } from "./network-address.ts";
 
@@ -126,7 +127,8 @@ export class ServerHarness implements AsyncDisposable {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
-    await this.client
+    // Through the socket of the data folder, where a test's limits do not apply.
+    await new Client(createLocator({ dataFolder: this.data }))
       .call(api.shutdown, { body: { runners: true } }, { timeoutMs: 5_000 })
       .catch(() => child.kill("SIGINT"));
     const late = setTimeout(() => child.kill("SIGKILL"), 60_000);

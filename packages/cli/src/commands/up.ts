@@ -7,7 +7,7 @@ import { createIntegerSchema } from "../input/option-values.ts";
 import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
-import type { Client } from "../server/client.ts";
+import type { CallOptions, Client } from "../server/client.ts";
 import { startOwnServer } from "../server/own-server.ts";
 
 const Options = z.object({
@@ -37,12 +37,18 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
   // A user at a terminal reads the text below; a service's log keeps every line.
   await using server = await startOwnServer(environment, { isQuiet: terminal.isTty && !settings.json });
   const { signal } = interrupts;
+  const ending = new AbortController();
+  const endPrinting = () => ending.abort();
   const interrupted = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) resolve();
   });
-  if (!signal.aborted) await printAddress(cli, server.url);
-  await Promise.race([server.stopped, interrupted]);
+  const ended = Promise.race([server.stopped, interrupted]);
+  void ended.then(endPrinting, endPrinting);
+  await printAddress(cli, server.url, ending.signal).catch((error: unknown) => {
+    if (!ending.signal.aborted) throw error;
+  });
+  await ended;
   if (!settings.json)
     terminal.err(
       signal.aborted
@@ -53,11 +59,13 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
   return signal.reason instanceof InterruptedError && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
 }
 
-async function printAddress({ client, settings, terminal }: Cli, url: string): Promise<void> {
+/** The server runs already: a database that does not respond yet delays the text and nothing else. */
+async function printAddress({ client, settings, terminal }: Cli, url: string, signal: AbortSignal): Promise<void> {
+  const options = { signal, retryTimeoutMs: Number.POSITIVE_INFINITY };
   const [info, { agent_types }, link] = await Promise.all([
-    client.call(api.serverInfo, {}),
-    client.call(api.listAgentTypes, {}),
-    createFirstLink(client, url),
+    client.call(api.serverInfo, {}, options),
+    client.call(api.listAgentTypes, {}, options),
+    createFirstLink(client, url, options),
   ]);
   if (settings.json) {
     const agents = agent_types.filter(({ available }) => available).map(({ name }) => name);
@@ -101,10 +109,10 @@ async function printAddress({ client, settings, terminal }: Cli, url: string): P
  * Returns a link that logs the owner in with a browser, until they have logged in once; later,
  * `wharf login --link` prints one.
  */
-async function createFirstLink(client: Client, url: string): Promise<string | undefined> {
-  const { last_login_at } = await client.call(api.listSessions, {});
+async function createFirstLink(client: Client, url: string, options: CallOptions): Promise<string | undefined> {
+  const { last_login_at } = await client.call(api.listSessions, {}, options);
   if (last_login_at !== undefined) return undefined;
-  const { path } = await client.call(api.createOwnLink, { body: { kind: "login" } });
+  const { path } = await client.call(api.createOwnLink, { body: { kind: "login" } }, options);
   return url + path;
 }
 

@@ -6,6 +6,8 @@ import { addressFile, socketFile, tokenFile } from "@wharf/contract/data-folder"
 import { z } from "zod";
 import type { Settings } from "../settings/settings.ts";
 
+type ServerSettings = Pick<Settings, "dataFolder"> & Partial<Pick<Settings, "url" | "token" | "organization">>;
+
 /** Holds a server's address and the token for it. */
 export interface ServerAddress {
   readonly url: string;
@@ -31,13 +33,13 @@ const folderUrl = "http://localhost";
  * Locates the named server, or else the server of the data folder. The folder's token is sent only
  * through the folder's socket: any process may listen at an address that a server left in a file.
  */
-export function createLocator(settings: Settings, getLoginToken?: GetLoginToken): LocateServer {
+export function createLocator(settings: ServerSettings, getLoginToken?: GetLoginToken): LocateServer {
   const { organization } = settings;
   const locate = createServerLocator(settings, getLoginToken);
   return organization === undefined ? locate : async () => ({ ...(await locate()), organization });
 }
 
-function createServerLocator({ url, token, dataFolder }: Settings, getLoginToken?: GetLoginToken): LocateServer {
+function createServerLocator({ url, token, dataFolder }: ServerSettings, getLoginToken?: GetLoginToken): LocateServer {
   let closed: Promise<void> | undefined;
   return async () => {
     if (url !== undefined && token !== undefined) return { url, token };
