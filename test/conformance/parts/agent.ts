@@ -151,7 +151,8 @@ export function agent(under: BackendUnderTest): void {
       const turn_id = randomUUID();
       await runner.startAgent("run-3");
       const { last } = (await runner.client.call(daemonApi.health, {})).journal;
-      await runner.prompt("run-3", turn_id, "demo: hang");
+      await runner.prompt("run-3", turn_id, "demo: say working\ndemo: hang");
+      await runner.until(({ kind }) => kind === "message", last);
       await runner.client.call(daemonApi.stopAgent, { body: { reason: "at once", force: true } });
       const records = await runner.until(isTurnEnd(turn_id), last);
       const exits = records.flatMap(({ data }) => (data.kind === "agent_exit" ? [data.signal] : []));
