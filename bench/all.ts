@@ -20,6 +20,7 @@ const names = [
   "viewers",
   "growth",
   "board",
+  "requests",
   "idle",
   "gateway",
   "redaction",
