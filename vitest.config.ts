@@ -1,7 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-/** Workflows that want the machine to themselves: some kill an engine, one looks at how long a neighbour waits. */
-const alone = "test/{docker*,kubernetes*,hostile-runner}.test.ts";
+/** Workflows with runners in Docker or Kubernetes. Several of these files run at once, as far as their engine allows. */
+const engines = "test/{docker,kubernetes}*.test.ts";
+/** A workflow that looks at how long a neighbour waits, and wants the machine to itself. */
+const alone = "test/hostile-runner.test.ts";
+
+/** Most of them wait: for a place at their engine, or for a pod. */
+const engineWorkers = 20;
 
 /**
  * Units stand beside their source. `test/` holds whole workflows: they come after the units, two files at a time, because
@@ -10,7 +15,7 @@ const alone = "test/{docker*,kubernetes*,hostile-runner}.test.ts";
 export default defineConfig({
   test: {
     reporters: ["default", "./test/setup/closing-reporter.ts"],
-    globalSetup: ["test/setup/build.ts"],
+    globalSetup: ["test/setup/build.ts", "test/setup/engine-places.ts"],
     testTimeout: 30_000, // ms
     hookTimeout: 60_000, // ms
     // On a busy machine the default of a second is an expectation of speed.
@@ -40,7 +45,7 @@ export default defineConfig({
         test: {
           name: "product",
           include: ["test/*.test.ts"],
-          exclude: [alone],
+          exclude: [alone, engines],
           testTimeout: 120_000, // ms
           maxWorkers: 2, // most of the time they wait for a turn
           sequence: { groupOrder: 2 },
@@ -52,8 +57,19 @@ export default defineConfig({
           name: "alone",
           include: [alone],
           testTimeout: 120_000, // ms
-          fileParallelism: false,
+          maxWorkers: 1,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "engines",
+          include: [engines],
+          testTimeout: 120_000, // ms
+          setupFiles: ["test/setup/take-engine-places.ts"],
+          maxWorkers: engineWorkers,
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -63,7 +79,8 @@ export default defineConfig({
           include: ["test/conformance/*.test.ts"],
           testTimeout: 180_000, // ms
           hookTimeout: 240_000, // ms; a cluster takes its time to remove namespaces with pods in them
-          maxWorkers: 4, // a pod is waited for most of the time
+          setupFiles: ["test/setup/take-engine-places.ts"],
+          maxWorkers: engineWorkers,
           sequence: { groupOrder: 4 },
         },
       },
