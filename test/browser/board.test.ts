@@ -85,6 +85,17 @@ test("the keys select, archive and undo, and the address has the search", async 
   await expect.poll(() => cards.count()).toBe(2);
   await page.getByRole("button", { name: "Undo" }).click();
   await first.waitFor();
+  await page.keyboard.press("Control+k");
+  const search = page.getByRole("combobox", { name: "Find a command or a task" });
+  await search.fill("two pea");
+  await page.getByRole("option", { name: "Two pears" }).waitFor();
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await page.keyboard.press("Escape");
+  await first.focus();
+  await page.keyboard.press("Control+k");
+  await search.fill("accept");
+  await page.keyboard.press("Enter");
+  await getColumn(page, "Done").getByRole("link", { name: "Three apples" }).waitFor();
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
   expect(await browser.findAxeViolations()).toEqual([]);

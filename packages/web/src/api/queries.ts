@@ -50,6 +50,15 @@ export const queries = {
         return [...new Set(tasks.flatMap(({ repository_url }) => repository_url ?? []))];
       },
     }),
+  /** Tasks of all boards with a text in their title. */
+  foundTasks: (text: string) =>
+    queryOptions({
+      queryKey: ["tasks", text],
+      queryFn: async ({ signal }) => {
+        const query = { text: text.slice(0, 200), fields: "id,title", limit: 20, sort: "-updated_at" } as const;
+        return (await wharf.tasks.listTasks(query, { signal })).tasks;
+      },
+    }),
   task: (id: string) =>
     queryOptions({ queryKey: ["task", id], queryFn: ({ signal }) => wharf.tasks.getTask(id, {}, { signal }) }),
 };

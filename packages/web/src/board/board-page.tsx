@@ -1,6 +1,7 @@
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { queries } from "../api/index.ts";
+import { usePageCommands } from "../palette/index.ts";
 import { createPreloaded } from "../std/index.ts";
 import { useWide } from "../styles/use-wide.ts";
 import { BoardContext, type BoardContextValue } from "./board-context.ts";
@@ -15,6 +16,7 @@ import { groupCards } from "./group-cards.ts";
 import { ListView } from "./list-view.tsx";
 import { QuickAdd } from "./quick-add.tsx";
 import { type BoardStore, type Card, useBoard } from "./store/index.ts";
+import { listTaskCommands } from "./task-commands.ts";
 import { useBoardKeys } from "./use-board-keys.ts";
 
 const TaskMenu = createPreloaded(async () => (await import("./task-menu.tsx")).TaskMenu);
@@ -77,6 +79,10 @@ function LoadedBoard({ boardId, search, store, version }: LoadedBoardProps) {
     [store, costs, canWrite, toggleSelected, openMenu],
   );
   const shown = columns.map(({ id }) => groups.get(id) ?? []);
+  usePageCommands(() => {
+    const card = currentId === undefined ? undefined : store.cards.get(currentId);
+    return card && canWrite ? listTaskCommands(store, card) : [];
+  });
   useBoardKeys({ store, columns: shown, currentId, focus: setFocusedId, toggleSelected, canWrite });
   useEffect(() => setSelected(new Set()), [boardId]);
 

@@ -1,6 +1,7 @@
 import { Link, Outlet } from "@tanstack/react-router";
 import { CircleUser, Columns3, Plus } from "lucide-react";
 import { Suspense } from "react";
+import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
 import { Toasts } from "../toasts/index.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
@@ -15,6 +16,7 @@ export function Shell() {
           Wharf
         </Link>
         <ConnectionStatus />
+        <Palette />
       </header>
       <nav className={styles.ways} aria-label="Pages">
         <Link to="/">
