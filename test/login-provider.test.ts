@@ -64,8 +64,8 @@ const openAccount = (browser: TestBrowser, page: Page): Promise<Page> | Page =>
   page.url.pathname === "/" ? browser.open(`${page.url.origin}/account`) : page;
 
 /**
- * Logs in at the provider, from Wharf's login page on; returns the page of Wharf after that, or that
- * of the account if the login succeeded.
+ * Logs in at the provider, from Wharf's login page on; returns the page of Wharf after that, which
+ * is the one of the account if the login succeeded.
  */
 async function logIn(browser: TestBrowser, name: string, address = url): Promise<Page> {
   const form = await browser.follow(await browser.open(`${address}/login`), "/oidc/login");

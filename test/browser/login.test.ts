@@ -27,6 +27,10 @@ describe.each([
     await page.getByRole("heading", { level: 1 }).waitFor();
     expect(new URL(page.url()).pathname).toMatch(/^\/boards\/[0-9a-f-]{36}$/);
     expect(await browser.findAxeViolations()).toEqual([]);
+    // Styles of components come after those of all links, wherever the build puts them.
+    const colors = "[document.querySelector('header a'), document.body].map((one) => getComputedStyle(one).color)";
+    const [name, text] = await page.evaluate<string[]>(colors);
+    expect(name).toBe(text);
   });
 });
 
