@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["packages/{contract,daemon,agent,cli,client}/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          include: ["packages/{contract,daemon,agent,cli,client,web}/src/**/*.test.ts", "scripts/**/*.test.ts"],
           maxWorkers: 3, // they wait more than they work
           sequence: { groupOrder: 0 },
         },
@@ -48,6 +48,16 @@ export default defineConfig({
           exclude: [alone, engines],
           testTimeout: 120_000, // ms
           maxWorkers: 2, // most of the time they wait for a turn
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["test/browser/*.test.ts"],
+          testTimeout: 120_000, // ms
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { chmod, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plugin, rolldown } from "rolldown";
 import { buildClient } from "./client/build-client.ts";
+import { replaceFolder } from "./replace-folder.ts";
+import { buildWeb } from "./web/build-web.ts";
 
 /**
  * Builds the kit, which is mounted into every runner. The daemon and Wharf's own agents are single
@@ -31,23 +31,6 @@ export async function buildKit(): Promise<void> {
     for (const program of programs) await buildProgram(fresh, program);
     await copyNatives(join(fresh, "lib/native"));
   });
-}
-
-/**
- * Replaces the content of a folder. An unchanged folder stays in place. A changed one is moved
- * aside, not removed: running runners have files of the kit mounted.
- */
-export async function replaceFolder(folder: string, fill: (fresh: string) => Promise<void>): Promise<void> {
-  const fresh = `${folder}.${process.pid}`;
-  const previous = `${folder}.previous`;
-  await rm(fresh, { recursive: true, force: true });
-  await fill(fresh);
-  if (existsSync(folder)) {
-    if ((await fingerprint(fresh)) === (await fingerprint(folder))) return rm(fresh, { recursive: true });
-    await rm(previous, { recursive: true, force: true });
-    await rename(folder, previous);
-  }
-  await rename(fresh, folder);
 }
 
 /**
@@ -99,14 +82,5 @@ async function buildProgram(folder: string, { name, input, format }: (typeof pro
 const requiring = (file: string) =>
   `process.getBuiltinModule("node:module").createRequire(import.meta.url)("${file}");\n`;
 
-async function fingerprint(folder: string): Promise<string> {
-  const hash = createHash("sha256");
-  const files = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = files
-    .filter((file) => file.isFile())
-    .map((file) => join(file.parentPath, file.name).slice(folder.length));
-  for (const path of paths.toSorted()) hash.update(path).update(await readFile(folder + path));
-  return hash.digest("hex");
-}
-
-if (import.meta.main) await Promise.all([buildKit(), buildClient()]);
+/** The pages are made with the client. */
+if (import.meta.main) await Promise.all([buildKit(), buildClient().then(buildWeb)]);

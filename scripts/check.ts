@@ -9,6 +9,7 @@ const checks = [
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
   { name: "layers", command: "node", args: ["scripts/layers.ts"] },
   { name: "types", command: "tsc", args: ["--project", "."] },
+  { name: "types of the pages", command: "tsc", args: ["--project", "packages/web"] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
   { name: "names", command: "node", args: ["scripts/voice/names.ts", "--check"] },
   { name: "words", command: "node", args: ["scripts/voice/words.ts"] },

@@ -6,7 +6,7 @@ import { listPaths, root } from "./voice/sources.ts";
  * Checks that folders import in one direction: among the sub-folders of one folder there is no
  * circle of imports. Circles of single files are the linter's (`import/no-cycle`).
  */
-const folders = ["contract", "agent", "daemon", "server", "cli", "client"].map((name) => `packages/${name}/src`);
+const folders = ["contract", "agent", "daemon", "server", "cli", "client", "web"].map((name) => `packages/${name}/src`);
 
 interface Import {
   readonly from: string;
@@ -17,7 +17,7 @@ const importPattern = /^(?:import|export|\}).*? from "(\.{1,2}\/[^"]+)";$|import
 const isTest = (path: string) => /\.test\.ts$|\/fixtures\/|\/(fixtures|testing)\.ts$/.test(path);
 
 function readImports(folder: string): Import[] {
-  return listPaths([`${folder}/**/*.ts`])
+  return listPaths([`${folder}/**/*.{ts,tsx}`])
     .filter((path) => !isTest(path))
     .flatMap((from) =>
       [...readFileSync(join(root, from), "utf8").matchAll(importPattern)].map(([, fixed, lazy]) => ({

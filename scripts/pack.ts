@@ -2,15 +2,17 @@ import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { buildKit } from "./build.ts";
+import { buildClient } from "./client/build-client.ts";
 import { thirdPartyLicenses } from "./licenses.ts";
 import { packFolder } from "./pack-folder.ts";
 import { layOutProgram } from "./program.ts";
+import { buildWeb } from "./web/build-web.ts";
 
 /**
  * Creates the package that people install: the command line with the server in one bundle, the kit,
- * the migrations. The bundle contains all the JavaScript it needs, so that an installation brings
- * three packages and not sixty, each at the tested version; npm only adds the platform's binaries.
- * The package contains no TypeScript: Node does not run it in node_modules.
+ * the pages and the migrations. The bundle contains all the JavaScript it needs, so that an
+ * installation brings three packages and not sixty, each at the tested version; npm only adds the
+ * platform's binaries. The package contains no TypeScript: Node does not run it in node_modules.
  */
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "packages/cli/dist/package");
@@ -23,7 +25,7 @@ const readManifest = async (at: string) =>
 /** Creates the package and returns the path of the tarball in the `destination` folder. */
 export async function pack(destination: string): Promise<string> {
   await rm(folder, { recursive: true, force: true });
-  await buildKit();
+  await Promise.all([buildKit(), buildClient().then(buildWeb)]);
   await layOutProgram(folder, { hasMock: false, isMinified: true });
   for (const name of ["README.md", "LICENSE"]) await cp(join(root, name), join(folder, name));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.md"), await thirdPartyLicenses(root));

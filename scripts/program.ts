@@ -1,7 +1,9 @@
 import { chmod, cp, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plugin, rolldown } from "rolldown";
-import { kitFolder, replaceFolder } from "./build.ts";
+import { kitFolder } from "./build.ts";
+import { replaceFolder } from "./replace-folder.ts";
+import { pagesFolder } from "./web/build-web.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -24,13 +26,17 @@ const withoutMock: Plugin = {
     importer?.endsWith("/backends/open-mock.ts") && id === "./mock/index.ts" ? { id, external: "relative" } : undefined,
 };
 
-/** Bundles the command line with the server, beside the launcher, the kit and the migrations. */
+/**
+ * Bundles the command line with the server, beside the launcher, the kit, the pages and the
+ * migrations.
+ */
 export async function layOutProgram(folder: string, options: ProgramOptions): Promise<void> {
   await mkdir(join(folder, "bin"), { recursive: true });
   await bundle(join(folder, "dist"), options);
   await cp(kitFolder, join(folder, "dist/kit"), { recursive: true });
   await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
   await cp(join(root, "packages/server/src/api/pages/api-page"), join(folder, "dist/api-page"), { recursive: true });
+  await cp(pagesFolder, join(folder, "dist/web"), { recursive: true });
   await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
   await chmod(join(folder, "bin/wharf.js"), 0o755);
 }

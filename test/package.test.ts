@@ -80,6 +80,7 @@ describe("the published package", () => {
         "dist/kit/bin/wharf-daemon",
         "dist/migrations/meta/_journal.json",
         "dist/api-page/page.js",
+        "dist/web/index.html",
         "LICENSE",
         "THIRD-PARTY-LICENSES.md",
       ]),

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { agents } from "./agents/service.ts";
+import { chromium } from "./chromium.ts";
 import { docker } from "./docker/service.ts";
 import { kubernetes } from "./kubernetes/service.ts";
 import { canRun, installDebianPackages, type TestService } from "./service.ts";
@@ -27,6 +28,7 @@ export const testServices = {
     isPresent: () => Object.keys(packageManagers).every((program) => existsSync(`/usr/bin/${program}`)),
     install: () => installDebianPackages(...Object.values(packageManagers)),
   },
+  chromium,
   agents,
   docker,
   kubernetes,

@@ -2,6 +2,8 @@ import { test } from "vitest";
 import { testServices } from "../../scripts/test-services/index.ts";
 import type { TestService } from "../../scripts/test-services/service.ts";
 
+/** The browser of this machine. */
+export { findChromium } from "../../scripts/test-services/chromium.ts";
 /** Docker's socket, the cluster's kubeconfig, the images to run there, and the packets to drop. */
 export { dockerAddress } from "../../scripts/test-services/docker/service.ts";
 export { ensureClusterImage, ensureImage } from "../../scripts/test-services/images/index.ts";

@@ -59,7 +59,7 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
   return signal.reason instanceof InterruptedError && signal.reason.signal === "SIGHUP" ? signal.reason.exitCode : 0;
 }
 
-/** The server runs already: a database that does not respond yet delays the text and nothing else. */
+/** The server runs already: a database that does not respond yet delays nothing but the text. */
 async function printAddress({ client, settings, terminal }: Cli, url: string, signal: AbortSignal): Promise<void> {
   const options = { signal, retryTimeoutMs: Number.POSITIVE_INFINITY };
   const [info, { agent_types }, link] = await Promise.all([

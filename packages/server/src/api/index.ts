@@ -19,6 +19,7 @@ import { toWireValue } from "./http/wire-value.ts";
 import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { serveLoginPages } from "./pages/login-pages.ts";
 import { serveApiPage } from "./pages/serve-api-page.ts";
+import { serveWeb } from "./pages/serve-web.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
 import { oidcCallbackPath, serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
@@ -131,6 +132,7 @@ export async function createApi({
   await serveWorkspaces(app, modules);
   serveAuditRoutes(app, modules);
   serveApiPage(app);
+  await serveWeb(app, modules);
   app.get("/api/v1/openapi.json", async (_request, reply) =>
     reply.type("application/json; charset=utf-8").send((openApiText ??= JSON.stringify(createOpenApiDocument()))),
   );

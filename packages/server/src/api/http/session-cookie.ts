@@ -3,7 +3,7 @@ import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Credentials } from "../../access/index.ts";
 import type { RequestPage } from "./guard.ts";
 
-type CookieName = "wharf_device" | "wharf_oidc" | "wharf_session";
+type CookieName = "wharf_device" | "wharf_oidc" | "wharf_return" | "wharf_session";
 
 interface Cookie {
   readonly name: CookieName;

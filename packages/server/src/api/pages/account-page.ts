@@ -4,6 +4,7 @@ import { formatEndedCookie } from "../http/session-cookie.ts";
 import type { LoginModules } from "../routes/login-routes.ts";
 import { act, findSession, page, parseForm, sendPage } from "./page-requests.ts";
 import { html } from "./page.ts";
+import { formatReturnCookie } from "./return-path.ts";
 
 const IdentityForm = z.object({ id: z.uuid() });
 
@@ -12,7 +13,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules):
   const { identities, loginManagement, oidc, sessions } = modules;
   pages.get("/account", page, async (request, reply) => {
     const session = await findSession(modules, request);
-    if (!session) return reply.redirect("/login", 303);
+    if (!session) return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
     const { user_id } = session;
     const [name, all, own] = await Promise.all([
       loginManagement.getName(user_id),
@@ -37,7 +38,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules):
     return sendPage(
       reply,
       "Your account",
-      html`<p>You are logged in as <b>${name}</b>.</p>
+      html`<p>You are logged in as <b>${name}</b>. <a href="/">Board</a></p>
         <table>
           <tr>
             <th>Login</th>

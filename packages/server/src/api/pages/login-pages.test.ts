@@ -59,7 +59,7 @@ const createLink = async (kind: "login" | "password") => {
 
 test("a password logs a browser in, and the page says who is logged in", async () => {
   const response = await logIn();
-  expect([response.status, response.headers.get("location")]).toEqual([303, "/account"]);
+  expect([response.status, response.headers.get("location")]).toEqual([303, "/"]);
   const [cookie = ""] = response.headers.getSetCookie();
   expect(cookie).toMatch(/^wharf_session_\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=2592000$/);
   const page = await browse("/account", { cookie: getCookie(response) });
@@ -202,7 +202,7 @@ test("a token in the header counts, whatever cookie comes with it", async () => 
 test("no address in a request decides where a login leads", async () => {
   for (const query of ["?next=https://evil.example", "?redirect=//evil.example", "?return_to=\\\\evil.example"]) {
     const response = await browse(`/login${query}`, { method: "POST", form: { email: person.email, password } });
-    expect(response.headers.get("location")).toBe("/account");
+    expect(response.headers.get("location")).toBe("/");
   }
 });
 

@@ -24,7 +24,7 @@ const InvitationForm = PasswordForm.extend({
 /**
  * The pages on which people log in with a browser: forms without scripts. A link is used only when
  * its button is pressed, because programs open links to show what is behind them. Each page goes to
- * a fixed place afterwards, never to an address from the request.
+ * one of our own pages afterwards, never to an address from the request.
  */
 export async function serveLoginPages(app: FastifyInstance, modules: LoginModules): Promise<void> {
   await app.register(async (pages) => {

@@ -8,6 +8,7 @@ import { requireStorable } from "../http/validate-storable.ts";
 import { getLoginSource, type LoginModules } from "../routes/login-routes.ts";
 import { findDeviceCode } from "./device-cookie.ts";
 import { formatPage, type Html, html } from "./page.ts";
+import { findReturnPath, formatEndedReturnCookie } from "./return-path.ts";
 
 /** The pages read the cookie themselves, so that they can ask for a login. */
 export const page = { config: { needs: "nothing", isUncounted: true } } as const;
@@ -39,7 +40,8 @@ export interface NewPageLogin {
 
 /**
  * Replaces the session that the browser had, so that no cookie from before the login counts. A
- * person who came to confirm a program's login continues with that.
+ * person who came to confirm a program's login continues with that, others with the page that they
+ * wanted.
  */
 export async function finishLogin(
   modules: LoginModules,
@@ -49,9 +51,13 @@ export async function finishLogin(
   const previous = await findSession(modules, request);
   if (previous) await modules.sessions.end(previous.user_id, previous.id);
   const maxAgeSeconds = Math.floor(modules.sessions.maxMs / 1000);
+  const isForDevice = findDeviceCode(request.headers) !== undefined;
   return reply
-    .header("set-cookie", formatSessionCookie(request.headers, { value: cookie, maxAgeSeconds, isSecure }))
-    .redirect(findDeviceCode(request.headers) === undefined ? "/account" : "/device", 303);
+    .header("set-cookie", [
+      formatSessionCookie(request.headers, { value: cookie, maxAgeSeconds, isSecure }),
+      formatEndedReturnCookie(request.headers),
+    ])
+    .redirect(isForDevice ? "/device" : findReturnPath(request.headers), 303);
 }
 
 export function parseForm<S extends z.ZodType>(schema: S, form: unknown): z.output<S> {

@@ -1,0 +1,59 @@
+import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { queries } from "./api/index.ts";
+import { BoardPage, BoardSearch } from "./board/index.ts";
+import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
+import { queryClient } from "./query-client.ts";
+import { Failure, NotFound, Shell } from "./shell/index.ts";
+import { TaskPage } from "./task/index.ts";
+
+const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
+
+/** The first board of the person. */
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: async () => {
+    const [server, boards] = await Promise.all([
+      queryClient.ensureQueryData(queries.server),
+      queryClient.ensureQueryData(queries.boards),
+    ]);
+    const boardId = server.default_board_id ?? boards[0]?.id;
+    if (boardId !== undefined) throw redirect({ to: "/boards/$boardId", params: { boardId }, replace: true });
+  },
+  component: () => <main>You have no board yet. Ask an admin to share one with you.</main>,
+});
+
+const board = createRoute({
+  getParentRoute: () => root,
+  path: "/boards/$boardId",
+  validateSearch: BoardSearch,
+  component: function Board() {
+    const { boardId } = board.useParams();
+    return <BoardPage key={boardId} boardId={boardId} search={board.useSearch()} />;
+  },
+});
+
+const newTask = createRoute({
+  getParentRoute: () => root,
+  path: "/new",
+  validateSearch: NewTaskSearch,
+  component: function NewTask() {
+    return <NewTaskPage boardId={newTask.useSearch().board} />;
+  },
+});
+
+const task = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$taskId",
+  component: function Task() {
+    return <TaskPage taskId={task.useParams().taskId} />;
+  },
+});
+
+export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task]) });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

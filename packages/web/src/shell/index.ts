@@ -1,0 +1,3 @@
+export { Failure } from "./failure.tsx";
+export { NotFound } from "./not-found.tsx";
+export { Shell } from "./shell.tsx";
