@@ -3,7 +3,7 @@ import { queries } from "./api/index.ts";
 import { BoardPage } from "./board/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
-import { TaskPage } from "./task/index.ts";
+import { TaskPage, TaskSearch } from "./task/index.ts";
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -34,8 +34,10 @@ const board = createRoute({
 const task = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$taskId",
+  validateSearch: TaskSearch,
   component: function Task() {
-    return <TaskPage taskId={task.useParams().taskId} />;
+    const { taskId } = task.useParams();
+    return <TaskPage key={taskId} taskId={taskId} search={task.useSearch()} />;
   },
 });
 
