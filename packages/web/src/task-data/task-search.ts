@@ -4,7 +4,7 @@ import { z } from "zod";
  * The views of the task's page. Where there is room, the timeline is beside another one; on a phone
  * each is alone.
  */
-export const Pane = z.enum(["timeline", "changes"]);
+export const Pane = z.enum(["timeline", "changes", "terminal", "files"]);
 export type Pane = z.infer<typeof Pane>;
 
 /** What the address says about the page, so that a link shows a colleague the same. */
@@ -14,5 +14,7 @@ export const TaskSearch = z.object({
   file: z.string().max(4_096).optional().catch(undefined),
   /** The number of the turn whose changes are shown. */
   turn: z.coerce.number().int().min(1).optional().catch(undefined),
+  /** The terminal that is shown. */
+  terminal: z.uuid().optional().catch(undefined),
 });
 export type TaskSearch = z.infer<typeof TaskSearch>;

@@ -1,11 +1,13 @@
 import { Link } from "@tanstack/react-router";
-import { FileDiff, type LucideIcon, ScrollText } from "lucide-react";
+import { FileDiff, FolderTree, type LucideIcon, ScrollText, SquareTerminal } from "lucide-react";
 import { Pane } from "../task-data/task-search.ts";
 import styles from "./task-page.module.css";
 
 export const paneLabels: Readonly<Record<Pane, { readonly name: string; readonly Icon: LucideIcon }>> = {
   timeline: { name: "Timeline", Icon: ScrollText },
   changes: { name: "Changes", Icon: FileDiff },
+  terminal: { name: "Terminal", Icon: SquareTerminal },
+  files: { name: "Files", Icon: FolderTree },
 };
 
 /** The views of the page: tabs on a desk, the bar at the bottom of a phone. */

@@ -14,6 +14,8 @@ import styles from "./task-page.module.css";
 import { useTaskUpdates } from "./use-task-updates.ts";
 
 const ChangesPane = lazy(async () => ({ default: (await import("../changes/index.ts")).ChangesPane }));
+const TerminalPane = lazy(async () => ({ default: (await import("../terminal/index.ts")).TerminalPane }));
+const FilesPane = lazy(async () => ({ default: (await import("../files/index.ts")).FilesPane }));
 
 /** A task: its timeline with the composer, and beside it the views of its work. */
 export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearch }) {
@@ -45,6 +47,8 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
           <PaneBoundary key={shown}>
             <Suspense fallback={<output className={styles.loading}>Opening…</output>}>
               {shown === "changes" && <ChangesPane task={task} turns={turns ?? []} search={search} />}
+              {shown === "terminal" && <TerminalPane task={task} search={search} />}
+              {shown === "files" && <FilesPane task={task} search={search} />}
             </Suspense>
           </PaneBoundary>
         </section>
