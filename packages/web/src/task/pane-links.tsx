@@ -1,5 +1,13 @@
 import { Link } from "@tanstack/react-router";
-import { FileDiff, FolderTree, type LucideIcon, ScrollText, SquareTerminal } from "lucide-react";
+import {
+  Activity,
+  ChartNoAxesColumn,
+  FileDiff,
+  FolderTree,
+  type LucideIcon,
+  ScrollText,
+  SquareTerminal,
+} from "lucide-react";
 import { Pane } from "../task-data/task-search.ts";
 import styles from "./task-page.module.css";
 
@@ -8,6 +16,8 @@ export const paneLabels: Readonly<Record<Pane, { readonly name: string; readonly
   changes: { name: "Changes", Icon: FileDiff },
   terminal: { name: "Terminal", Icon: SquareTerminal },
   files: { name: "Files", Icon: FolderTree },
+  usage: { name: "Usage", Icon: ChartNoAxesColumn },
+  activity: { name: "Activity", Icon: Activity },
 };
 
 /** The views of the page: tabs on a desk, the bar at the bottom of a phone. */

@@ -16,6 +16,8 @@ import { useTaskUpdates } from "./use-task-updates.ts";
 const ChangesPane = lazy(async () => ({ default: (await import("../changes/index.ts")).ChangesPane }));
 const TerminalPane = lazy(async () => ({ default: (await import("../terminal/index.ts")).TerminalPane }));
 const FilesPane = lazy(async () => ({ default: (await import("../files/index.ts")).FilesPane }));
+const UsagePane = lazy(async () => ({ default: (await import("./usage-pane.tsx")).UsagePane }));
+const ActivityPane = lazy(async () => ({ default: (await import("./activity-pane.tsx")).ActivityPane }));
 
 /** A task: its timeline with the composer, and beside it the views of its work. */
 export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearch }) {
@@ -49,6 +51,8 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
               {shown === "changes" && <ChangesPane task={task} turns={turns ?? []} search={search} />}
               {shown === "terminal" && <TerminalPane task={task} search={search} />}
               {shown === "files" && <FilesPane task={task} search={search} />}
+              {shown === "usage" && <UsagePane task={task} turns={turns ?? []} />}
+              {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} search={search} />}
             </Suspense>
           </PaneBoundary>
         </section>
