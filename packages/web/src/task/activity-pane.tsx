@@ -5,7 +5,7 @@ import { Virtualizer } from "virtua";
 import { CopyButton, Problem } from "../actions/index.ts";
 import type { TaskSearch } from "../task-data/task-search.ts";
 import { Time, visible } from "../text/index.ts";
-import type { TaskLog } from "../timeline/index.ts";
+import { type TaskLog, useLogVersion } from "../timeline/index.ts";
 import styles from "./activity-pane.module.css";
 
 /** Longer data is shown in part; the command prints all of it. */
@@ -20,7 +20,9 @@ interface ActivityPaneProps {
 
 /** Every event of the log, also those that the timeline joins or leaves out. The newest is first. */
 export function ActivityPane({ task, taskLog, search: { at } }: ActivityPaneProps) {
-  const { log, hasOlder, readOlder, olderError } = taskLog;
+  const { log, readOlder, olderError } = taskLog;
+  useLogVersion(log);
+  const hasOlder = log.firstSeq > 1;
   const navigate = useNavigate();
   const [kind, setKind] = useState(allKinds);
   const scroller = useRef<HTMLElement>(null);

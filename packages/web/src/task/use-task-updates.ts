@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef } from "react";
+import { useEffect } from "react";
 import type { TaskLog } from "../timeline/index.ts";
 
 /** The cached answers that events of a kind change: the beginnings of their keys. */
@@ -20,30 +20,32 @@ const changedKeys: Readonly<Record<string, readonly string[]>> = {
 const refreshIntervalMs = 1_000;
 
 /** Asks again for what the page shows of a task, whenever its log says that it changed. */
-export function useTaskUpdates(taskId: string, { log, version }: TaskLog): void {
+export function useTaskUpdates(taskId: string, { log }: TaskLog): void {
   const client = useQueryClient();
-  const seenSeq = useRef(log.lastSeq);
-  const pendingKeys = useRef(new Set<string>());
-  const timer = useRef(0);
   useEffect(() => {
-    const { events } = log;
-    for (let index = events.length - 1; index >= 0 && events[index]!.seq > seenSeq.current; index--)
-      for (const key of changedKeys[events[index]!.data.kind] ?? []) pendingKeys.current.add(key);
-    seenSeq.current = log.lastSeq;
+    let seenSeq = log.lastSeq;
+    let timer = 0;
+    const pendingKeys = new Set<string>();
     const refresh = () => {
-      timer.current = 0;
-      if (pendingKeys.current.size === 0) return;
-      for (const key of pendingKeys.current) void client.invalidateQueries({ queryKey: [key, taskId] });
-      pendingKeys.current.clear();
-      timer.current = window.setTimeout(refresh, refreshIntervalMs);
+      timer = 0;
+      if (pendingKeys.size === 0) return;
+      for (const key of pendingKeys) void client.invalidateQueries({ queryKey: [key, taskId] });
+      pendingKeys.clear();
+      timer = window.setTimeout(refresh, refreshIntervalMs);
     };
-    if (timer.current === 0) refresh();
-  }, [client, log, taskId, version]);
-  useEffect(
-    () => () => {
-      window.clearTimeout(timer.current);
-      timer.current = 0;
-    },
-    [],
-  );
+    const unsubscribe = log.subscribe(() => {
+      const { events } = log;
+      for (let index = events.length - 1; index >= 0; index--) {
+        const event = events[index];
+        if (!event || event.seq <= seenSeq) break;
+        for (const key of changedKeys[event.data.kind] ?? []) pendingKeys.add(key);
+      }
+      seenSeq = log.lastSeq;
+      if (timer === 0) refresh();
+    });
+    return () => {
+      unsubscribe();
+      window.clearTimeout(timer);
+    };
+  }, [client, log, taskId]);
 }

@@ -6,7 +6,7 @@ import type { Entry } from "./entry.ts";
 import { Row } from "./rows/row.tsx";
 import styles from "./timeline.module.css";
 import { useLiveEnd } from "./use-live-end.ts";
-import type { TaskLog } from "./use-task-log.ts";
+import { type TaskLog, useLogVersion } from "./use-task-log.ts";
 
 /**
  * While live, this many of the newest lines are always drawn: the list learns of a scroll one frame
@@ -18,7 +18,9 @@ const olderDistancePx = 1_500;
 
 /** A task's log, of which only the visible part is in the page. */
 export function Timeline({ taskLog }: { taskLog: TaskLog }) {
-  const { log, version, hasOlder, readOlder, olderError } = taskLog;
+  const { log, readOlder, olderError } = taskLog;
+  const version = useLogVersion(log);
+  const hasOlder = log.firstSeq > 1;
   const { live, goLive, scroller, list } = useLiveEnd(version);
   const isPrepended = usePrepended(log.entries[0]?.seq);
   const { ref } = scroller;

@@ -1,6 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import type { Event } from "@wharf/client";
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { LiveStream, wharf } from "../api/index.ts";
 import { TimelineLog } from "./timeline-log.ts";
 
@@ -10,8 +10,6 @@ const olderEvents = 1_000;
 
 export interface TaskLog {
   readonly log: TimelineLog;
-  readonly version: number;
-  readonly hasOlder: boolean;
   /** Reads the events before those that are known. */
   readonly readOlder: () => void;
   /** Why the older events could not be read. */
@@ -27,7 +25,6 @@ export function useTaskLog(taskId: string): TaskLog {
     gcTime: 10_000, // a later visit starts at the end again
   });
   const [log] = useState(() => new TimelineLog(Math.max(0, end - firstEvents)));
-  const version = useSyncExternalStore(log.subscribe, log.getVersion);
   useEffect(() => {
     const stream = new LiveStream({
       getPath: () => `/api/v1/orchestrator/tasks/${encodeURIComponent(taskId)}/stream?after=${log.lastSeq}`,
@@ -47,8 +44,11 @@ export function useTaskLog(taskId: string): TaskLog {
       .catch(setOlderError)
       .finally(() => (isReading.current = false));
   }, [taskId, log]);
-  return { log, version, hasOlder: log.firstSeq > 1, readOlder, olderError };
+  return useMemo(() => ({ log, readOlder, olderError }), [log, readOlder, olderError]);
 }
+
+/** Draws the component again when the log has changed. The rest of the page stays as it is. */
+export const useLogVersion = (log: TimelineLog): number => useSyncExternalStore(log.subscribe, log.getVersion);
 
 /** Reads the events between two sequences. Pages are also limited in bytes. */
 async function readEvents(taskId: string, afterSeq: number, beforeSeq: number): Promise<Event[]> {
