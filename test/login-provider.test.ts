@@ -59,11 +59,18 @@ async function findFreePort(): Promise<number> {
   return port;
 }
 
-/** Logs in at the provider, from Wharf's login page on; returns the page of Wharf after that. */
+/** A login leads to the board; the page of the account says who is logged in. */
+const openAccount = (browser: TestBrowser, page: Page): Promise<Page> | Page =>
+  page.url.pathname === "/" ? browser.open(`${page.url.origin}/account`) : page;
+
+/**
+ * Logs in at the provider, from Wharf's login page on; returns the page of Wharf after that, or that
+ * of the account if the login succeeded.
+ */
 async function logIn(browser: TestBrowser, name: string, address = url): Promise<Page> {
   const form = await browser.follow(await browser.open(`${address}/login`), "/oidc/login");
   const consent = await browser.submit(form, { login: name, password: "any" });
-  return consent.url.origin === address ? consent : browser.submit(consent);
+  return openAccount(browser, consent.url.origin === address ? consent : await browser.submit(consent));
 }
 
 async function invite(email: string): Promise<string> {
@@ -88,6 +95,7 @@ describe("a login with a provider", () => {
     const question = await logIn(browser, "grace");
     expect(question.text).toContain("You are invited as member with the address <b>grace@example.com</b>");
     expect((await browser.open(`${url}/account`)).url.pathname).toBe("/login");
+    // The person wanted this page before the login.
     const account = await browser.submit(question);
     expect([account.url.pathname, getName(account)]).toEqual(["/account", "grace"]);
     expect(getName(await logIn(new TestBrowser(), "grace"))).toBe("grace");
@@ -111,7 +119,8 @@ describe("a login with a provider", () => {
   test("is linked to the account with which the browser is logged in, and removed on its page", async () => {
     const browser = new TestBrowser();
     const link = (await wharf.cli("login", "--link")).stdout.trim();
-    const account = await browser.submit(await browser.open(link.replace(/^http:\/\/[^/]+/, url)));
+    const board = await browser.submit(await browser.open(link.replace(/^http:\/\/[^/]+/, url)));
+    const account = await openAccount(browser, board);
     expect(getName(account)).toBe("owner");
     const form = await browser.follow(account, "Example");
     const question = await browser.submit(await browser.submit(form, { login: "boss", password: "any" }));

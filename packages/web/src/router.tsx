@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { queries } from "./api/index.ts";
-import { BoardPage } from "./board/index.ts";
+import { BoardPage, BoardSearch } from "./board/index.ts";
+import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
@@ -25,9 +26,19 @@ const home = createRoute({
 const board = createRoute({
   getParentRoute: () => root,
   path: "/boards/$boardId",
+  validateSearch: BoardSearch,
   component: function Board() {
     const { boardId } = board.useParams();
-    return <BoardPage key={boardId} boardId={boardId} />;
+    return <BoardPage key={boardId} boardId={boardId} search={board.useSearch()} />;
+  },
+});
+
+const newTask = createRoute({
+  getParentRoute: () => root,
+  path: "/new",
+  validateSearch: NewTaskSearch,
+  component: function NewTask() {
+    return <NewTaskPage boardId={newTask.useSearch().board} />;
   },
 });
 
@@ -41,7 +52,7 @@ const task = createRoute({
   },
 });
 
-export const router = createRouter({ routeTree: root.addChildren([home, board, task]) });
+export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task]) });
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -1,6 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 import { wharf } from "./client.ts";
 
+const costIntervalMs = 15_000;
+
 /** The cached answers of the server, by what they are about. */
 export const queries = {
   whoami: queryOptions({
@@ -19,10 +21,43 @@ export const queries = {
   }),
   board: (id: string) =>
     queryOptions({ queryKey: ["board", id], queryFn: ({ signal }) => wharf.boards.getBoard(id, { signal }) }),
-  boardTasks: (id: string) =>
+  /** The cost of each task of a board in dollars, by id. */
+  boardCosts: (id: string) =>
     queryOptions({
-      queryKey: ["board", id, "tasks"],
-      queryFn: async ({ signal }) => (await wharf.tasks.listBoardTasks(id, {}, { signal })).tasks,
+      queryKey: ["board", id, "costs"],
+      queryFn: async ({ signal }) => {
+        const { rows } = await wharf.usage.getUsage({ board_id: id, group_by: "task", limit: 1_000 }, { signal });
+        return new Map(rows.map(({ key, cost_usd }) => [String(key), cost_usd]));
+      },
+      refetchInterval: costIntervalMs,
+    }),
+  agentTypes: queryOptions({
+    queryKey: ["agent-types"],
+    queryFn: async ({ signal }) =>
+      (await wharf.agentTypes.listAgentTypes({}, { signal })).agent_types.filter(({ enabled }) => enabled),
+  }),
+  templates: queryOptions({
+    queryKey: ["templates"],
+    queryFn: async ({ signal }) => (await wharf.templates.listTemplates({}, { signal })).templates,
+  }),
+  /** The repositories of a board's latest tasks. */
+  recentRepositories: (boardId: string) =>
+    queryOptions({
+      queryKey: ["board", boardId, "repositories"],
+      queryFn: async ({ signal }) => {
+        const query = { limit: 200, fields: "repository_url" };
+        const { tasks } = await wharf.tasks.listBoardTasks(boardId, query, { signal });
+        return [...new Set(tasks.flatMap(({ repository_url }) => repository_url ?? []))];
+      },
+    }),
+  /** Tasks of all boards with a text in their title. */
+  foundTasks: (text: string) =>
+    queryOptions({
+      queryKey: ["tasks", text],
+      queryFn: async ({ signal }) => {
+        const query = { text: text.slice(0, 200), fields: "id,title", limit: 20, sort: "-updated_at" } as const;
+        return (await wharf.tasks.listTasks(query, { signal })).tasks;
+      },
     }),
   task: (id: string) =>
     queryOptions({ queryKey: ["task", id], queryFn: ({ signal }) => wharf.tasks.getTask(id, {}, { signal }) }),

@@ -1,1 +1,2 @@
 export { BoardPage } from "./board-page.tsx";
+export { BoardSearch } from "./board-search.ts";

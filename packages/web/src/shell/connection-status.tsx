@@ -14,7 +14,7 @@ export function ConnectionStatus() {
   if (state === undefined) return null;
   return (
     <output className={styles.connection} data-state={state}>
-      {texts[state]}
+      <span>{texts[state]}</span>
       {state === "logged-out" && (
         <>
           : <a href={window.location.href}>log in again</a>

@@ -1,10 +1,13 @@
 import { Link, Outlet } from "@tanstack/react-router";
+import { CircleUser, Columns3, Plus } from "lucide-react";
 import { Suspense } from "react";
+import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
+import { Toasts } from "../toasts/index.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
 import styles from "./shell.module.css";
 
-/** What is around every page. */
+/** What is around every page. On a phone the ways to other pages are at the bottom. */
 export function Shell() {
   return (
     <div className={styles.shell}>
@@ -13,12 +16,26 @@ export function Shell() {
           Wharf
         </Link>
         <ConnectionStatus />
-        <a href="/account">Account</a>
+        <Palette />
       </header>
-      <Suspense fallback={<output>Loading…</output>}>
-        <Outlet />
-      </Suspense>
+      <nav className={styles.ways} aria-label="Pages">
+        <Link to="/">
+          <Columns3 size={16} aria-hidden /> Board
+        </Link>
+        <Link to="/new" className={styles.new}>
+          <Plus size={16} aria-hidden /> New task
+        </Link>
+        <a href="/account">
+          <CircleUser size={16} aria-hidden /> Account
+        </a>
+      </nav>
+      <div className={styles.page}>
+        <Suspense fallback={<output className={styles.loading}>Loading…</output>}>
+          <Outlet />
+        </Suspense>
+      </div>
       <ShortcutHelp />
+      <Toasts />
     </div>
   );
 }

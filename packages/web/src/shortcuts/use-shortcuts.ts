@@ -15,5 +15,9 @@ export function useShortcuts(shortcuts: Readonly<Record<string, () => void>>): v
   }, [shortcuts]);
 }
 
+/** A dialog or a menu that is open has the keys for itself. */
 const isTyping = (target: EventTarget | undefined) =>
-  target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
+  target instanceof HTMLElement &&
+  (target.isContentEditable ||
+    target.matches("input, textarea, select") ||
+    target.closest('[role="dialog"], [role="menu"]') !== null);

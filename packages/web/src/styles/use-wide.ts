@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 
 const wide = window.matchMedia("(width >= 48rem)");
 
-/** Returns whether there is room for views side by side; the style sheets ask the same. */
+/** Whether there is room for panes side by side. The style sheets use the same width. */
 export const useWide = (): boolean => useSyncExternalStore(subscribe, () => wide.matches);
 
 function subscribe(listener: () => void): () => void {

@@ -35,5 +35,3 @@ export const taskQueries = {
       queryFn: ({ signal }) => readOffer(taskId, signal),
     }),
 };
-
-export const formatCost = (dollars: number): string => `$${dollars.toFixed(dollars > 0 && dollars < 0.1 ? 4 : 2)}`;

@@ -4,9 +4,9 @@ import type { Task, TaskState, Turn } from "@wharf/client";
 import { ChevronLeft } from "lucide-react";
 import { ActionButton, CopyButton } from "../actions/index.ts";
 import { wharf } from "../api/index.ts";
-import { formatCost, taskQueries } from "../task-data/task-queries.ts";
+import { taskQueries } from "../task-data/task-queries.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
-import { visible } from "../text/index.ts";
+import { formatCost, visible } from "../text/index.ts";
 import { StateBadge } from "./state-badge.tsx";
 import styles from "./task-header.module.css";
 

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import type { Task, Turn } from "@wharf/client";
 import { CopyButton, Problem } from "../actions/index.ts";
-import { formatCost, taskQueries } from "../task-data/task-queries.ts";
+import { taskQueries } from "../task-data/task-queries.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
-import { formatDuration, visible } from "../text/index.ts";
+import { formatCost, formatDuration, visible } from "../text/index.ts";
 import styles from "./usage-pane.module.css";
 
 const count = new Intl.NumberFormat("en");

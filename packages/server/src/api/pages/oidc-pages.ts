@@ -5,6 +5,7 @@ import { findCookie, formatCookie, requireOwnPage } from "../http/session-cookie
 import { type LoginModules, oidcCallbackPath, type OidcModule } from "../routes/login-routes.ts";
 import { act, createLogin, findSession, finishLogin, page, parseForm, sendPage } from "./page-requests.ts";
 import { html } from "./page.ts";
+import { accountPath, formatReturnCookie } from "./return-path.ts";
 
 const name = "wharf_oidc";
 
@@ -18,11 +19,15 @@ export function serveOidcPages(pages: FastifyInstance, modules: LoginModules, oi
   const { logins, publicUrl } = oidc;
   const isSecure = publicUrl.protocol === "https:";
 
-  pages.get("/oidc/login", page, async ({ headers }, reply) => {
+  pages.get("/oidc/login", page, async (request, reply) => {
+    const { headers } = request;
     // The provider sends people back to one address, and cookies belong to an address.
     if (headers.host !== publicUrl.host) return reply.redirect(`${publicUrl.origin}/login`, 303);
     requireOwnPage({ headers });
     const { cookie, url } = await logins.begin();
+    // A person who is logged in links the provider to the account, whose page shows it.
+    if (await findSession(modules, request))
+      void reply.header("set-cookie", formatReturnCookie({ headers, url: accountPath }));
     return reply
       .header("set-cookie", formatCookie(headers, { name, value: cookie, maxAgeSeconds: oidcAttemptSeconds, isSecure }))
       .redirect(url, 303);

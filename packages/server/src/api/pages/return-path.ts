@@ -1,8 +1,8 @@
 import type { FastifyRequest } from "fastify";
 import { findCookie, formatCookie } from "../http/session-cookie.ts";
 
-/** The pages that people may come back to after a login. */
-const accountPath = "/account";
+/** The page of a person's account, to which a login may lead back too. */
+export const accountPath = "/account";
 
 /** The addresses of the pages of the browser. */
 export const webPaths = ["/", "/boards/*", "/tasks/*", "/new"] as const;

@@ -4,7 +4,7 @@ import { wharf } from "../../api/index.ts";
 import { formatDuration, visible, visibleText } from "../../text/index.ts";
 import type { EntryByKind } from "../entry.ts";
 import { useTimelineTask } from "../timeline-context.ts";
-import { useNow } from "../use-now.ts";
+import { useTickingTime } from "../use-ticking-time.ts";
 import styles from "./rows.module.css";
 
 /** A question of the agent, answered where it is asked. */
@@ -52,7 +52,7 @@ function getAnswer({ status, option_id: id, options }: EntryByKind<"permission">
 }
 
 function Deadline({ expiresAt }: { expiresAt: string }) {
-  const leftMs = Math.max(0, Date.parse(expiresAt) - useNow(1_000));
+  const leftMs = Math.max(0, Date.parse(expiresAt) - useTickingTime(1_000));
   return (
     <p className={styles.muted}>
       The agent waits. Without an answer it is refused in <time dateTime={expiresAt}>{formatDuration(leftMs)}</time>.

@@ -1,0 +1,2 @@
+export { NewTaskPage } from "./new-task-page.tsx";
+export { NewTaskSearch } from "./new-task-search.ts";

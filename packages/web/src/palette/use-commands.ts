@@ -1,0 +1,41 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useDeferredValue, useState } from "react";
+import { queries } from "../api/index.ts";
+import { type Command, listPageCommands } from "./page-commands.ts";
+
+const maxShown = 50;
+
+/** Lists the commands and tasks whose name has all words of a text. */
+export function useCommands(text: string): readonly Command[] {
+  const navigate = useNavigate();
+  const deferredText = useDeferredValue(text.trim());
+  const { data: boards = [] } = useQuery(queries.boards);
+  const { data: tasks = [] } = useQuery({
+    ...queries.foundTasks(deferredText),
+    enabled: deferredText !== "",
+    placeholderData: keepPreviousData,
+  });
+  const [pageCommands] = useState(listPageCommands);
+  const commands: Command[] = [
+    ...pageCommands,
+    { id: "new-task", name: "New task", run: () => void navigate({ to: "/new" }) },
+    ...boards.map(({ id, name }) => ({
+      id,
+      name: `Board: ${name}`,
+      run: () => void navigate({ to: "/boards/$boardId", params: { boardId: id } }),
+    })),
+    { id: "account", name: "Your account and logins", run: () => window.location.assign("/account") },
+  ];
+  const words = deferredText.toLowerCase().split(/\s+/);
+  const matches = ({ name }: Command) => words.every((word) => name.toLowerCase().includes(word));
+  const found = deferredText === "" ? [] : tasks;
+  return [
+    ...commands.filter(matches),
+    ...found.map(({ id, title }) => ({
+      id,
+      name: title,
+      run: () => void navigate({ to: "/tasks/$taskId", params: { taskId: id } }),
+    })),
+  ].slice(0, maxShown);
+}

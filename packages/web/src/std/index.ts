@@ -1,0 +1,1 @@
+export { createPreloaded } from "./preload.ts";

@@ -1,0 +1,2 @@
+export { Toasts } from "./toasts.tsx";
+export { toasts } from "./toast-store.ts";

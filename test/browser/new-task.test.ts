@@ -1,0 +1,54 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { api } from "@wharf/contract";
+import { afterAll, beforeAll, expect } from "vitest";
+import { BrowserHarness } from "../support/browser/browser-harness.ts";
+import { createRepository } from "../support/repository.ts";
+import { createScratchFolder, ServerHarness, timeoutMs } from "../support/server-harness.ts";
+import { withTestService } from "../support/test-services.ts";
+
+const { test, present } = withTestService("chromium");
+
+const folder = createScratchFolder();
+const server = new ServerHarness(folder);
+beforeAll(async () => {
+  if (present) await server.start();
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("the form keeps what was typed, and starts a task with all that was chosen", async () => {
+  mkdirSync(join(folder, "acme"));
+  const repository = createRepository(join(folder, "acme/shop"));
+  await using browser = await BrowserHarness.launch();
+  const { page } = browser;
+  page.setDefaultTimeout(timeoutMs);
+  await browser.logIn(server, "/new");
+  const prompt = page.getByLabel("Prompt");
+  await page.locator("textarea:focus").waitFor();
+  await page.keyboard.type("Write a note\nabout the shop");
+  await page.getByLabel("Repository").fill(repository);
+  await page.getByLabel("Permissions").selectOption("Never asks");
+  await page.getByLabel("Agent").selectOption("demo");
+  await page.getByLabel("Budget in US dollars").fill("2.5");
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await page.reload();
+  await expect.poll(() => prompt.inputValue()).toBe("Write a note\nabout the shop");
+  expect(await page.getByLabel("Repository").inputValue()).toBe(repository);
+  await prompt.press("Control+Enter");
+  await page.waitForURL(/\/tasks\//);
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  expect(await server.task(id)).toMatchObject({
+    title: "Write a note",
+    description: "Write a note\nabout the shop",
+    repository_url: repository,
+    permission_policy: "allow-all",
+    agent_type: "demo",
+  });
+  const { budgets } = await server.client.call(api.listBudgets, { query: { task_id: id } });
+  expect(budgets).toMatchObject([{ amount_usd: 2.5 }]);
+  await page.goto(new URL("/new", page.url()).href);
+  await expect.poll(() => prompt.inputValue()).toBe("");
+});
