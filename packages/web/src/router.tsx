@@ -4,7 +4,7 @@ import { BoardPage, BoardSearch } from "./board/index.ts";
 import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
-import { TaskPage } from "./task/index.ts";
+import { TaskPage, TaskSearch } from "./task/index.ts";
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -45,8 +45,10 @@ const newTask = createRoute({
 const task = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$taskId",
+  validateSearch: TaskSearch,
   component: function Task() {
-    return <TaskPage taskId={task.useParams().taskId} />;
+    const { taskId } = task.useParams();
+    return <TaskPage key={taskId} taskId={taskId} search={task.useSearch()} />;
   },
 });
 

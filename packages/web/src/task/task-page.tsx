@@ -1,21 +1,62 @@
-import { useSuspenseQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useMemo } from "react";
 import { queries } from "../api/index.ts";
-import { visible } from "../text/index.ts";
-import { Timeline } from "../timeline/index.ts";
+import { useWide } from "../styles/use-wide.ts";
+import { PaneBoundary } from "../task-data/pane-boundary.tsx";
+import { taskQueries } from "../task-data/task-queries.ts";
+import type { Pane, TaskSearch } from "../task-data/task-search.ts";
+import { usePermissions } from "../task-data/use-permissions.ts";
+import { Timeline, TimelineContext, type TimelineTask, useTaskLog } from "../timeline/index.ts";
+import { Composer } from "./composer/composer.tsx";
+import { PaneLinks, paneLabels } from "./pane-links.tsx";
+import { TaskHeader } from "./task-header.tsx";
 import styles from "./task-page.module.css";
+import { useTaskUpdates } from "./use-task-updates.ts";
 
-export function TaskPage({ taskId }: { taskId: string }) {
+const ChangesPane = lazy(async () => ({ default: (await import("../changes/index.ts")).ChangesPane }));
+const TerminalPane = lazy(async () => ({ default: (await import("../terminal/index.ts")).TerminalPane }));
+const FilesPane = lazy(async () => ({ default: (await import("../files/index.ts")).FilesPane }));
+const UsagePane = lazy(async () => ({ default: (await import("./usage-pane.tsx")).UsagePane }));
+const ActivityPane = lazy(async () => ({ default: (await import("./activity-pane.tsx")).ActivityPane }));
+
+/** A task: its timeline with the composer, and beside it the views of its work. */
+export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearch }) {
   const { data: task } = useSuspenseQuery(queries.task(taskId));
+  const { data: turns } = useQuery(taskQueries.turns(taskId));
+  const taskLog = useTaskLog(taskId);
+  useTaskUpdates(taskId, taskLog);
+  const { canPrompt } = usePermissions();
+  const timelineTask = useMemo<TimelineTask>(
+    () => ({ task, canPrompt, turns: new Map(turns?.map((turn) => [turn.id, turn])) }),
+    [task, canPrompt, turns],
+  );
+  const isWide = useWide();
+  const pane = search.pane ?? "timeline";
+  const shown: Pane = isWide && pane === "timeline" ? "changes" : pane;
+
   return (
-    <main className={styles.page}>
-      <header className={styles.header}>
-        <Link to="/boards/$boardId" params={{ boardId: task.board_id }}>
-          Board
-        </Link>
-        <h1>{visible(task.title)}</h1>
-      </header>
-      <Timeline key={task.id} taskId={task.id} />
+    <main className={styles.page} data-pane={pane}>
+      <TaskHeader task={task} turns={turns ?? []} />
+      <PaneLinks taskId={taskId} current={isWide ? shown : pane} />
+      <section className={styles.timeline} aria-label="Conversation">
+        <TimelineContext value={timelineTask}>
+          <Timeline taskLog={taskLog} />
+        </TimelineContext>
+        <Composer task={task} turns={turns ?? []} />
+      </section>
+      {shown !== "timeline" && (
+        <section className={styles.beside} aria-label={paneLabels[shown].name}>
+          <PaneBoundary key={shown}>
+            <Suspense fallback={<output className={styles.loading}>Opening…</output>}>
+              {shown === "changes" && <ChangesPane task={task} turns={turns ?? []} search={search} />}
+              {shown === "terminal" && <TerminalPane task={task} search={search} />}
+              {shown === "files" && <FilesPane task={task} search={search} />}
+              {shown === "usage" && <UsagePane task={task} turns={turns ?? []} />}
+              {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} search={search} />}
+            </Suspense>
+          </PaneBoundary>
+        </section>
+      )}
     </main>
   );
 }

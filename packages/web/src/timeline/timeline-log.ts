@@ -1,35 +1,64 @@
 import type { Event } from "@wharf/client";
-
-/** A line of the timeline: what one or more events say together. It is replaced, never changed. */
-export interface Entry {
-  readonly seq: number;
-  readonly timestamp: string;
-  readonly data: Event["data"];
-}
+import { EntryList } from "./entry-list.ts";
+import type { Entry } from "./entry.ts";
 
 /**
- * A task's log as its page shows it: the chunks of a message are joined, and a tool call is updated
- * by its id. Subscribers are notified once per frame, however many events came, and not at all
- * while the page is hidden.
+ * A task's log as its page shows it: a range of its events that grows at both ends. New events come
+ * from the stream, older ones when they are scrolled to. The sequences have no gaps, so that a
+ * cursor is enough to have each event once.
  *
- * `entries` grows in place, because a copy per frame of 100,000 entries costs more than drawing
- * them. Compare `version`.
+ * Subscribers are notified once per frame, however many events came, and not at all while the page
+ * is hidden. `entries` grows in place: compare `version`.
  */
 export class TimelineLog {
-  readonly entries: Entry[] = [];
-  lastSeq = 0;
+  /** All events of the range. */
+  readonly #events: Event[] = [];
+  #list = new EntryList();
   #version = 0;
   #isAnnounced = false;
-  readonly #toolCalls = new Map<string, number>();
+  #firstSeq: number;
+  #lastSeq: number;
   readonly #listeners = new Set<() => void>();
 
-  append({ seq, timestamp, data }: Event): void {
-    if (seq <= this.lastSeq) return;
-    this.lastSeq = seq;
-    const index = this.#findIndex(data);
-    const existing = this.entries[index];
-    this.entries[index] = existing ? { ...existing, data: joinData(existing.data, data) } : { seq, timestamp, data };
-    if (data.kind === "tool_call") this.#toolCalls.set(data.tool_call_id, index);
+  /** The range begins after a cursor. */
+  constructor(cursor: number) {
+    this.#firstSeq = cursor + 1;
+    this.#lastSeq = cursor;
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#list.entries;
+  }
+
+  get events(): readonly Event[] {
+    return this.#events;
+  }
+
+  get firstSeq(): number {
+    return this.#firstSeq;
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  append(event: Event): void {
+    if (event.seq <= this.#lastSeq) return;
+    this.#lastSeq = event.seq;
+    this.#events.push(event);
+    this.#list.append(event);
+    this.#announce();
+  }
+
+  /** Adds the events directly before the first one. */
+  prepend(older: readonly Event[]): void {
+    const addedEvents = older.filter(({ seq }) => seq < this.#firstSeq);
+    const [first] = addedEvents;
+    if (!first) return;
+    this.#firstSeq = first.seq;
+    this.#events.splice(0, 0, ...addedEvents);
+    this.#list = new EntryList();
+    for (const event of this.#events) this.#list.append(event);
     this.#announce();
   }
 
@@ -40,15 +69,6 @@ export class TimelineLog {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Finds the entry that an event continues, or the place behind the last one. */
-  #findIndex(data: Event["data"]): number {
-    const end = this.entries.length;
-    if (data.kind === "tool_call") return this.#toolCalls.get(data.tool_call_id) ?? end;
-    const last = this.entries[end - 1]?.data;
-    if (data.kind === "message") return last?.kind === "message" && last.role === data.role ? end - 1 : end;
-    return data.kind === "thought" && last?.kind === "thought" ? end - 1 : end;
-  }
-
   #announce(): void {
     if (this.#isAnnounced) return;
     this.#isAnnounced = true;
@@ -58,11 +78,4 @@ export class TimelineLog {
       for (const listener of this.#listeners) listener();
     });
   }
-}
-
-function joinData(existing: Event["data"], data: Event["data"]): Event["data"] {
-  if (data.kind === "message" && existing.kind === "message") return { ...data, text: existing.text + data.text };
-  if (data.kind === "thought" && existing.kind === "thought") return { ...data, text: existing.text + data.text };
-  if (data.kind === "tool_call" && existing.kind === "tool_call") return { ...existing, ...data };
-  return data;
 }

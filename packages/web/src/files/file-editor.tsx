@@ -1,0 +1,86 @@
+import { useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
+import { isWharfError, type Task } from "@wharf/client";
+import { Download, RotateCcw, Save } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { Problem, useAction } from "../actions/index.ts";
+import { wharf } from "../api/index.ts";
+import { usePermissions } from "../task-data/use-permissions.ts";
+import { formatSize, visible } from "../text/index.ts";
+import { Editor } from "./editor.ts";
+import { fileQueries } from "./file-queries.ts";
+import styles from "./files.module.css";
+
+/** A file, which is saved only if nobody else has changed it meanwhile. */
+export function FileEditor({ task, path }: { task: Task; path: string }) {
+  const client = useQueryClient();
+  const { canChangeFiles } = usePermissions();
+  const { data: file } = useSuspenseQuery(fileQueries.content(task.id, path));
+  const host = useRef<HTMLDivElement>(null);
+  const editor = useRef<Editor>(undefined);
+  const [isChanged, setChanged] = useState(false);
+  const isText = file.encoding === "utf8";
+
+  const { run, isPending, error } = useAction(async () => {
+    const content = editor.current?.text ?? file.content;
+    const body = { path, content, ...(file.etag !== undefined && { if_match: file.etag }) };
+    await wharf.taskWorkspace(task.id).writeFile(body);
+    await client.refetchQueries({ queryKey: ["file", task.id, path] });
+    setChanged(false);
+  });
+  const save = useRef(run);
+  save.current = run;
+
+  useEffect(() => {
+    if (!isText) return undefined;
+    const opened = new Editor({
+      host: host.current!,
+      path,
+      text: file.content,
+      isReadOnly: !canChangeFiles,
+      onChange: (text) => setChanged(text !== file.content),
+      onSave: () => save.current(),
+    });
+    editor.current = opened;
+    return () => opened[Symbol.dispose]();
+  }, [canChangeFiles, file.content, isText, path]);
+
+  const reload = async () => {
+    setChanged(false);
+    await client.refetchQueries({ queryKey: ["file", task.id, path] });
+  };
+  const isOutdated = isWharfError(error, "file_changed");
+
+  return (
+    <article className={styles.editor} aria-label={visible(path)}>
+      <header>
+        <h2>
+          <bdi>{visible(path)}</bdi> {isChanged && <span className={styles.muted}>not saved</span>}
+        </h2>
+        {isOutdated && (
+          <button type="button" onClick={() => void reload()}>
+            <RotateCcw size={16} aria-hidden /> Discard mine and load it again
+          </button>
+        )}
+        {canChangeFiles && isText && (
+          <button type="button" onClick={run} aria-disabled={!isChanged || isPending} data-main>
+            <Save size={16} aria-hidden /> Save
+          </button>
+        )}
+        <a href={getDownloadUrl(task.id, path)} download={path.slice(path.lastIndexOf("/") + 1)}>
+          <Download size={16} aria-hidden /> Download
+        </a>
+      </header>
+      <Problem error={error} />
+      {isText ? (
+        <div ref={host} className={styles.text} />
+      ) : (
+        <p className={styles.empty}>
+          The file is not text ({formatSize(file.size_bytes)}). Download it to see its content.
+        </p>
+      )}
+    </article>
+  );
+}
+
+const getDownloadUrl = (taskId: string, path: string): string =>
+  `/api/v1/tasks/${encodeURIComponent(taskId)}/workspace/files/download?path=${encodeURIComponent(path)}`;

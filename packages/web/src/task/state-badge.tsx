@@ -1,0 +1,31 @@
+import type { TaskState } from "@wharf/client";
+import {
+  Circle,
+  CircleAlert,
+  CircleCheck,
+  CircleDashed,
+  CircleDot,
+  CircleSlash,
+  CircleQuestionMark,
+  type LucideIcon,
+} from "lucide-react";
+import styles from "./task-header.module.css";
+
+const labels: Readonly<Record<TaskState, { readonly text: string; readonly Icon: LucideIcon }>> = {
+  TODO: { text: "To do", Icon: Circle },
+  IN_PROGRESS: { text: "Running", Icon: CircleDot },
+  BLOCKED: { text: "Needs you", Icon: CircleQuestionMark },
+  REVIEW: { text: "Review", Icon: CircleDashed },
+  COMPLETED: { text: "Done", Icon: CircleCheck },
+  FAILED: { text: "Failed", Icon: CircleAlert },
+  CANCELLED: { text: "Cancelled", Icon: CircleSlash },
+};
+
+export function StateBadge({ state }: { state: TaskState }) {
+  const { text, Icon } = labels[state];
+  return (
+    <output className={styles.state} data-state={state} aria-label="State">
+      <Icon size={16} aria-hidden /> {text}
+    </output>
+  );
+}

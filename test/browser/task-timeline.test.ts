@@ -1,0 +1,73 @@
+import { expect } from "vitest";
+import { TaskPageHarness } from "../support/browser/task-page.ts";
+import { withTestService } from "../support/test-services.ts";
+
+const { test } = withTestService("chromium");
+
+test("a timeline shows what a person asked, and what the agent said, did, planned and committed", async () => {
+  await using harness = await TaskPageHarness.start({ description: "demo: say ready" });
+  const browser = await harness.open();
+  const { page } = browser;
+  const timeline = page.getByRole("region", { name: "Timeline" });
+  const prompt = [
+    "demo: think First I look around",
+    "demo: plan Read the code | Fix it",
+    "demo: say I found the **cause** in `parse.ts`, see [the issue](https://example.com/1)",
+    "demo: write src/parse.ts one\\ntwo",
+    "demo: run printf '\\033[31mred\\033[0m and plain'",
+  ];
+  await page.getByRole("textbox", { name: "Message" }).fill(prompt.join("\n"));
+  await page.getByRole("button", { name: "Send" }).click();
+  await timeline.locator("strong", { hasText: "cause" }).waitFor();
+  await timeline.getByText("(example.com)", { exact: false }).last().waitFor();
+  await timeline.getByText("Plan: 0 of 2 done").waitFor();
+  await timeline.getByRole("figure").getByText("+ two").waitFor();
+  await timeline.locator("summary", { hasText: "First I look around" }).waitFor();
+  await page.getByRole("status", { name: "State" }).getByText("Review").waitFor();
+  await timeline
+    .getByText(/^Done after/)
+    .last()
+    .waitFor();
+  await timeline.press("Home");
+  await timeline.getByText("Started in").waitFor();
+  await timeline.getByRole("heading", { name: "you" }).first().waitFor();
+  expect(await browser.findAxeViolations()).toEqual([]);
+});
+
+test("a question is answered where it is asked, and says what happens without an answer", async () => {
+  await using harness = await TaskPageHarness.start({
+    description: "demo: ask rm -rf build",
+    permission_policy: "ask",
+  });
+  const browser = await harness.open();
+  const { page } = browser;
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  const question = page.getByRole("region", { name: /^Question: / });
+  await question.getByText("Without an answer it is refused in").waitFor();
+  await page.getByRole("status", { name: "State" }).getByText("Needs you").waitFor();
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await question.getByRole("button", { name: /allow/i }).first().click();
+  await question.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Accept" }).click();
+  await page.getByRole("status", { name: "State" }).getByText("Done").waitFor();
+});
+
+test("a prompt waits in the queue, is withdrawn, and a draft survives a reload", async () => {
+  await using harness = await TaskPageHarness.start({ description: "demo: hang" });
+  const { page } = await harness.open();
+  const message = page.getByRole("textbox", { name: "Message" });
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByRole("button", { name: "Stop turn" }).waitFor();
+  await message.fill("demo: say later");
+  await message.press("Enter");
+  const queue = page.getByRole("list", { name: "Queued prompts" });
+  await queue.getByText("demo: say later").waitFor();
+  await queue.getByRole("button", { name: "Withdraw" }).click();
+  await queue.waitFor({ state: "detached" });
+  await message.fill("not sent yet");
+  await page.reload();
+  await page.getByRole("button", { name: "Stop turn" }).waitFor();
+  expect(await message.inputValue()).toBe("not sent yet");
+  await page.getByRole("button", { name: "Stop turn" }).click();
+  await page.getByText(/^The turn was cancelled/).waitFor();
+});
