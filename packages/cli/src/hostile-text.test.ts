@@ -94,6 +94,8 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "workspace jobs input": [[id, id, evil]],
   "workspace terminals rename": [[id, id, evil]],
   "user role": [[id, "admin"]],
+  "passkey ls": [[], ["--user", evil]],
+  "passkey rm": [[id], [id, "--user", evil]],
   "token create": [[evil], [evil, "--user", id]],
   "budget set": [["5", "--organization"]],
   "limit set": [["5", "--organization"]],
