@@ -96,6 +96,8 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "user role": [[id, "admin"]],
   "passkey ls": [[], ["--user", evil]],
   "passkey rm": [[id], [id, "--user", evil]],
+  "identity ls": [[], ["--user", evil]],
+  "identity rm": [[id], [id, "--user", evil]],
   "token create": [[evil], [evil, "--user", id]],
   "budget set": [["5", "--organization"]],
   "limit set": [["5", "--organization"]],

@@ -1,4 +1,4 @@
-import { api, type Passkey } from "@wharf/contract";
+import { api, type LoginIdentity, type Passkey } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -33,6 +33,26 @@ export function addLoginMethods(program: Command, register: RegisterCommand): vo
       "Remove a passkey, such as one on a lost device. It ends no login: `wharf session end` and `wharf user logout` do.",
     );
   register(addExamples(addUserOption(remove), [`wharf passkey rm ${exampleId}`]), Options, removePasskey);
+
+  const identity = program
+    .command("identity")
+    .summary("List and remove logins with a provider")
+    .description("List and remove the persons of login providers who log in to an account.");
+  addExamples(identity, ["wharf identity ls", "wharf identity ls --user ada"]);
+  const ls = identity.command("ls").description("List the login providers of your account");
+  register(
+    addExamples(addUserOption(ls), ["wharf identity ls", "wharf identity ls --user ada"]),
+    Options,
+    listIdentities,
+  );
+  const rm = identity
+    .command("rm")
+    .argument("<identity>", "id of the identity")
+    .summary("Stop using a login provider")
+    .description(
+      "Stop using a login provider for an account. It ends no login: `wharf session end` and `wharf user logout` do.",
+    );
+  register(addExamples(addUserOption(rm), [`wharf identity rm ${exampleId}`]), Options, removeIdentity);
 }
 
 const addUserOption = (command: Command): Command =>
@@ -64,4 +84,29 @@ async function removePasskey({ client, settings, terminal }: Cli, { args, option
   if (user === undefined) await client.call(api.removePasskey, { params: { passkey_id: id } });
   else await client.call(api.removeUserPasskey, { params: { user, passkey_id: id } });
   terminal.out(settings.json ? toJsonLine({ removed: id }) : "The passkey is removed.\n");
+}
+
+async function listIdentities({ client, settings, terminal, look }: Cli, { options: { user } }: Input): Promise<void> {
+  const { identities } =
+    user === undefined
+      ? await client.call(api.listIdentities, {})
+      : await client.call(api.listUserIdentities, { params: { user } });
+  if (settings.json) return terminal.out(toJsonLine({ identities }));
+  if (identities.length === 0) return terminal.out("No login provider is linked.\n");
+  terminal.out(formatTable(["ID", "ADDED", "LAST USE", "PROVIDER", "E-MAIL"], identities.map(toIdentityRow), look));
+}
+
+const toIdentityRow = ({ id, issuer, email, created_at, used_at }: LoginIdentity): string[] => [
+  id,
+  formatAge(created_at),
+  formatAge(used_at),
+  toSingleLine(issuer, maxCellLength),
+  toSingleLine(email, maxCellLength),
+];
+
+async function removeIdentity({ client, settings, terminal }: Cli, { args, options: { user } }: Input): Promise<void> {
+  const [id = ""] = args;
+  if (user === undefined) await client.call(api.removeIdentity, { params: { identity_id: id } });
+  else await client.call(api.removeUserIdentity, { params: { user, identity_id: id } });
+  terminal.out(settings.json ? toJsonLine({ removed: id }) : "The login provider is removed from the account.\n");
 }

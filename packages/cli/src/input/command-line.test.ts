@@ -222,6 +222,8 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   login: { "--email": ["x", "at least 3 characters"] },
   "passkey ls": { "--user": ["", "at least 1 character"] },
   "passkey rm": { "--user": ["", "at least 1 character"] },
+  "identity ls": { "--user": ["", "at least 1 character"] },
+  "identity rm": { "--user": ["", "at least 1 character"] },
   "token create": {
     "--permission": ["task:fly", "one of server:read, "],
     "--expires": ["tomorrow", "days from 1d to 3650d"],

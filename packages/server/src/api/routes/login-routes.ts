@@ -123,6 +123,13 @@ function serveIdentities(app: FastifyInstance, { identities }: LoginModules): vo
     requireWholeAccount(scope);
     return identities.remove(scope.user_id, params.identity_id);
   });
+  registerRoute(app, api.listUserIdentities, async ({ scope, params }) => ({
+    identities: await identities.listOfMember(scope, params.user),
+  }));
+  registerRoute(app, api.removeUserIdentity, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return identities.removeOfMember(scope, params.user, params.identity_id);
+  });
 }
 
 function servePasskeys(app: FastifyInstance, { passkeys }: LoginModules): void {
