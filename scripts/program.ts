@@ -37,6 +37,8 @@ export async function layOutProgram(folder: string, options: ProgramOptions): Pr
   await cp(join(root, "packages/server/src/store/migrations"), join(folder, "dist/migrations"), { recursive: true });
   await cp(join(root, "packages/server/src/api/pages/api-page"), join(folder, "dist/api-page"), { recursive: true });
   await cp(pagesFolder, join(folder, "dist/web"), { recursive: true });
+  const passkeyScript = "packages/server/src/api/pages/passkey-script";
+  await cp(join(root, passkeyScript), join(folder, "dist/passkey-script"), { recursive: true });
   await cp(join(root, "packages/cli/bin/wharf.js"), join(folder, "bin/wharf.js"));
   await chmod(join(folder, "bin/wharf.js"), 0o755);
 }

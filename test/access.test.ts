@@ -294,6 +294,7 @@ const otherParams = {
   token_id: crypto.randomUUID(),
   session_id: crypto.randomUUID(),
   identity_id: crypto.randomUUID(),
+  passkey_id: crypto.randomUUID(),
   invitation_id: crypto.randomUUID(),
   command_id: crypto.randomUUID(),
   terminal_id: crypto.randomUUID(),

@@ -13,6 +13,7 @@ import { addDemo } from "./commands/demo.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
 import { addLimit } from "./commands/limit.ts";
+import { addLoginMethods } from "./commands/login-methods.ts";
 import { addLogin } from "./commands/login.ts";
 import { addOrganization } from "./commands/organization.ts";
 import { addQueue } from "./commands/queue.ts";
@@ -110,6 +111,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addToken(program, register);
   addLogin(program, register);
   addSession(program, register);
+  addLoginMethods(program, register);
   addConfig(program, register);
   addCompletion(program, register);
   addDoctor(program, register);

@@ -9,6 +9,8 @@ import {
   LoginLimits,
   LoginManagement,
   Logins,
+  PasskeyLogins,
+  Passkeys,
   Passwords,
   SessionCredentials,
   Sessions,
@@ -22,7 +24,7 @@ const secret = "s".repeat(32);
 const times = { idleMs: 7 * 86_400_000, maxMs: 30 * 86_400_000 };
 
 /** Creates what people log in with, on a fixture's database. */
-export function createTestLogins({ db }: Fixture) {
+export function createTestLogins({ db }: Fixture, { publicUrl }: { publicUrl?: URL } = {}) {
   const sessions = new Sessions(db, { secret, times, onEnd: () => undefined });
   const sessionTokens = new SessionTokens({ secret, issuer: "test" });
   const links = new Links(db);
@@ -31,8 +33,11 @@ export function createTestLogins({ db }: Fixture) {
   const challenges = new Challenges(db);
   const deviceLogins = new DeviceLogins({ db, secret, challenges, limits });
   const loginManagement = new LoginManagement({ db, sessions, links });
+  const passkeys = new Passkeys(db);
   return {
     modules: {
+      passkeys,
+      passkeyLogins: new PasskeyLogins({ db, challenges, limits, passkeys, publicUrl }),
       idempotencyKeys: new IdempotencyKeys(db),
       sessions,
       sessionTokens,

@@ -9,6 +9,8 @@ const smallTables: ReadonlySet<string> = new Set([
   "users",
   // Those of users, at a few login providers.
   "identities",
+  // At most twenty passkeys of each user.
+  "passkeys",
   "boards",
   "installation",
   "leaderships",

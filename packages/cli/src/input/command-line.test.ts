@@ -220,6 +220,10 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "user add": { "--role": ["owner", "one of viewer, member, admin"], "--email": ["ada", "an e-mail address"] },
   "user invite": { "--role": ["owner", "one of viewer, member, admin"] },
   login: { "--email": ["x", "at least 3 characters"] },
+  "passkey ls": { "--user": ["", "at least 1 character"] },
+  "passkey rm": { "--user": ["", "at least 1 character"] },
+  "identity ls": { "--user": ["", "at least 1 character"] },
+  "identity rm": { "--user": ["", "at least 1 character"] },
   "token create": {
     "--permission": ["task:fly", "one of server:read, "],
     "--expires": ["tomorrow", "days from 1d to 3650d"],

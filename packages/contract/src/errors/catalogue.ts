@@ -10,6 +10,7 @@ import { journalErrors } from "./journal-errors.ts";
 import { loginErrors } from "./login-errors.ts";
 import { modelErrors } from "./model-errors.ts";
 import { oidcErrors } from "./oidc-errors.ts";
+import { passkeyErrors } from "./passkey-errors.ts";
 import { repositoryErrors } from "./repository-errors.ts";
 import { requestErrors } from "./request-errors.ts";
 import { runnerErrors } from "./runner-errors.ts";
@@ -23,6 +24,7 @@ export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...accessErrors,
   ...loginErrors,
   ...oidcErrors,
+  ...passkeyErrors,
   ...taskErrors,
   ...agentErrors,
   ...modelErrors,

@@ -8,6 +8,7 @@ import type { JournalErrors } from "./journal-errors.ts";
 import type { LoginErrors } from "./login-errors.ts";
 import type { ModelErrors } from "./model-errors.ts";
 import type { OidcErrors } from "./oidc-errors.ts";
+import type { PasskeyErrors } from "./passkey-errors.ts";
 import type { RepositoryErrors } from "./repository-errors.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import type { RunnerErrors } from "./runner-errors.ts";
@@ -22,6 +23,7 @@ export interface ErrorContexts
     AccessErrors,
     LoginErrors,
     OidcErrors,
+    PasskeyErrors,
     TaskErrors,
     AgentErrors,
     ModelErrors,

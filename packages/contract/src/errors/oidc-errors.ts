@@ -80,8 +80,8 @@ export const oidcErrors: Catalogue<OidcErrors> = {
   identity_not_found: {
     http: 404,
     grpc: "NOT_FOUND",
-    message: ({ id }) => `Your account has no provider '${id}'.`,
-    next: () => "The page of your account lists its providers.",
+    message: ({ id }) => `The account has no login provider '${id}'.`,
+    next: () => "List them with `wharf identity ls`, or on the page of your account.",
   },
   device_login_pending: {
     http: 409,

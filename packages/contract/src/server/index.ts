@@ -10,6 +10,7 @@ import { hostUsageApi } from "./host-usage.ts";
 import { loginsApi } from "./logins.ts";
 import { logsApi } from "./logs.ts";
 import { orchestratorApi } from "./orchestrator.ts";
+import { passkeysApi } from "./passkeys.ts";
 import { peopleApi } from "./people.ts";
 import { queueApi } from "./queue.ts";
 import { resourceUsageApi } from "./resource-usage.ts";
@@ -43,6 +44,7 @@ export * from "./logins.ts";
 export * from "./logs.ts";
 export * from "./orchestrator.ts";
 export * from "./paging.ts";
+export * from "./passkeys.ts";
 export * from "./people.ts";
 export * from "./queue.ts";
 export * from "./resource-usage.ts";
@@ -88,6 +90,7 @@ export const api = {
   ...loginsApi,
   ...streamsApi,
   ...systemApi,
+  ...passkeysApi,
   ...peopleApi,
   ...usageApi,
   ...workspaceInfoApi,

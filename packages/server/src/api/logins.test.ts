@@ -5,6 +5,7 @@ import { Client } from "../../../cli/src/server/client.ts";
 import { type ServedApi, serveApi, token } from "../../test/api.ts";
 import { type Fixture, fixture } from "../../test/fixture.ts";
 import { createOrganization, createPerson } from "../../test/logins.ts";
+import { Identities } from "../access/index.ts";
 import { schema } from "../store/index.ts";
 
 const password = "correct horse battery";
@@ -258,4 +259,28 @@ test("an old hash is replaced at the next login", async () => {
   const [row] = await f.db.select().from(schema.users).where(byId);
   expect(row?.password_hash).toContain("m=19456");
   await logIn(person.email);
+});
+
+test("an admin lists and removes the login providers of a member, and a person only their own", async () => {
+  const [person, other] = [await createPerson(f, { password }), await createPerson(f, { password })];
+  const identities = new Identities(f.db);
+  const issuer = "https://login.example.com";
+  for (const subject of [`first ${person.id}`, `second ${person.id}`])
+    await identities.add(f.db, { user_id: person.id, issuer, subject, email: person.email });
+  const ofMember = { params: { user: person.username } };
+  const list = async () => (await owner().call(api.listUserIdentities, ofMember)).identities;
+  const [first, second] = await list();
+  expect(first).toMatchObject({ issuer, email: person.email });
+  const missing = { code: "identity_not_found" };
+  const own = { params: { identity_id: first!.id } };
+  const stranger = createClient((await logIn(other.email)).access_token);
+  await expect(stranger.call(api.removeIdentity, own)).rejects.toMatchObject(missing);
+  await expect(stranger.call(api.listUserIdentities, ofMember)).rejects.toMatchObject({ code: "permission_missing" });
+  const removal = { params: { ...ofMember.params, ...own.params } };
+  await owner().call(api.removeUserIdentity, removal);
+  await expect(owner().call(api.removeUserIdentity, removal)).rejects.toMatchObject(missing);
+  const self = createClient((await logIn(person.email)).access_token);
+  expect((await self.call(api.listIdentities, {})).identities).toMatchObject([{ id: second!.id }]);
+  await self.call(api.removeIdentity, { params: { identity_id: second!.id } });
+  expect(await list()).toEqual([]);
 });

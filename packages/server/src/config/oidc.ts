@@ -5,7 +5,10 @@ import { list } from "./setting-forms.ts";
 
 /** The settings of logins with an OpenID provider. */
 export const oidcEnvironment = {
-  /** The URL at which people open this server, such as `https://wharf.example.com`. */
+  /**
+   * The URL at which people open this server, such as `https://wharf.example.com`. Passkeys belong
+   * to its name.
+   */
   WHARF_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** The URL of an OpenID provider with which people log in. It needs WHARF_PUBLIC_URL. */
   WHARF_OIDC_ISSUER: z.url({ protocol: /^https?$/ }).optional(),

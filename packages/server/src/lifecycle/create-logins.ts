@@ -11,6 +11,8 @@ import {
   LoginManagement,
   LoginPruning,
   Logins,
+  PasskeyLogins,
+  Passkeys,
   Passwords,
   SessionCredentials,
   Sessions,
@@ -31,6 +33,7 @@ export function createLogins(
   const limits = new LoginLimits(db);
   const challenges = new Challenges(db);
   const identities = new Identities(db);
+  const passkeys = new Passkeys(db);
   const oidcLogins =
     config.oidc &&
     new OidcLogins({
@@ -57,6 +60,8 @@ export function createLogins(
       sessionTokens,
       links,
       identities,
+      passkeys,
+      passkeyLogins: new PasskeyLogins({ db, challenges, limits, passkeys, publicUrl: config.publicUrl }),
       streamTickets,
       deviceLogins: new DeviceLogins({ db, secret, challenges, limits }),
       ...(config.oidc &&

@@ -82,6 +82,17 @@ export function testPeople({ folder, getExitCode, run, server }: CommandLineHarn
     const { out } = await run("session ls", [...named, "--json"]);
     const { sessions } = JSON.parse(out) as { sessions: { id: string; is_current: boolean }[] };
     expect(sessions).toMatchObject([{ is_current: true }]);
+    for (const [group, field] of [
+      ["passkey", "passkeys"],
+      ["identity", "identities"],
+    ] as const) {
+      expect(parseOutput(await run(`${group} ls`, [...named, "--json"]))).toEqual({ [field]: [] });
+      expect((await run(`${group} ls`, ["--user", "ada"])).out).toMatch(
+        /^(There are no passkeys|No login provider is linked)\.$/m,
+      );
+      expect(await getExitCode(`${group} rm`, [sessions[0]!.id, ...named])).toEqual(failed);
+      expect(await getExitCode(`${group} rm`, [sessions[0]!.id, "--user", "ada"])).toEqual(failed);
+    }
     expect(await getExitCode("session end", [sessions[0]!.id, ...named])).toBe(0);
     expect((await run("session ls", named)).code).toBe(2);
     expect(await getExitCode("login", ["--email", "ada@example.com", ...named], "correct horse battery\n")).toBe(0);

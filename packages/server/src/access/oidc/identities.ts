@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
 import { and, asc, eq, sql } from "drizzle-orm";
 import { type Database, type Executor, schema } from "../../store/index.ts";
+import { requireManagedAccount } from "../logins/accounts.ts";
+import type { Caller } from "../scope.ts";
 
 const { identities } = schema;
 
@@ -55,5 +57,13 @@ export class Identities {
       .where(and(eq(identities.id, id), eq(identities.user_id, userId)))
       .returning({ id: identities.id });
     if (removed.length === 0) throw new WharfError("identity_not_found", { id });
+  }
+
+  async listOfMember(caller: Caller, name: string): Promise<IdentityRow[]> {
+    return this.list((await requireManagedAccount(this.#db, caller, name)).id);
+  }
+
+  async removeOfMember(caller: Caller, name: string, id: string): Promise<void> {
+    await this.remove((await requireManagedAccount(this.#db, caller, name)).id, id);
   }
 }

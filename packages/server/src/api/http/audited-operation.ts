@@ -19,7 +19,9 @@ export interface AuditedOperation {
 }
 
 /** Acts that are possible only on a page. */
-export type PageAct = "linkIdentity";
+const pageActs = ["addPasskey", "linkIdentity", "logInWithPasskey"] as const;
+export type PageAct = (typeof pageActs)[number];
+const isPageAct = (name: string): name is PageAct => pageActs.some((act) => act === name);
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -44,7 +46,7 @@ export function findOperation({ method, routeOptions }: FastifyRequest): Audited
   const path = routeOptions.url ?? "";
   const { auditAs } = routeOptions.config;
   if (auditAs !== undefined) {
-    const policy = auditAs === "linkIdentity" ? "always" : getAuditPolicy(api[auditAs]);
+    const policy = isPageAct(auditAs) ? "always" : getAuditPolicy(api[auditAs]);
     return { action: auditAs, policy, path };
   }
   return operations.get(getKey(method, path)) ?? { ...unlisted, path };

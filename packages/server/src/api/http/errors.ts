@@ -49,7 +49,7 @@ export function toCatalogueError(
   return error;
 }
 
-function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void {
+export function sendProblem(reply: FastifyReply, error: WharfError | RemoteError): void {
   const problem = error.toProblem();
   const retryAfterSeconds = problem.context?.["retry_after_s"];
   if (typeof retryAfterSeconds === "number") void reply.header("retry-after", retryAfterSeconds);

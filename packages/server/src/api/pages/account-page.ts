@@ -3,23 +3,26 @@ import { z } from "zod";
 import { formatEndedCookie } from "../http/session-cookie.ts";
 import type { LoginModules } from "../routes/login-routes.ts";
 import { act, findSession, page, parseForm, sendPage } from "./page-requests.ts";
-import { html } from "./page.ts";
+import { formatTime, html } from "./page.ts";
+import type { PasskeyForms } from "./passkey-forms.ts";
 import { formatReturnCookie } from "./return-path.ts";
 
 const IdentityForm = z.object({ id: z.uuid() });
 
 /** The page on which people see their own logins, and end them. */
-export function serveAccountPage(pages: FastifyInstance, modules: LoginModules): void {
-  const { identities, loginManagement, oidc, sessions } = modules;
+export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, passkeyForms: PasskeyForms): void {
+  const { identities, loginManagement, oidc, passkeys, sessions } = modules;
   pages.get("/account", page, async (request, reply) => {
     const session = await findSession(modules, request);
     if (!session) return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
     const { user_id } = session;
-    const [name, all, own] = await Promise.all([
+    const [name, all, own, ownPasskeys] = await Promise.all([
       loginManagement.getName(user_id),
       sessions.list(user_id),
       identities.list(user_id),
+      passkeys.list(user_id),
     ]);
+    const passkeyPart = passkeyForms.createAccountPart(request, ownPasskeys);
     const providers = own.map(
       ({ id, issuer, email }) =>
         html`<form method="post" action="/account/identities">
@@ -32,7 +35,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules):
         html`<tr>
           <td>${kind}${id === session.id ? " (this one)" : ""}<br /><small>${user_agent.slice(0, 80)}</small></td>
           <td>${address}</td>
-          <td>${used_at.toISOString().slice(0, 16).replace("T", " ")}</td>
+          <td>${formatTime(used_at)}</td>
         </tr>`,
     );
     return sendPage(
@@ -48,9 +51,10 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules):
           ${rows}
         </table>
         ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
-        ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`}
+        ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`} ${passkeyPart.body}
         <form method="post" action="/logout"><button>Log out</button></form>
         <form method="post" action="/logout-others"><button>End all other logins</button></form>`,
+      passkeyPart.script,
     );
   });
   pages.post("/logout", act("logout"), async (request, reply) => {

@@ -1,5 +1,5 @@
 import { AccountEmail, Username, WharfError } from "@wharf/contract";
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { secretParam } from "../http/audited-operation.ts";
 import { toCatalogueError } from "../http/errors.ts";
@@ -7,9 +7,12 @@ import { requireOwnPage } from "../http/session-cookie.ts";
 import { linkPaths, type LoginModules } from "../routes/login-routes.ts";
 import { serveAccountPage } from "./account-page.ts";
 import { serveDevicePages } from "./device-pages.ts";
+import { createLoginForm, type ShowLoginForm } from "./login-form.ts";
 import { serveOidcPages } from "./oidc-pages.ts";
 import { act, createLogin, finishLogin, formatProblem, page, parseForm, sendPage } from "./page-requests.ts";
-import { type Html, html, pagePolicy } from "./page.ts";
+import { html, pagePolicy } from "./page.ts";
+import { PasskeyForms } from "./passkey-forms.ts";
+import { servePasskeyPages } from "./passkey-pages.ts";
 
 const maxFormBytes = 16_384;
 const formType = "application/x-www-form-urlencoded";
@@ -22,11 +25,13 @@ const InvitationForm = PasswordForm.extend({
 });
 
 /**
- * The pages on which people log in with a browser: forms without scripts. A link is used only when
- * its button is pressed, because programs open links to show what is behind them. Each page goes to
- * one of our own pages afterwards, never to an address from the request.
+ * The pages on which people log in with a browser: forms, which need a script only for passkeys. A
+ * link is used only when its button is pressed, because programs open links to show what is behind
+ * them. Each page goes to one of our own pages afterwards, never to an address from the request.
  */
 export async function serveLoginPages(app: FastifyInstance, modules: LoginModules): Promise<void> {
+  const passkeyForms = await PasskeyForms.create(modules.passkeyLogins);
+  const showLoginForm = createLoginForm(modules, passkeyForms);
   await app.register(async (pages) => {
     pages.addContentTypeParser(formType, { parseAs: "string", bodyLimit: maxFormBytes }, (_request, body, done) =>
       done(null, Object.fromEntries(new URLSearchParams(String(body)))),
@@ -39,30 +44,17 @@ export async function serveLoginPages(app: FastifyInstance, modules: LoginModule
       const error = toCatalogueError(thrown, request, { bodyBytes: maxFormBytes });
       return sendPage(reply.status(error.toProblem().status), "This did not work", formatProblem(error));
     });
-    serveLoginPage(pages, modules);
+    serveLoginPage(pages, modules, showLoginForm);
     serveLinkPages(pages, modules);
-    serveAccountPage(pages, modules);
+    servePasskeyPages(pages, modules, showLoginForm);
+    serveAccountPage(pages, modules, passkeyForms);
     serveDevicePages(pages, modules);
     if (modules.oidc) serveOidcPages(pages, modules, modules.oidc);
   });
 }
 
-function serveLoginPage(pages: FastifyInstance, modules: LoginModules): void {
-  const provider =
-    modules.oidc && html`<p><a class="button" href="/oidc/login">Log in with ${modules.oidc.name}</a></p>`;
-  const showForm = (reply: FastifyReply, alert?: Html) =>
-    sendPage(
-      reply,
-      "Log in",
-      html`${alert}
-        <form method="post" action="/login">
-          <label>E-mail address<input name="email" type="email" autocomplete="username" required autofocus /></label>
-          <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
-          <button>Log in</button>
-        </form>
-        ${provider}`,
-    );
-  pages.get("/login", page, async (_request, reply) => showForm(reply));
+function serveLoginPage(pages: FastifyInstance, modules: LoginModules, showForm: ShowLoginForm): void {
+  pages.get("/login", page, async (request, reply) => showForm(request, reply));
   pages.post("/login", act("login"), async (request, reply) => {
     const input = parseForm(LoginForm, request.body);
     try {
@@ -70,7 +62,7 @@ function serveLoginPage(pages: FastifyInstance, modules: LoginModules): void {
       return await finishLogin(modules, { request, reply, cookie, account });
     } catch (error) {
       if (!(error instanceof WharfError) || !["login_failed", "rate_limited"].includes(error.code)) throw error;
-      return showForm(reply.status(error.toProblem().status), formatProblem(error));
+      return showForm(request, reply.status(error.status), formatProblem(error));
     }
   });
 }

@@ -7,7 +7,7 @@ import { findSessionCookie, formatSessionCookie } from "../http/session-cookie.t
 import { requireStorable } from "../http/validate-storable.ts";
 import { getLoginSource, type LoginModules } from "../routes/login-routes.ts";
 import { findDeviceCode } from "./device-cookie.ts";
-import { formatPage, type Html, html } from "./page.ts";
+import { formatPage, type Html, html, type PageScript } from "./page.ts";
 import { findReturnPath, formatEndedReturnCookie } from "./return-path.ts";
 
 /** The pages read the cookie themselves, so that they can ask for a login. */
@@ -70,8 +70,10 @@ export function parseForm<S extends z.ZodType>(schema: S, form: unknown): z.outp
   throw new WharfError("bad_request", { issues });
 }
 
-export function sendPage(reply: FastifyReply, title: string, body: Html): FastifyReply {
-  return reply.type("text/html; charset=utf-8").send(formatPage(title, body));
+/** Sends a page. Only a page with a script allows one. */
+export function sendPage(reply: FastifyReply, title: string, body: Html, script?: PageScript): FastifyReply {
+  if (script) void reply.header("content-security-policy", script.policy);
+  return reply.type("text/html; charset=utf-8").send(formatPage(title, body, script));
 }
 
 export function formatProblem(error: WharfError | RemoteError): Html {

@@ -36,19 +36,39 @@ td, th { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top; }
 [role=alert] { color: #b3261e; }
 small { opacity: .75; }`;
 
-/** A page needs no script and only its own style, so the browser refuses everything else. */
-export const pagePolicy = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'`,
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-  "base-uri 'none'",
-].join("; ");
+const formatHash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-export function formatPage(title: string, body: Html): string {
+const createPolicy = (...more: readonly string[]): string =>
+  [
+    "default-src 'none'",
+    `style-src ${formatHash(style)}`,
+    ...more,
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join("; ");
+
+/** Most pages need no script and only their own style, so the browser refuses everything else. */
+export const pagePolicy = createPolicy();
+
+/** A script of a page, and the policy that allows it alone. */
+export interface PageScript {
+  readonly text: string;
+  readonly policy: string;
+}
+
+export const createPageScript = (text: string): PageScript => ({
+  text,
+  policy: createPolicy(`script-src ${formatHash(text)}`, "connect-src 'self'"),
+});
+
+/** Formats a time for a table. */
+export const formatTime = (time: Date): string => time.toISOString().slice(0, 16).replace("T", " ");
+
+export function formatPage(title: string, body: Html, script?: PageScript): string {
   const head = html`<meta charset="utf-8" /><meta name="viewport" content="width=device-width" /><title>
       ${title} – Wharf
     </title>`;
   return `<!doctype html>\n<html lang="en"><head>${head.text}<style>${style}</style></head>
-<body><h1>${toText(title)}</h1>${body.text}</body></html>\n`;
+<body><h1>${toText(title)}</h1>${body.text}${script ? `<script type="module">${script.text}</script>` : ""}</body></html>\n`;
 }

@@ -12,6 +12,8 @@ import type {
   Logins,
   LoginSource,
   OidcLogins,
+  PasskeyLogins,
+  Passkeys,
   Scope,
   SessionRow,
   Sessions,
@@ -28,6 +30,8 @@ export interface LoginModules {
   readonly loginManagement: LoginManagement;
   readonly deviceLogins: DeviceLogins;
   readonly identities: Identities;
+  readonly passkeys: Passkeys;
+  readonly passkeyLogins: PasskeyLogins;
   readonly streamTickets: StreamTickets;
   /** Absent if the settings name no provider. */
   readonly oidc?: OidcModule;
@@ -59,6 +63,7 @@ export function serveLoginRoutes(app: FastifyInstance, modules: LoginModules): v
   serveDeviceLogins(app, modules);
   serveOwnLogins(app, modules);
   serveIdentities(app, modules);
+  servePasskeys(app, modules);
   serveInvitations(app, modules);
   registerRoute(app, api.createStreamTicket, async ({ scope }) => ({
     ticket: await modules.streamTickets.create(scope),
@@ -117,6 +122,28 @@ function serveIdentities(app: FastifyInstance, { identities }: LoginModules): vo
   registerRoute(app, api.removeIdentity, ({ scope, params }) => {
     requireWholeAccount(scope);
     return identities.remove(scope.user_id, params.identity_id);
+  });
+  registerRoute(app, api.listUserIdentities, async ({ scope, params }) => ({
+    identities: await identities.listOfMember(scope, params.user),
+  }));
+  registerRoute(app, api.removeUserIdentity, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return identities.removeOfMember(scope, params.user, params.identity_id);
+  });
+}
+
+function servePasskeys(app: FastifyInstance, { passkeys }: LoginModules): void {
+  registerRoute(app, api.listPasskeys, async ({ scope }) => ({ passkeys: await passkeys.list(scope.user_id) }));
+  registerRoute(app, api.removePasskey, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return passkeys.remove(scope.user_id, params.passkey_id);
+  });
+  registerRoute(app, api.listUserPasskeys, async ({ scope, params }) => ({
+    passkeys: await passkeys.listOfMember(scope, params.user),
+  }));
+  registerRoute(app, api.removeUserPasskey, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return passkeys.removeOfMember(scope, params.user, params.passkey_id);
   });
 }
 

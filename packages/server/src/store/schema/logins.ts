@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, index, integer, jsonb, pgTable, text, unique, uuid, varchar } from "drizzle-orm/pg-core";
-import { createOneOfCheck, createTimeColumn } from "./columns.ts";
+import { createNumberColumn, createOneOfCheck, createTimeColumn } from "./columns.ts";
 import { access_tokens, organizations, users } from "./people.ts";
 
 /**
@@ -89,12 +89,41 @@ export const identities = pgTable(
   (t) => [unique("identities_subject").on(t.issuer, t.subject), index("identities_user").on(t.user_id)],
 );
 
+/**
+ * Passkeys of people. The private key stays on the person's device, and works only for one domain.
+ */
+export const passkeys = pgTable(
+  "passkeys",
+  {
+    id: uuid().primaryKey(),
+    user_id: uuid()
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    name: varchar({ length: 100 }).notNull(),
+    /** The device's own id of the key. */
+    credential_id: text().notNull().unique(),
+    /** In the form of COSE, as base64url. */
+    public_key: text().notNull(),
+    /** The domain for which the device has made the key. */
+    domain: text().notNull(),
+    /** How often the device has used the key. Devices that synchronize their keys do not count. */
+    counter: createNumberColumn().notNull().default(0),
+    /** Whether the device has stored the key elsewhere too, such as with its manufacturer. */
+    is_synced: boolean().notNull(),
+    created_at: createTimeColumn().notNull().defaultNow(),
+    used_at: createTimeColumn(),
+  },
+  (t) => [index("passkeys_user").on(t.user_id, t.created_at)],
+);
+
+const challengeKinds = ["device", "identity", "passkey", "new-passkey"] as const;
+
 /** Steps of logins that people have yet to finish. Each is deleted when it is used. */
 export const login_challenges = pgTable(
   "login_challenges",
   {
     id: uuid().primaryKey(),
-    kind: text({ enum: ["device", "identity"] }).notNull(),
+    kind: text({ enum: challengeKinds }).notNull(),
     secret_hash: text().notNull().unique(),
     /** The hash of the code of a program, which a person compares. */
     code_hash: text().unique(),
@@ -114,7 +143,7 @@ export const login_challenges = pgTable(
     index("login_challenges_network").on(t.network, t.expires_at),
     index("login_challenges_user").on(t.user_id),
     index("login_challenges_expires").on(t.expires_at),
-    check("login_challenges_kind", createOneOfCheck("kind", ["device", "identity"])),
+    check("login_challenges_kind", createOneOfCheck("kind", challengeKinds)),
   ],
 );
 
