@@ -246,6 +246,7 @@ const bodies: Partial<Record<keyof typeof routes, unknown>> = {
   updateComment: { text: "another comment" },
   setTemplate: { name: "another", fields: { description: "another" } },
   triggerTask: {},
+  testAgentType: { prompt: "demo: say hello" },
   createAgentType: { name: "built-twice", command: ["demo"] },
   allowHost: { entry: "example.com" },
   setBudget: { amount_usd: 1000 },

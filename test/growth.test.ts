@@ -94,6 +94,7 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.listTasks, { query: { offset: 10_000, limit: 1000 } });
   await client.call(api.listTasks, { query: { state: "IN_PROGRESS" } });
   await client.call(api.listTasks, { query: { archived: "true" } });
+  for (const text of ["99999", "Task 9"]) await client.call(api.listTasks, { query: { text } });
   for (const assignee of ["me", "none"]) await client.call(api.listTasks, { query: { assignee } });
   await client.call(api.listBoardTasks, { params: board, query: { cursor } });
   await client.call(api.listBoardTasks, { params: board, query: { state: "TODO" } });

@@ -15,6 +15,7 @@ import {
 import { readPromptText } from "../input/prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
+import { addAgentTest } from "./agent-test.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;
@@ -61,6 +62,7 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
     ChangeOptions,
     changeType,
   );
+  addAgentTest(group, register);
   const rm = group.command("rm").description("Remove an agent that you added").argument("<name>", "name of the agent");
   register(addExamples(rm, ["wharf agent-types rm goose"]), z.object({}), removeType);
 }

@@ -281,6 +281,12 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   "workspace write": { "--file": free, "--if-match": free },
   "agent-types add": agentTypeOptions,
   "agent-types set": agentTypeOptions,
+  "agent-types test": {
+    "--prompt": ["", "at least 1 character"],
+    "--file": free,
+    "--board": free,
+    "--timeout": ["0", "a whole number from 1 to 900"],
+  },
 };
 
 const valueOptions = listCommands().flatMap(([path, command]) =>

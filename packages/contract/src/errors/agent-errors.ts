@@ -18,6 +18,8 @@ export interface AgentErrors {
   agent_out_of_memory: { exit: string; limit: string };
   agent_refused: { reason: string };
   agent_timeout: { after_s: number; waiting_for: string };
+  agent_test_timeout: { name: string; after_s: number; phase: string };
+  agent_test_ended: { name: string; reason: string };
   session_not_found: { id: string };
   tool_not_found: { name: string };
   directive_not_found: { name: string };
@@ -134,6 +136,22 @@ export const agentErrors: Catalogue<AgentErrors> = {
     grpc: "DEADLINE_EXCEEDED",
     message: ({ after_s, waiting_for }) => `The agent did not answer ${waiting_for} within ${after_s} s.`,
     next: () => "Read `wharf task logs <task>`, then prompt the task again or choose another agent.",
+  },
+  agent_test_timeout: {
+    http: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    message: ({ name, after_s, phase }) =>
+      `The test of the agent '${name}' did not end within ${after_s} s. Its last phase was '${phase}'.`,
+    next: ({ phase }) =>
+      phase === "queue"
+        ? "See what runs with `wharf queue`, or allow more time with `--timeout <seconds>`."
+        : "Allow more time with `--timeout <seconds>`. If the agent still does not answer, run its command yourself to see what it waits for.",
+  },
+  agent_test_ended: {
+    http: 409,
+    grpc: "ABORTED",
+    message: ({ name, reason }) => `The test of the agent '${name}' ended early: ${reason}.`,
+    next: () => "Test the agent again.",
   },
   session_not_found: {
     http: 404,

@@ -179,6 +179,11 @@ const samples: { readonly [Code in ErrorCode]: readonly [ErrorContexts[Code], ..
   agent_exited: [{ exit: "exit code 7" }],
   agent_out_of_memory: [{ exit: "signal SIGKILL", limit: "its memory limit of 512 MiB" }],
   agent_refused: [{ reason: "Authentication required" }],
+  agent_test_ended: [{ name: "claude", reason: "somebody deleted its task" }],
+  agent_test_timeout: [
+    { name: "claude", after_s: 180, phase: "queue" },
+    { name: "claude", after_s: 180, phase: "answer" },
+  ],
   agent_timeout: [
     { after_s: 600, waiting_for: "the prompt" },
     { after_s: 30, waiting_for: "initialize" },

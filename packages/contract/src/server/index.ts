@@ -1,3 +1,4 @@
+import { agentTypeTestsApi } from "./agent-type-tests.ts";
 import { agentTypesApi } from "./agent-types.ts";
 import { allowedHostsApi } from "./allowed-hosts.ts";
 import { assigneesApi } from "./assignees.ts";
@@ -30,6 +31,7 @@ import { turnsApi } from "./turns.ts";
 import { usageApi } from "./usage.ts";
 import { workspaceInfoApi } from "./workspace-info.ts";
 
+export * from "./agent-type-tests.ts";
 export * from "./agent-types.ts";
 export * from "./allowed-hosts.ts";
 export * from "./assignees.ts";
@@ -81,6 +83,7 @@ export const api = {
   ...turnsApi,
   ...runsApi,
   ...agentTypesApi,
+  ...agentTypeTestsApi,
   ...allowedHostsApi,
   ...orchestratorApi,
   ...logsApi,

@@ -33,6 +33,10 @@ export const Task = z.object({
   resume_at: z.string().optional(),
   /** When the task was archived; absent for tasks that are not. */
   archived_at: z.string().optional(),
+  expires_at: z
+    .string()
+    .optional()
+    .describe("when Wharf deletes the task at the latest; only a test of an agent type has such a task"),
   version: Version,
 });
 export type Task = z.infer<typeof Task>;

@@ -2,7 +2,7 @@
  * Agent types: how to start an agent, which agents are available, and what one run passes to its
  * agent.
  */
-export { AgentTypes } from "./agent-types.ts";
+export { type AgentTypeView, AgentTypes } from "./agent-types.ts";
 export { presentAgentType } from "./present-agent-type.ts";
 export { findAgentType } from "./find-agent-type.ts";
 export { getAllPrograms, type ImageNames, qualifyImage } from "./image.ts";

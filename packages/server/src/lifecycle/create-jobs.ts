@@ -1,6 +1,7 @@
 import { Orphans } from "../runners/index.ts";
 import {
   BudgetWaits,
+  ExpiredTasks,
   LimitWaits,
   Maintenance,
   type MaintenanceJob,
@@ -60,8 +61,9 @@ export function createJobs(
   const budgetWaits = new BudgetWaits({ log, budgets, onPrompt });
   const limitWaits = new LimitWaits({ db: background, log, onPrompt });
   const waits = [budgetWaits, limitWaits];
+  const expiredTasks = new ExpiredTasks({ db: background, log, onDelete: () => wakeup.poke() });
   const requestJobs = [new AbandonedRequests(ledgerPool), new OldRequests(ledgerPool, config.keepRequestsMs)];
-  const jobs = [...waits, removal, new Pruning(background), oldRunners, ...requestJobs, ...extra];
+  const jobs = [...waits, expiredTasks, removal, new Pruning(background), oldRunners, ...requestJobs, ...extra];
   const maintenance = new Maintenance(jobs, {
     wakeup,
     logger,

@@ -4,7 +4,7 @@ import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organi
 import { ClientAddresses, createApi, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
-import { getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
+import { AgentTests, getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { countMissingMigrations } from "../store/index.ts";
 import {
@@ -103,6 +103,7 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
       queue: services.queue,
       runLimits: services.runLimits,
       agentTypes,
+      agentTests: new AgentTests({ db, log, boards, tasks, commands, agentTypes, logger }),
       allowLists,
       mirrors,
       usage: new UsageReports(db),

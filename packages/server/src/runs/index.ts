@@ -3,6 +3,7 @@ export { defaultRunTimes, type LinksByRunner, type RunDeps, type RunTimes } from
 export { failRunnerWork, getRunnerWork } from "./work/find-work.ts";
 export { Scheduler } from "./scheduler/scheduler.ts";
 export { type AgentChoice, RunCommands } from "./commands/run-commands.ts";
+export { AgentTests } from "./agent-tests/agent-tests.ts";
 export { TaskArchive } from "./commands/task-archive.ts";
 export { RunLimits } from "./queue/run-limits.ts";
 export { Queue } from "./queue/queue.ts";
@@ -15,6 +16,7 @@ export { BudgetGuard } from "./gateway-events/budget-guard.ts";
 export { createGatewayHooks } from "./gateway-events/gateway-hooks.ts";
 export { ModelHealth } from "./gateway-events/model-health.ts";
 export { BudgetWaits } from "./maintenance/budget-waits.ts";
+export { ExpiredTasks } from "./maintenance/expired-tasks.ts";
 export { LimitWaits } from "./maintenance/limit-waits.ts";
 export { type MaintenanceJob, Maintenance } from "./maintenance/maintenance.ts";
 export { OldRunnerCleanup } from "./maintenance/old-runners.ts";

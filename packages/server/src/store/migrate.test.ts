@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type pg from "pg";
 import { expect, test } from "vitest";
 import { testDatabase } from "../../test/database.ts";
 
@@ -71,4 +72,34 @@ test("keeps everybody's role, and gives boards to the people who own them", asyn
     { username: "ada", is_operator: false },
     { username: "owner", is_operator: true },
   ]);
+});
+
+/** Whether titles of tasks have an index of their parts. */
+const hasTitleIndex = async (client: Pick<pg.ClientBase, "query">): Promise<boolean> =>
+  (await client.query("select from pg_indexes where indexname = 'tasks_title'")).rowCount === 1;
+
+test("indexes the titles of tasks", async () => {
+  await using database = await testDatabase();
+  expect(await hasTitleIndex(database.pool)).toBe(true);
+});
+
+test("leaves out the index of titles if the server's user may not create its extension", async () => {
+  await using database = await testDatabase();
+  const client = await database.pool.connect();
+  const role = `plain_${Date.now()}`;
+  try {
+    await client.query("drop extension pg_trgm cascade");
+    await client.query(
+      `create role ${role}; alter table tasks owner to ${role}; grant all on schema public to ${role}`,
+    );
+    await client.query(`set role ${role}`);
+    for (const statement of await readMigration("0042_task_titles")) await client.query(statement);
+    expect(await hasTitleIndex(client)).toBe(false);
+    await client.query("select title from tasks where title ilike '%x%'");
+  } finally {
+    await client.query(
+      `reset role; reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`,
+    );
+    client.release();
+  }
 });

@@ -92,6 +92,17 @@ printf '{"type":"result","data":{"prompt":"%s","home":"%s"}}\\n' "$prompt" "$(ca
     expect(await getExitCode("agent-types rm", ["with-mcp"])).toBe(0);
   });
 
+  test("of a test of an agent, with its steps as lines or as JSON", async () => {
+    expect(await run("agent-types test", ["demo", "--prompt", "demo: say here"])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/✓ starts the agent .*\n[\s\S]*answer +here\n[\s\S]*✓ The agent works/),
+    });
+    const failing = ["demo", "--file", "-", "--timeout", "60", "--json"];
+    const failed = await run("agent-types test", failing, "demo: fail no reason");
+    expect(failed).toMatchObject({ code: 1, out: expect.stringContaining('"ok":false') });
+    expect(await getExitCode("agent-types test", ["nowhere"])).toMatchObject({ code: 2 });
+  });
+
   test("of an agent without a login, which is refused and leaves no task", async () => {
     writeProgram("auggie", "");
     const ids = async () => (await server.client.call(api.listTasks, { query: {} })).tasks.map(({ id }) => id);

@@ -13,6 +13,7 @@ test("a turn's updates become events in wire order, with text joined", async () 
 
   const { journal } = bench;
   expect(journal.records.map(({ data }) => (data.kind === "agent_info" ? data.update : data.kind))).toEqual([
+    "initialized",
     "session",
     "session",
     "current_mode_update",
@@ -36,6 +37,14 @@ test("a turn's updates become events in wire order, with text joined", async () 
   expect(journal.getEvents("session")).toEqual([
     { kind: "session", session_id: session.session_id, loaded: false, mode: "code" },
   ]);
+  expect(journal.getEvents("agent_info")[0]).toEqual({
+    kind: "agent_info",
+    update: "initialized",
+    protocol_version: 1,
+    name: "strict",
+    version: "1.2.3",
+    elapsed_ms: expect.any(Number),
+  });
   expect(journal.getEvents("thought")[0]?.text).toBe("Let me think.");
   expect(journal.getEvents("message").map(({ text }) => text)).toEqual(["Hello there.\n\nAgain.", "[file](file:///x)"]);
   const [call, done] = journal.getEvents("tool_call");

@@ -33,6 +33,7 @@ import type { ToolCalls } from "../turn/tool-calls.ts";
 import { CallOutputs } from "./call-outputs.ts";
 import { registerRequestHandlers } from "./client-requests.ts";
 import { ClientTerminals } from "./client-terminals.ts";
+import { describeHandshake } from "./handshake.ts";
 import { offerMcpServers } from "./mcp-servers.ts";
 import { createPromptBlocks, type PromptCapabilities } from "./prompt-blocks.ts";
 import { Initialized, OptionsSet, Prompted, getRefusalReason } from "./schemas.ts";
@@ -265,7 +266,8 @@ export class AcpAgent implements AgentDriver {
       terminal: true,
       session: { notices: {}, compaction: {} },
     };
-    const { protocolVersion, agentCapabilities } = await this.#request(
+    const startedAt = performance.now();
+    const { protocolVersion, agentCapabilities, agentInfo } = await this.#request(
       Initialized,
       methods.agent.initialize,
       { protocolVersion: PROTOCOL_VERSION, clientCapabilities, clientInfo },
@@ -276,6 +278,7 @@ export class AcpAgent implements AgentDriver {
         reason: `it speaks version ${protocolVersion} of the Agent Client Protocol; Wharf speaks version ${PROTOCOL_VERSION}`,
       });
     this.#capabilities = agentCapabilities?.promptCapabilities ?? this.#capabilities;
+    await this.#options.recorder.record(describeHandshake({ protocolVersion, agentInfo }, startedAt));
     this.#opening = new SessionOpening({
       ask: (schema, method, params) => this.#request(schema, method, params, deadline),
       updates: this.#updates,

@@ -6,8 +6,11 @@ import { z } from "zod";
  * more, and no part is trusted unparsed.
  */
 
+const AgentWord = z.string().max(200).optional().catch(undefined);
+
 export const Initialized = z.object({
   protocolVersion: z.number(),
+  agentInfo: z.object({ name: AgentWord, title: AgentWord, version: AgentWord }).nullish().catch(undefined),
   agentCapabilities: z
     .object({
       loadSession: z.boolean().catch(false),

@@ -60,8 +60,15 @@ export function registerRoute<E extends ServerEndpoint>(
   app: FastifyInstance,
   route: E,
   handler: (call: EndpointCall<E>, reply: FastifyReply) => Promise<RowLike<EndpointOutput<E>>>,
-  /** The limit in bytes, for routes with larger bodies than others. */
-  options: { readonly bodyLimit?: number } = {},
+  {
+    isWatched = false,
+    ...options
+  }: {
+    /** The limit in bytes, for routes with larger bodies than others. */
+    readonly bodyLimit?: number;
+    /** Whether requests may last. */
+    readonly isWatched?: boolean;
+  } = {},
 ): void {
   const { method, path, params, query, body, response, status = 200, needs } = route;
   const answer = typeof response === "string" ? {} : { response: { [status]: response } };
@@ -69,7 +76,7 @@ export function registerRoute<E extends ServerEndpoint>(
     ...options,
     method,
     url: path,
-    config: { endpoint: route, needs },
+    config: { endpoint: route, needs, isWatched },
     schema: {
       ...(params && { params }),
       ...(query && { querystring: query }),

@@ -1,7 +1,6 @@
 import { api, formatResourceUsageCsv, formatUsageCsv, hostPresets, type TaskState, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { requirePermission, type Scope } from "../../access/index.ts";
-import { type AgentTypes, presentAgentType } from "../../agent-types/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
 import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
@@ -12,6 +11,7 @@ import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
 import { type EndpointCall, registerRoute } from "../http/register-route.ts";
+import { type AgentTypeModules, serveAgentTypes } from "./agent-type-routes.ts";
 import { type CommentModules, serveComments } from "./comment-routes.ts";
 import { createTask } from "./create-task.ts";
 import { addWaits, type DependencyModules, serveDependencies } from "./dependency-routes.ts";
@@ -31,6 +31,7 @@ const maxPromptBytes = 16 << 20;
 
 export interface ApiModules
   extends
+    AgentTypeModules,
     RunnerModules,
     PeopleModules,
     QueueModules,
@@ -46,7 +47,6 @@ export interface ApiModules
   readonly tasks: Tasks;
   readonly commands: RunCommands;
   readonly queries: RunQueries;
-  readonly agentTypes: AgentTypes;
   readonly allowLists: AllowLists;
   readonly mirrors: Pick<Mirrors, "checkAddress">;
   readonly usage: UsageReports;
@@ -214,24 +214,6 @@ function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModule
     await commands.stop(run.task_id, "REVIEW", { by: scope.user_id, reason, isForced, runId: run.id });
     return queries.getRun(scope, run.id);
   });
-}
-
-function serveAgentTypes(app: FastifyInstance, { agentTypes }: ApiModules): void {
-  registerRoute(app, api.listAgentTypes, async ({ scope }) => ({
-    agent_types: (await agentTypes.list(scope)).map((type) => presentAgentType(scope, type)),
-  }));
-  registerRoute(app, api.getAgentType, async ({ scope, params }) =>
-    presentAgentType(scope, await agentTypes.get(scope, params.type_id)),
-  );
-  registerRoute(app, api.createAgentType, async ({ scope, body }) =>
-    presentAgentType(scope, await agentTypes.create(scope, body)),
-  );
-  registerRoute(app, api.updateAgentType, async ({ scope, params, body, expected }) =>
-    presentAgentType(scope, await agentTypes.update(scope, params.type_id, body, expected)),
-  );
-  registerRoute(app, api.deleteAgentType, ({ scope, params, expected }) =>
-    agentTypes.remove(scope, params.type_id, expected),
-  );
 }
 
 function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {

@@ -68,14 +68,17 @@ export async function failRun(deps: RunDeps, lease: RunLease, thrown: unknown): 
   });
 }
 
-/** Puts a run whose start failed back into the queue; returns false if a retry is of no use. */
+/**
+ * Puts a run whose start failed back into the queue; returns false if a retry is of no use. The
+ * test of an agent type reports its first failure.
+ */
 export async function retryRun(deps: RunDeps, lease: RunLease, thrown: unknown): Promise<boolean> {
   const error = toRunError(deps, lease, thrown);
   if (!retryableCodes.has(error.code)) return false;
   return deps.log.write(async (writer) => {
-    await lockTask(writer.tx, lease.task_id);
+    const { expires_at } = await lockTask(writer.tx, lease.task_id);
     const run = await lockLeasedRun(writer.tx, lease);
-    if (run.attempt >= maxAttempts) return false;
+    if (run.attempt >= maxAttempts || expires_at !== null) return false;
     const delay = deps.times.retryDelay * 2 ** (run.attempt - 1);
     await appendFailure(writer, run, error);
     const wait = {

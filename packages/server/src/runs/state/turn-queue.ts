@@ -59,7 +59,8 @@ export async function queueTurn(
 ): Promise<TurnRow> {
   const { tx } = writer;
   if (task.archived_at !== null) throw new WharfError("task_archived", { task_id: task.id });
-  if (!task.repository_url) throw new WharfError("task_needs_repository", { task_id: task.id });
+  if (!task.repository_url && task.expires_at === null)
+    throw new WharfError("task_needs_repository", { task_id: task.id });
   const live = await lockLiveRun(tx, task.id);
   if (live?.desired === "STOP") throw new RunStoppingError();
   const open = await getOpenTurns(tx, task.id);

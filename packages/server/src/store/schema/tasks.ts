@@ -60,6 +60,11 @@ export const tasks = pgTable(
     /** When the task was archived. It is absent from lists and accepts no prompt. */
     archived_at: createTimeColumn(),
     /**
+     * When a job deletes the task, unless its creator deletes it before: a test of an agent type,
+     * which needs no repository. Null for all other tasks.
+     */
+    expires_at: createTimeColumn(),
+    /**
      * When the task was deleted. A deleted task is invisible while a job removes its rows in small
      * steps.
      */
@@ -102,6 +107,9 @@ export const tasks = pgTable(
     index("tasks_resumed")
       .on(t.resume_at)
       .where(sql`resume_at is not null`),
+    index("tasks_expiring")
+      .on(t.expires_at)
+      .where(sql`expires_at is not null and deleted_at is null`),
     index("tasks_agent").on(t.assigned_agent_id),
     index("tasks_created_by").on(t.created_by),
   ],

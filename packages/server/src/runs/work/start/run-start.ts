@@ -17,7 +17,7 @@ import { reportLeftOutParts } from "./left-out-notice.ts";
 import { runPhase } from "./phases.ts";
 import { runWithoutSlot } from "./run-without-slot.ts";
 import { getRunnerKind } from "./runner-kind.ts";
-import { cloneWorkspace, fetchMirror, startAgent } from "./start-steps.ts";
+import { cloneWorkspace, fetchMirror, hasRepository, startAgent } from "./start-steps.ts";
 
 const { boards, tasks } = schema;
 
@@ -32,6 +32,12 @@ export interface RunStartOptions {
   readonly watch: RunWatch;
   /** Rung when the run may have its slot. */
   readonly alarm: Alarm;
+}
+
+interface WorkspaceContext {
+  readonly runLease: RunLease;
+  readonly link: Link;
+  readonly signals: AbortSignal[];
 }
 
 /**
@@ -136,7 +142,23 @@ export class RunStart {
 
   async start(run: RunRow, { at: runLease, link }: { at: RunLease; link: Link }, signal: AbortSignal): Promise<void> {
     const signals = this.#getSignals(signal, true);
-    const { times, log, db } = this.#deps;
+    const { times, log } = this.#deps;
+    if (await hasRepository(this.#deps, this.#taskId)) await this.#prepareWorkspace(run, { runLease, link, signals });
+    await this.#runPhase(run, "agent", () =>
+      this.#tenure.runStep({ name: "agent", maxMs: times.agentStart + extraAnswerMs, signals }, (stepSignal) =>
+        startAgent(this.#deps, runLease, { link, signal: stepSignal }),
+      ),
+    );
+    await log.write(async (writer) => {
+      await lockTask(writer.tx, run.task_id);
+      await setRunStatus(writer, await lockLeasedRun(writer.tx, runLease), "RUNNING", { phase: null, deadline: null });
+    });
+    await this.#watch.refresh();
+  }
+
+  /** Clones the repository and creates the task's branch. */
+  async #prepareWorkspace(run: RunRow, { runLease, link, signals }: WorkspaceContext): Promise<void> {
+    const { times, db } = this.#deps;
     const cloned = await this.#runPhase(run, "clone", async () => {
       const repositoryId = await runWithoutSlot(this.#deps, runLease, {
         alarm: this.#alarm,
@@ -166,16 +188,6 @@ export class RunStart {
     });
     const branched = `${shadow_branch} from ${base_branch} at ${base_commit_sha.slice(0, 10)}`;
     await this.#runPhase(run, "branch", async () => cloned, branched);
-    await this.#runPhase(run, "agent", () =>
-      this.#tenure.runStep({ name: "agent", maxMs: times.agentStart + extraAnswerMs, signals }, (stepSignal) =>
-        startAgent(this.#deps, runLease, { link, signal: stepSignal }),
-      ),
-    );
-    await log.write(async (writer) => {
-      await lockTask(writer.tx, run.task_id);
-      await setRunStatus(writer, await lockLeasedRun(writer.tx, runLease), "RUNNING", { phase: null, deadline: null });
-    });
-    await this.#watch.refresh();
   }
 
   /** A step of a live run ends when the run is stopped; a step after the run does not. */

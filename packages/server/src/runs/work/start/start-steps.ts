@@ -28,7 +28,7 @@ export async function cloneWorkspace(
   { task_id, repository_id }: { task_id: string; repository_id: string },
   { link, signal }: StartContext,
 ): Promise<ClonedWorkspace> {
-  const task = await getTask(deps, task_id);
+  const task = await getTaskWithRepository(deps, task_id);
   const { shadow_branch, repository_url } = task;
   const body = {
     remote_path: `/git/${repository_id}.git`,
@@ -57,9 +57,20 @@ export async function cloneWorkspace(
 
 /** Updates the mirror of the task's repository. Returns the mirror's id. */
 export async function fetchMirror(deps: RunDeps, taskId: string, signal: AbortSignal): Promise<string> {
-  const { repository_url, shadow_branch, organization_id } = await getTask(deps, taskId);
+  const { repository_url, shadow_branch, organization_id } = await getTaskWithRepository(deps, taskId);
   const mirror = await deps.mirrors.ensure(repository_url, { organization_id, signal, shadow_branch });
   return mirror.repository_id;
+}
+
+/** The task of an agent type's test has no repository, and its workspace is an empty folder. */
+export async function hasRepository(deps: RunDeps, taskId: string): Promise<boolean> {
+  return (await getTask(deps, taskId)).repository_url !== null;
+}
+
+async function getTaskWithRepository(deps: RunDeps, taskId: string) {
+  const { repository_url, ...task } = await getTask(deps, taskId);
+  if (!repository_url) throw new WharfError("task_needs_repository", { task_id: taskId });
+  return { ...task, repository_url };
 }
 
 async function getTask(deps: RunDeps, taskId: string) {
@@ -68,8 +79,8 @@ async function getTask(deps: RunDeps, taskId: string) {
     .from(tasks)
     .innerJoin(boards, eq(boards.id, tasks.board_id))
     .where(eq(tasks.id, taskId));
-  if (!row?.task.repository_url) throw new WharfError("task_needs_repository", { task_id: taskId });
-  return { ...row.task, repository_url: row.task.repository_url, organization_id: row.organization_id };
+  if (!row) throw new WharfError("task_not_found", { id: taskId });
+  return { ...row.task, organization_id: row.organization_id };
 }
 
 interface AgentSession {

@@ -1,0 +1,2 @@
+ALTER TABLE "tasks" ADD COLUMN "expires_at" timestamp with time zone;--> statement-breakpoint
+CREATE INDEX "tasks_expiring" ON "tasks" USING btree ("expires_at") WHERE expires_at is not null and deleted_at is null;
