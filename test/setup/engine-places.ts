@@ -33,7 +33,7 @@ export function getEngineUse(file: string): EngineUse | undefined {
 }
 
 /**
- * Gives out the places of the engines to the test files, which run in processes of their own: a
+ * Gives out the places of the engines to the test files, each of which runs in another process: a
  * file connects, says what it needs, and has its places from the answer until the connection
  * closes. Files that wait for one engine leave the machine to those of another.
  */

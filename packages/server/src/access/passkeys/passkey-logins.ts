@@ -61,9 +61,9 @@ export class PasskeyLogins {
     const { db, passkeys } = this.#options;
     const party = this.#requireParty(host);
     const { id, username } = await getActiveAccount(db, userId);
-    const own = await passkeys.list(id);
-    if (own.length >= maxPasskeys) throw new WharfError("too_many_passkeys", { max: maxPasskeys });
-    const options = await createNewOptions(party, { id, username, passkeys: own });
+    const ownPasskeys = await passkeys.list(id);
+    if (ownPasskeys.length >= maxPasskeys) throw new WharfError("too_many_passkeys", { max: maxPasskeys });
+    const options = await createNewOptions(party, { id, username, passkeys: ownPasskeys });
     return this.#begin({ kind: "new-passkey", user_id: id }, { options, party, source });
   }
 
@@ -74,8 +74,8 @@ export class PasskeyLogins {
     const { row, expected } = await this.#useChallenge("new-passkey", secret);
     // Somebody else may have logged in with the browser in the meantime.
     if (row.user_id !== userId) throw new WharfError("passkey_attempt_lost", {});
-    const made = await verifyNew(created, expected);
-    return this.#options.passkeys.add({ user_id: userId, name, domain: expected.party.domain, ...made });
+    const newPasskey = await verifyNew(created, expected);
+    return this.#options.passkeys.add({ user_id: userId, name, domain: expected.party.domain, ...newPasskey });
   }
 
   async beginLogin({ host, source }: PasskeyBrowser) {

@@ -85,11 +85,11 @@ export async function verifyNew(created: CreatedPasskey, expected: PasskeyChalle
     throw createUnsuitableError(error);
   });
   if (!verified) throw createUnsuitableError();
-  const { credential: made, credentialBackedUp } = registrationInfo;
+  const { credential, credentialBackedUp } = registrationInfo;
   return {
-    credential_id: made.id,
-    public_key: Buffer.from(made.publicKey).toString("base64url"),
-    counter: made.counter,
+    credential_id: credential.id,
+    public_key: Buffer.from(credential.publicKey).toString("base64url"),
+    counter: credential.counter,
     is_synced: credentialBackedUp,
   };
 }

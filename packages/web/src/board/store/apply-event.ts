@@ -56,10 +56,10 @@ function applyRunStatus(live: LiveState, status: string): LiveState {
 }
 
 function describePlan({ entries }: PlanEventData): Partial<LiveState> {
-  const done = entries.filter(({ status }) => status === "completed").length;
+  const completed = entries.filter(({ status }) => status === "completed").length;
   const current = entries.find(({ status }) => status === "in_progress");
   return {
-    progress: entries.length === 0 ? undefined : done / entries.length,
+    progress: entries.length === 0 ? undefined : completed / entries.length,
     ...(current && { operation: current.content }),
   };
 }
@@ -69,10 +69,10 @@ export function applyPermission(
   questions: LiveState["questions"],
   { permission_id, status, title, options, expires_at }: PermissionEventData,
 ): LiveState["questions"] {
-  const others = questions.filter((question) => question.permission_id !== permission_id);
-  if (status !== "asked") return others;
+  const otherQuestions = questions.filter((question) => question.permission_id !== permission_id);
+  if (status !== "asked") return otherQuestions;
   return [
-    ...others,
+    ...otherQuestions,
     {
       permission_id,
       ...(title !== undefined && { title }),
