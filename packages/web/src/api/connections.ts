@@ -11,6 +11,11 @@ const worstFirst: readonly ConnectionState[] = ["logged-out", "broken", "connect
 class Connections {
   readonly #states = new Map<object, ConnectionState>();
   readonly #listeners = new Set<() => void>();
+  readonly #losses = new EventTarget();
+
+  constructor() {
+    window.addEventListener("offline", () => this.reportLoss());
+  }
 
   set(stream: object, state: ConnectionState): void {
     this.#states.set(stream, state);
@@ -20,6 +25,16 @@ class Connections {
   remove(stream: object): void {
     this.#states.delete(stream);
     this.#notify();
+  }
+
+  /** Says that the server is out of reach, which closes no socket. */
+  reportLoss(): void {
+    this.#losses.dispatchEvent(new Event("loss"));
+  }
+
+  /** Calls back when no stream can be alive, whatever its socket says. */
+  onLoss(callback: () => void, signal: AbortSignal): void {
+    this.#losses.addEventListener("loss", callback, { signal });
   }
 
   /** Returns the worst state, or undefined if no stream is open. */

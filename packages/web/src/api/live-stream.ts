@@ -42,7 +42,7 @@ export class LiveStream implements Disposable {
     this.#options = options;
     const { signal } = this.#stop;
     window.addEventListener("online", () => this.#retryNow(), { signal });
-    window.addEventListener("offline", () => this.#drop(), { signal });
+    connections.onLoss(() => this.#drop(), signal);
     document.addEventListener("visibilitychange", () => !document.hidden && this.#retryNow(), { signal });
     this.#heartbeatTimer = window.setInterval(() => this.#checkHeartbeat(), heartbeatIntervalMs);
     this.#connect();
@@ -110,7 +110,7 @@ export class LiveStream implements Disposable {
     const socket = this.#socket;
     if (!socket) return;
     if (this.#askedAt !== undefined) {
-      if (performance.now() - this.#askedAt >= maxSilenceMs) this.#drop();
+      if (performance.now() - this.#askedAt >= maxSilenceMs) connections.reportLoss();
       return;
     }
     if (socket.readyState !== WebSocket.OPEN) return;

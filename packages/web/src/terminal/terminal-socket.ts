@@ -17,10 +17,11 @@ export interface TerminalSocketOptions {
 
 /**
  * The connection to a terminal. It opens again after it breaks, until the terminal has ended, was
- * removed, or the socket is disposed.
+ * removed, or the socket is disposed. Live streams find out that the server is out of reach.
  */
 export class TerminalSocket implements Disposable {
   readonly #options: TerminalSocketOptions;
+  readonly #stop = new AbortController();
   #socket: WebSocket | undefined;
   #isOver = false;
   #failures = 0;
@@ -28,14 +29,14 @@ export class TerminalSocket implements Disposable {
 
   constructor(options: TerminalSocketOptions) {
     this.#options = options;
+    connections.onLoss(() => this.#drop(), this.#stop.signal);
     this.#connect();
   }
 
   [Symbol.dispose](): void {
-    this.#isOver = true;
     window.clearTimeout(this.#timer);
     this.#socket?.close();
-    connections.remove(this);
+    this.#end();
   }
 
   type(text: string): void {
@@ -58,11 +59,12 @@ export class TerminalSocket implements Disposable {
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.addEventListener("open", () => {
+      if (socket !== this.#socket) return;
       this.#failures = 0;
       connections.set(this, "live");
     });
     socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer | string>) => {
-      if (this.#isOver) return;
+      if (this.#isOver || socket !== this.#socket) return;
       if (typeof data !== "string") return this.#options.onBytes(new Uint8Array(data));
       const control = parseControl(data);
       if (!control) return;
@@ -70,16 +72,26 @@ export class TerminalSocket implements Disposable {
       if (control.type === "exit" || isRemoved) this.#end();
       this.#options.onControl(control);
     });
-    socket.addEventListener("close", () => this.#retry());
+    socket.addEventListener("close", () => socket === this.#socket && this.#retry());
+  }
+
+  /** A dead connection takes long to close, so nothing waits for that. */
+  #drop(): void {
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#retry();
+    socket.close();
   }
 
   #end(): void {
     this.#isOver = true;
+    this.#stop.abort();
     connections.remove(this);
   }
 
   #retry(): void {
     if (this.#isOver) return;
+    this.#socket = undefined;
     connections.set(this, "broken");
     this.#options.onDisconnect();
     const delayMs = Math.min(firstDelayMs * 2 ** Math.min(this.#failures++, 10), maxDelayMs);
