@@ -81,3 +81,14 @@ test("a guarded object refuses calls inside a transaction and works outside", as
   expect(guarded.name).toBe("local");
   await guarded.stop();
 });
+
+test("a statement that is executed often is planned once", async () => {
+  await using store = await open();
+  const read = (n: number) => store.db.execute(sql`select ${n}::int + 40_002 as sum`);
+  const listPlanned = () =>
+    store.db.execute(sql`select statement from pg_prepared_statements where statement like '%40_002 as sum'`);
+  for (let n = 1; n < 20; n++) expect((await read(n)).rows).toEqual([{ sum: n + 40_002 }]);
+  expect((await listPlanned()).rows).toEqual([]);
+  for (let n = 20; n < 30; n++) expect((await read(n)).rows).toEqual([{ sum: n + 40_002 }]);
+  expect((await listPlanned()).rows).toEqual([{ statement: "select $1::int + 40_002 as sum" }]);
+});

@@ -2,6 +2,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { getCommitHook } from "./commit-hook.ts";
 import type { Database } from "./executor.ts";
+import { NamingClient } from "./named-statements.ts";
 import * as schema from "./schema/index.ts";
 import { assertOutsideTransaction, runInTransaction } from "./transaction-guard.ts";
 
@@ -67,7 +68,7 @@ export function openDatabase(connection: pg.PoolConfig, onError: (error: Error) 
 }
 
 function openPool(config: pg.PoolConfig, onError: (error: Error) => void): pg.Pool {
-  const pool = new GuardedPool(config);
+  const pool = new GuardedPool({ ...config, Client: NamingClient });
   // Without a handler on pool and clients, a server that disconnects ends this process. While the
   // pool ends, errors are expected.
   const reportError = (error: Error) => pool.ending || onError(error);
