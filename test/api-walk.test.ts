@@ -41,7 +41,12 @@ test(`${cases} requests get only answers of the OpenAPI document`, { timeout: 6 
     const { operation, person } = planned;
     const url = `${server.url}${getPath(planned)}`;
     const startedAt = performance.now();
-    const answer = await sendPlanned({ ...planned, url, token: server.tokens[person], agent });
+    const answer = await sendPlanned({ ...planned, url, token: server.tokens[person], agent }).catch(
+      (cause: unknown) => {
+        const text = `FUZZ_SEED=${seed}: no answer to ${describeRequest(planned, url)}; the server printed ${server.output}`;
+        throw new Error(text, { cause });
+      },
+    );
     durations.push({ ms: Math.round(performance.now() - startedAt), name: operation.name });
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
     const selectsFields = planned.query.some(([name]) => name === "fields");

@@ -11,6 +11,8 @@ export interface WalkedServer extends AsyncDisposable {
   /** Tokens of people with different rights; one has none, and one is not valid. */
   readonly tokens: readonly (string | undefined)[];
   readonly ids: KnownIds;
+  /** The end of what the server has printed. */
+  readonly output: string;
   /** Removes a runner that the walk created: each one is several processes. */
   removeRunner(id: string): Promise<void>;
 }
@@ -91,6 +93,9 @@ export async function startWalkedServer(): Promise<WalkedServer> {
       undefined,
     ],
     ids: new KnownIds(lasting),
+    get output() {
+      return wharf.output;
+    },
     async removeRunner(id) {
       await client.call(runnerApi.deleteRunner, { params: { runner_id: id } });
     },
