@@ -20,7 +20,13 @@ async function recordDemo(home: string): Promise<OutputChunk[]> {
     cwd: home,
     env: { ...process.env, HOME: home, TMPDIR: home, TERM: "xterm-256color" },
   });
-  program.onData((text) => chunks.push({ time: performance.now() - startedAt, text }));
+  let hasLink = false;
+  program.onData((text) => {
+    chunks.push({ time: performance.now() - startedAt, text });
+    if (hasLink || !text.includes("/login/")) return;
+    hasLink = true;
+    program.write("\u0003");
+  });
   const exitCode = await new Promise<number>((resolve) => program.onExit((exit) => resolve(exit.exitCode)));
   if (exitCode !== 0) throw new Error(`wharf demo ended with ${exitCode}: ${chunks.map(({ text }) => text).join("")}`);
   return chunks.map(({ time, text }) => ({ time, text: text.replaceAll(home, "/tmp") }));

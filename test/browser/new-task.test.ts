@@ -52,3 +52,28 @@ test("the form keeps what was typed, and starts a task with all that was chosen"
   await page.goto(new URL("/new", page.url()).href);
   await expect.poll(() => prompt.inputValue()).toBe("");
 });
+
+test("a newcomer needs no knowledge of agents, and is asked for the repository", async () => {
+  mkdirSync(join(folder, "new"));
+  const repository = createRepository(join(folder, "new/shop"));
+  await using browser = await BrowserHarness.launch();
+  const { page } = browser;
+  page.setDefaultTimeout(timeoutMs);
+  await browser.logIn(server, "/new");
+  await page.getByLabel("Prompt").fill("Say hello");
+  const input = page.getByLabel("Repository");
+  await input.fill("");
+  // The server has no model, and so no agent for tasks that name none.
+  expect(await page.getByLabel("Agent").inputValue()).toBe("demo");
+  await page.getByRole("button", { name: /^Start/ }).click();
+  expect(await input.evaluate("(input) => input.validationMessage")).toContain("repository");
+  await page.getByRole("button", { name: "Add to the board" }).click();
+  await page.getByRole("link", { name: "Say hello" }).click();
+  await page.getByText("Where does the agent work?").waitFor();
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await page.getByLabel("Repository").fill(repository);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  expect(await server.task(id)).toMatchObject({ repository_url: repository, agent_type: "demo" });
+});

@@ -11,9 +11,9 @@ export function addDemo(program: Command, register: RegisterCommand): void {
     .command("demo")
     .summary("Run a complete task in a sample repository")
     .description(
-      "Run a complete task in a sample repository. The demo works offline, needs no model key, and uses a temporary folder.",
+      "Run a complete task in a sample repository. The demo works offline, needs no model key, and uses a temporary folder. In a terminal it ends with a link to the task in the browser, which works until Ctrl-C.",
     )
-    .option("--keep", "keep the server running until Ctrl-C, and keep all files");
+    .option("--keep", "keep all files, and the server until Ctrl-C also without a terminal");
   register(addExamples(command, ["wharf demo", "wharf demo --keep"]), Options, runDemo, { isLocal: true });
 }
 

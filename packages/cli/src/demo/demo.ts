@@ -16,7 +16,7 @@ import { type Branch, SampleRepository } from "./sample-repository.ts";
 import { formatReport, runSampleTests } from "./sample-tests.ts";
 
 export interface DemoOptions {
-  /** Keeps the server running at the end, and keeps all folders. */
+  /** Keeps all folders, and serves until Ctrl-C also without a terminal. */
   readonly keep: boolean;
   readonly interrupts: Interrupts;
 }
@@ -57,8 +57,9 @@ export class Demo {
     const summary = await this.#runTask(stage, info);
     const branch = await this.#getBranch(sample, summary);
     await this.#showResult(sample, branch, summary);
-    if (this.#options.keep) await this.#serveUntilInterrupted(stage, summary);
-    else await this.#finish(stage, summary);
+    const { terminal, settings } = this.#cli;
+    if (this.#options.keep || (terminal.isInteractive && !settings.json)) await this.#serve(stage, summary);
+    if (!this.#options.keep) await this.#finish(stage, summary);
   }
 
   async #createSample(folder: string): Promise<SampleRepository> {
@@ -127,6 +128,29 @@ export class Demo {
     if (!passes) throw new Exit(exitCodes.agentFailed);
   }
 
+  /** Serves until it is interrupted, so that the user can look at the task in a browser. */
+  async #serve(stage: DemoServer, summary: Summary): Promise<void> {
+    const { style } = this.#cli.terminal;
+    const { keep, interrupts } = this.#options;
+    const { signal } = interrupts;
+    const { id } = summary.task;
+    if (this.#cli.settings.json) this.#printResult(stage, summary);
+    const { path } = await stage.client.call(api.createOwnLink, { body: { kind: "login" } });
+    const keptFiles = `All files are kept in ${stage.home}
+
+   curl -H "Authorization: Bearer $(cat ${stage.dataFolder}/owner-token)" ${stage.url}/api/v1/tasks/${id}
+   WHARF_DATA=${stage.dataFolder} wharf task show ${id.slice(0, 8)}
+`;
+    this.#print(`
+${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} The task in your browser, until Ctrl-C:
+
+   ${style.cyan(`${stage.url}${path}?page=/tasks/${id}`)}
+${keep ? `\n${keptFiles}` : ""}`);
+    if (!signal.aborted)
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    if (keep) await stage.end("all");
+  }
+
   /** Stops the server; the sample stays for inspection. */
   async #finish(stage: DemoServer, summary: Summary): Promise<void> {
     const { style } = this.#cli.terminal;
@@ -141,26 +165,6 @@ ${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} Server
 
    With your own repository: wharf run "<prompt>" --repo <path or URL>
 `);
-  }
-
-  /** Serves until it is interrupted, so that the user can look around. */
-  async #serveUntilInterrupted(stage: DemoServer, summary: Summary): Promise<void> {
-    const { style } = this.#cli.terminal;
-    const { interrupts } = this.#options;
-    const { signal } = interrupts;
-    const { task } = summary;
-    if (this.#cli.settings.json) this.#printResult(stage, summary);
-    this.#print(`
-${style.green("✓")} ${style.bold(`Done in ${this.#getElapsedTime()}.`)} The server runs until Ctrl-C. All files are kept in ${stage.home}
-
-   ${style.cyan(`${stage.url}/api/v1/tasks/${task.id}`)}
-   curl -H "Authorization: Bearer $(cat ${stage.dataFolder}/owner-token)" ${stage.url}/api/v1/tasks/${task.id}
-   WHARF_DATA=${stage.dataFolder} wharf task show ${task.id.slice(0, 8)}
-   git -C ${stage.sample} show ${task.shadow_branch}
-`);
-    if (!signal.aborted)
-      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-    await stage.end("all");
   }
 
   #printResult(stage: DemoServer, { task, outcome }: Summary): void {

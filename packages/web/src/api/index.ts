@@ -9,6 +9,7 @@
  *   part of `useConnection`, which the shell shows on every page.
  * - `formatError` says what happened and what to do next, whatever was thrown.
  */
+export { chooseAgent, hasServerChoice } from "./choose-agent.ts";
 export { wharf } from "./client.ts";
 export { type ConnectionState, connections, useConnection } from "./connections.ts";
 export { formatError } from "./format-error.ts";

@@ -1,19 +1,31 @@
+import { useQuery } from "@tanstack/react-query";
 import { Plus } from "lucide-react";
 import { type SubmitEvent, useRef } from "react";
-import { perform, wharf } from "../api/index.ts";
+import { chooseAgent, perform, queries, wharf } from "../api/index.ts";
 import { useBoardContext } from "./board-context.ts";
 import styles from "./board.module.css";
 
-/** Adds a task from one line of text, which is its title and its prompt. */
+/**
+ * Adds a task from one line of text, which is its title and its prompt. The repository is that of
+ * the latest task.
+ */
 export function QuickAdd({ boardId }: { boardId: string }) {
   const { store } = useBoardContext();
   const input = useRef<HTMLInputElement>(null);
+  const { data: agentTypes = [] } = useQuery(queries.agentTypes);
+  const { data: repositories = [] } = useQuery(queries.recentRepositories(boardId));
   const add = async (event: SubmitEvent) => {
     event.preventDefault();
     const title = input.current?.value.trim() ?? "";
     if (!input.current || title === "") return;
+    const agent = chooseAgent(agentTypes);
     const isAdded = await perform(async () => {
-      const task = await wharf.tasks.createTask(boardId, { title: title.slice(0, 500), description: title });
+      const task = await wharf.tasks.createTask(boardId, {
+        title: title.slice(0, 500),
+        description: title,
+        ...(repositories[0] !== undefined && { repository_url: repositories[0] }),
+        ...(agent !== undefined && { agent_type: agent }),
+      });
       const { description: _description, metadata: _metadata, ...summary } = task;
       store.setTask(summary);
     });

@@ -1,7 +1,7 @@
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, type SubmitEvent, useEffect, useRef, useState } from "react";
-import { perform, queries, useConnectionCheck, wharf } from "../api/index.ts";
+import { chooseAgent, hasServerChoice, perform, queries, useConnectionCheck, wharf } from "../api/index.ts";
 import { formatRepository, visible } from "../text/index.ts";
 import { createTask, findPlaceholders, getDefaultTitle, policies, tiers, toDraft, useDraft } from "./draft.ts";
 import { Field } from "./field.tsx";
@@ -21,9 +21,11 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
     ...queries.recentRepositories(boardId ?? ""),
     enabled: boardId !== undefined,
   });
-  const { draft, update, clear } = useDraft();
+  const { draft: typed, update, clear } = useDraft();
+  const draft = { ...typed, agent: typed.agent || (chooseAgent(agentTypes) ?? "") };
   const [isSending, setSending] = useState(false);
   const form = useRef<HTMLFormElement>(null);
+  const repository = useRef<HTMLInputElement>(null);
   const navigate = useNavigate();
   const canSetBudget = whoami.permissions.includes("budget:write");
   const placeholders = findPlaceholders(draft);
@@ -50,8 +52,15 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
     event.preventDefault();
     void send((event.submitter as HTMLButtonElement | null)?.value !== "create");
   };
+  /** A task can wait on the board without a repository. */
+  const checkRepository = (starts: boolean) =>
+    repository.current?.setCustomValidity(
+      starts && draft.repository.trim() === "" ? "An agent needs a repository to start." : "",
+    );
   const submitByKey = (event: KeyboardEvent) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.current?.requestSubmit();
+    if (event.key !== "Enter" || (!event.ctrlKey && !event.metaKey)) return;
+    checkRepository(true);
+    form.current?.requestSubmit();
   };
 
   if (boardId === undefined) return <main className={styles.page}>No board on which you may create tasks.</main>;
@@ -95,16 +104,19 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
           )}
         </Field>
         <div className={styles.pair}>
-          <Field label="Repository" hint="https, ssh or git address, or a path on the server">
+          <Field label="Repository" hint="https, ssh or git address, or a path on the server; needed to start an agent">
             {(input) => (
               <>
                 <input
                   {...input}
                   list="repositories"
                   maxLength={2_000}
-                  placeholder="none"
+                  ref={repository}
                   value={draft.repository}
-                  onChange={({ target }) => update({ repository: target.value })}
+                  onChange={({ target }) => {
+                    target.setCustomValidity("");
+                    update({ repository: target.value });
+                  }}
                 />
                 <datalist id="repositories">
                   {repositories.map((url) => (
@@ -131,7 +143,7 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
           <Field label="Agent">
             {(input) => (
               <select {...input} value={draft.agent} onChange={({ target }) => update({ agent: target.value })}>
-                <option value="">The server's choice</option>
+                {hasServerChoice(agentTypes) && <option value="">The server's choice</option>}
                 {agentTypes.map(({ id, name, available, unavailable_reason }) => (
                   <option key={id} value={name} disabled={!available}>
                     {available ? visible(name) : `${visible(name)}: ${visible(unavailable_reason ?? "not available")}`}
@@ -211,10 +223,15 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
           )}
         </div>
         <div className={styles.buttons}>
-          <button className={styles.start} disabled={isSending || placeholders.length > 0} value="start">
+          <button
+            className={styles.start}
+            disabled={isSending || placeholders.length > 0}
+            value="start"
+            onClick={() => checkRepository(true)}
+          >
             Start <kbd>Ctrl ↵</kbd>
           </button>
-          <button disabled={isSending || placeholders.length > 0} value="create">
+          <button disabled={isSending || placeholders.length > 0} value="create" onClick={() => checkRepository(false)}>
             Add to the board
           </button>
         </div>

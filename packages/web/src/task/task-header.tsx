@@ -7,6 +7,7 @@ import { wharf } from "../api/index.ts";
 import { taskQueries } from "../task-data/task-queries.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { formatCost, visible } from "../text/index.ts";
+import { useMissing } from "./start-form.tsx";
 import { StateBadge } from "./state-badge.tsx";
 import styles from "./task-header.module.css";
 
@@ -45,13 +46,14 @@ const endedStates: readonly TaskState[] = ["COMPLETED", "FAILED", "CANCELLED"];
 
 function StateActions({ task }: { task: Task }) {
   const { id, state } = task;
+  const isMissing = useMissing(task);
   if (task.archived_at !== undefined) return <ActionButton label="Restore" send={() => wharf.tasks.restoreTask(id)} />;
   return (
     <>
       {state === "REVIEW" && (
         <ActionButton label="Accept" isMain send={() => wharf.tasks.setTaskState(id, { state: "COMPLETED" })} />
       )}
-      {state === "TODO" && <ActionButton label="Start" isMain send={() => wharf.tasks.startTask(id)} />}
+      {state === "TODO" && !isMissing && <ActionButton label="Start" isMain send={() => wharf.tasks.startTask(id)} />}
       {endedStates.includes(state) && <ActionButton label="Archive" send={() => wharf.tasks.archiveTask(id)} />}
     </>
   );

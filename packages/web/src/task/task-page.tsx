@@ -9,6 +9,7 @@ import { usePermissions } from "../task-data/use-permissions.ts";
 import { Timeline, TimelineContext, type TimelineTask, useTaskLog } from "../timeline/index.ts";
 import { Composer } from "./composer/composer.tsx";
 import { PaneLinks, paneLabels } from "./pane-links.tsx";
+import { StartForm, useMissing } from "./start-form.tsx";
 import { TaskHeader } from "./task-header.tsx";
 import styles from "./task-page.module.css";
 import { useTaskUpdates } from "./use-task-updates.ts";
@@ -25,7 +26,8 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
   const { data: turns } = useQuery(taskQueries.turns(taskId));
   const taskLog = useTaskLog(taskId);
   useTaskUpdates(taskId, taskLog);
-  const { canPrompt } = usePermissions();
+  const { canPrompt, canChangeTask } = usePermissions();
+  const isMissing = useMissing(task);
   const timelineTask = useMemo<TimelineTask>(
     () => ({ task, canPrompt, turns: new Map(turns?.map((turn) => [turn.id, turn])) }),
     [task, canPrompt, turns],
@@ -42,7 +44,7 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
         <TimelineContext value={timelineTask}>
           <Timeline taskLog={taskLog} />
         </TimelineContext>
-        <Composer task={task} turns={turns ?? []} />
+        {isMissing && canChangeTask ? <StartForm task={task} /> : <Composer task={task} turns={turns ?? []} />}
       </section>
       {shown !== "timeline" && (
         <section className={styles.beside} aria-label={paneLabels[shown].name}>

@@ -13,10 +13,13 @@ import { act, createLogin, finishLogin, formatProblem, page, parseForm, sendPage
 import { html, pagePolicy } from "./page.ts";
 import { PasskeyForms } from "./passkey-forms.ts";
 import { servePasskeyPages } from "./passkey-pages.ts";
+import { formatReturnCookie } from "./return-path.ts";
 
 const maxFormBytes = 16_384;
 const formType = "application/x-www-form-urlencoded";
 
+/** The page that a login link leads to. */
+const LinkQuery = z.object({ page: z.string().max(2_000).optional() });
 const LinkParams = z.object({ secret: z.string().max(500) });
 const LoginForm = z.object({ email: AccountEmail, password: z.string().min(1).max(1024) });
 const PasswordForm = LoginForm.pick({ password: true });
@@ -76,6 +79,8 @@ function serveLinkPages(pages: FastifyInstance, modules: LoginModules): void {
 
   pages.get(`${linkPaths.login}:${secretParam}`, page, async (request, reply) => {
     const link = await links.find(getSecret(request), ["login"]);
+    const { page: url } = LinkQuery.parse(request.query);
+    if (url !== undefined) void reply.header("set-cookie", formatReturnCookie({ headers: request.headers, url }));
     const name = await loginManagement.getName(link.user_id ?? "");
     return sendPage(reply, "Log in", html`<form method="post"><button>Log in as ${name}</button></form>`);
   });

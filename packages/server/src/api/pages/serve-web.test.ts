@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ServedApi, serveApi } from "../../../test/api.ts";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { createPerson, type TestPerson } from "../../../test/logins.ts";
+import { Links } from "../../access/index.ts";
 
 const password = "correct horse battery";
 
@@ -95,6 +96,19 @@ test("without a login a page leads to the login, and from there to where the per
   const done = await logIn(getCookie(response, "wharf_return"));
   expect(done.headers.get("location")).toBe(wanted);
   expect(done.headers.getSetCookie().find((one) => one.startsWith("wharf_return"))).toContain("Max-Age=0");
+});
+
+test("a login link leads to the page that it names, if that is one of ours", async () => {
+  const open = async (page: string) => {
+    const { secret } = await new Links(f.db).create({ kind: "login", user_id: person.id }, { createdBy: undefined });
+    const path = `/login/${secret}`;
+    const cookie = getCookie(await get(`${path}?page=${encodeURIComponent(page)}`), "wharf_return");
+    const headers = { origin: served.url, cookie };
+    return (await fetch(served.url + path, { method: "POST", redirect: "manual", headers })).headers.get("location");
+  };
+  expect(await open("/tasks/5f0c7a2e?pane=changes")).toBe("/tasks/5f0c7a2e?pane=changes");
+  expect(await open("//evil.example/")).toBe("/");
+  expect(await open("/logout")).toBe("/");
 });
 
 test.each([
