@@ -45,6 +45,9 @@ for (const title of titles)
 const tasks: string[] = [];
 for await (const { title } of wharf.tasks.iterateTasks({ limit: 1 })) tasks.push(title);
 
+const boards: string[] = [];
+for await (const { name } of wharf.boards.iterateBoards({ limit: 1, sort: "-created_at" })) boards.push(name);
+
 const [first] = (await wharf.tasks.listTasks({ limit: 1 })).tasks;
 const task: Task = await wharf.tasks.getTask(first?.id ?? "");
 await wharf.tasks.startTask(task.id);
@@ -63,7 +66,7 @@ const missing = await wharf.tasks.getTask("00000000-0000-4000-8000-000000000000"
 const stranger = await new Wharf({ url, token: "wrong" }).boards.listBoards().catch((error: unknown) => error);
 const missingServer = await new Wharf({ url: "http://127.0.0.1:1", maxRetries: 0 }).health.health().catch((error: unknown) => error);
 console.log(JSON.stringify({
-  tasks, content, downloaded, output: output.join(""),
+  tasks, boards: [boards[0], boards.length], content, downloaded, output: output.join(""),
   errors: [isWharfError(missing, "task_not_found"), isWharfError(stranger, "unauthenticated"), missingServer instanceof WharfConnectionError],
 }));
 `;
@@ -84,6 +87,7 @@ test("works from its tarball: tasks, pages, a workspace, streams and errors", { 
   const { stdout } = await run(process.execPath, ["program.js", url, token, repository], { cwd: project });
   expect(JSON.parse(stdout)).toEqual({
     tasks: ["three", "two", "one"],
+    boards: ["client", 2],
     content: "hello",
     downloaded: "uploaded",
     output: "uploaded",

@@ -170,9 +170,9 @@ function formatIterator(operation: ClientOperation): string {
     })
     .safeParse(answer?.schema);
   const fields = page.success ? Object.entries(page.data.properties) : [];
-  const [list, ...others] = fields.filter(([, { type }]) => type === "array");
-  if (!list || others.length > 0 || !name.startsWith("list") || !fields.some(([key]) => key === "next_cursor"))
-    return "";
+  // Further arrays, such as the presets of allowed hosts, are not in pages: the rows come first.
+  const list = fields.find(([, { type }]) => type === "array");
+  if (!list || !name.startsWith("list") || !fields.some(([key]) => key === "next_cursor")) return "";
   const ids = params.map((param) => toCamelCase(param.name));
   const iterator = name.replace(/^list/, "iterate");
   return `

@@ -1,4 +1,12 @@
-import { AgentProtocol, type AgentType, AgentTypeInput, AgentTypeUpdate, api, ResourceLimits } from "@wharf/contract";
+import {
+  AgentProtocol,
+  type AgentType,
+  AgentTypeInput,
+  AgentTypeSort,
+  AgentTypeUpdate,
+  api,
+  ResourceLimits,
+} from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine, type RegisterCommand } from "../cli.ts";
@@ -15,7 +23,9 @@ import {
 import { readPromptText } from "../input/prompt-text.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { type TableStyle, maxCellLength, formatTable } from "../render/table.ts";
+import { readList } from "../server/lists.ts";
 import { addAgentTest } from "./agent-test.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 
 const { shape } = AgentTypeUpdate;
 const { shape: shapeOfNew } = AgentTypeInput;
@@ -30,6 +40,7 @@ const Options = z.object({
   memory: createDecimalSchema({ min: 0.0625, max: 4096 }).optional(),
   description: shape.description,
 });
+const TypeListOptions = ListOptions.extend({ sort: AgentTypeSort.optional() });
 const NewOptions = Options.extend({ organization: z.boolean().default(false) });
 const ChangeOptions = Options.extend({ enable: z.boolean().default(false), disable: z.boolean().default(false) });
 
@@ -38,7 +49,8 @@ export function addAgentTypes(program: Command, register: RegisterCommand): void
     .command("agent-types")
     .summary("List and configure agents")
     .description("List the agents, and whether the server can start them. The subcommands configure agents.");
-  register(addExamples(group, ["wharf agent-types", "wharf agent-types --json"]), z.object({}), listAgentTypes);
+  addListOptions(addSortOption(group, AgentTypeSort.options), "agents");
+  register(addExamples(group, ["wharf agent-types", "wharf agent-types --json"]), TypeListOptions, listAgentTypes);
   const add = addTypeOptions(group.command("add"))
     .option("--organization", "only for your organization (default, unless you operate the server)")
     .summary("Add an agent")
@@ -94,10 +106,14 @@ const addTypeOptions = (command: Command): Command =>
     .option("--memory <GiB>", "memory of the agent's runners (a new agent: 2)")
     .option("--description <text>", "description of the agent");
 
-async function listAgentTypes({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listAgentTypes, {});
+async function listAgentTypes(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof TypeListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listAgentTypes, { query: { ...(sort && { sort }) } }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   terminal.out(formatAgentTypeTable(answer.agent_types, look));
+  mentionMore({ terminal }, answer);
 }
 
 function formatAgentTypeTable(types: readonly AgentType[], look: TableStyle): string {

@@ -7,8 +7,10 @@ import { addExamples } from "../help/examples.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable } from "../render/table.ts";
+import { readAllRows, readList } from "../server/lists.ts";
+import { addListOptions, ListOptions, mentionMore } from "./list-options.ts";
 
-const Options = z.object({
+const Options = ListOptions.extend({
   task: z.string().optional(),
   agent: AllowedHostInput.shape.agent_type,
   private: z.boolean().default(false),
@@ -23,7 +25,8 @@ export function addAllow(program: Command, register: RegisterCommand): void {
     .option("--task <task>", "only for runners of this task")
     .option("--agent <name>", "only for runners of this agent")
     .option("--private", "also if the host has an address of a private network")
-    .option("--remove", "remove the hosts from the list")
+    .option("--remove", "remove the hosts from the list");
+  addListOptions(command, "entries of each list")
     .summary("Allow runners to reach hosts")
     .description(
       "Allow runners to reach hosts, such as package registries. Without hosts: list what is allowed, the presets, and what runners asked for in vain.",
@@ -65,12 +68,12 @@ async function getScope({ client }: Cli, { task, agent }: Options): Promise<Scop
 }
 
 async function removeEntry({ client }: Cli, entry: string, { task_id, agent_type }: Scope): Promise<AllowedHost> {
-  const { allowed_hosts } = await client.call(api.listAllowedHosts, {});
+  const allowedHosts = await readAllRows(client, api.listAllowedHosts, {});
   const isSame = (one: AllowedHost) =>
     one.entry === entry.toLowerCase() && one.task_id === task_id && one.agent_type === agent_type;
-  const match = allowed_hosts.find((one) => isSame(one) && one.id !== undefined);
+  const match = allowedHosts.find((one) => isSame(one) && one.id !== undefined);
   if (match?.id === undefined) {
-    if (allowed_hosts.some(isSame))
+    if (allowedHosts.some(isSame))
       throw createUsageError(`${entry} comes from WHARF_RUNNER_HOSTS: change the setting and restart the server`);
     throw new WharfError("allowed_host_not_found", { id: entry });
   }
@@ -82,10 +85,12 @@ async function listHosts(cli: Cli, options: Options): Promise<void> {
   const { client, settings, terminal, look } = cli;
   const { task_id } = await getScope(cli, options);
   const query = task_id === undefined ? {} : { task_id };
-  const [{ allowed_hosts, presets }, { denied_hosts }] = await Promise.all([
-    client.call(api.listAllowedHosts, { query }),
-    client.call(api.listDeniedHosts, { query }),
+  const [allowed, denied] = await Promise.all([
+    readList(client, api.listAllowedHosts, { query }, options),
+    readList(client, api.listDeniedHosts, { query }, options),
   ]);
+  const { allowed_hosts, presets } = allowed;
+  const { denied_hosts } = denied;
   if (settings.json) return terminal.out(toJsonLine({ allowed_hosts, presets, denied_hosts }));
   const { style } = look;
   if (allowed_hosts.length === 0) terminal.out("Runners reach no hosts besides their model and their repository.\n");
@@ -94,6 +99,7 @@ async function listHosts(cli: Cli, options: Options): Promise<void> {
     [name, summary, hosts.join(", ")].map((cell) => toSingleLine(cell, 500)),
   );
   terminal.out(`\n${formatTable(["PRESET", "FOR", "HOSTS"], presetRows, look)}`);
+  mentionMore(cli, { next_cursor: allowed.next_cursor ?? denied.next_cursor });
   if (denied_hosts.length === 0) return;
   terminal.out(
     `\n${formatTable(["DENIED", "TASK", "ATTEMPTS", "LAST", "REASON"], denied_hosts.map(toDeniedRow), look)}`,

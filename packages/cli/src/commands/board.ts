@@ -1,4 +1,4 @@
-import { api, type Board, BoardInput, BoardRole } from "@wharf/contract";
+import { api, type Board, BoardInput, BoardRole, BoardSort, PeopleSort } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -7,11 +7,15 @@ import { createChoiceOption } from "../input/option-values.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readList } from "../server/lists.ts";
 import { findBoard } from "../tasks/find-board.ts";
 import { toShortId } from "../tasks/tasks.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 
 const CreateOptions = z.object({ description: BoardInput.shape.description.unwrap().optional() });
 const ShareOptions = z.object({ role: BoardRole.default("viewer") });
+const BoardListOptions = ListOptions.extend({ sort: BoardSort.optional() });
+const MemberListOptions = ListOptions.extend({ sort: PeopleSort.optional() });
 const None = z.object({});
 
 export function addBoard(program: Command, register: RegisterCommand): void {
@@ -22,8 +26,9 @@ export function addBoard(program: Command, register: RegisterCommand): void {
       "Manage boards and share them. Other people see a board and its tasks only when it is shared with them.",
     );
   addExamples(group, ["wharf board ls", "wharf board share Website ada --role editor"]);
-  const ls = group.command("ls").description("List the boards that you see, oldest first");
-  register(addExamples(ls, ["wharf board ls"]), None, listBoards);
+  const ls = group.command("ls").description("List the boards that you see, oldest first unless --sort says otherwise");
+  addListOptions(addSortOption(ls, BoardSort.options), "boards");
+  register(addExamples(ls, ["wharf board ls", "wharf board ls --sort name --all"]), BoardListOptions, listBoards);
   const create = group
     .command("create")
     .description("Create a board and print its id")
@@ -52,7 +57,8 @@ function addSharingCommands(group: Command, register: RegisterCommand): void {
     .summary("List the people of a board")
     .description("List the people with whom a board is shared. Admins of the organization see every board.")
     .addArgument(createBoardArgument());
-  register(addExamples(members, ["wharf board members Website"]), None, listMembers);
+  addListOptions(addSortOption(members, PeopleSort.options), "people");
+  register(addExamples(members, ["wharf board members Website"]), MemberListOptions, listMembers);
   const share = group
     .command("share")
     .summary("Share a board with a user")
@@ -72,8 +78,11 @@ function addSharingCommands(group: Command, register: RegisterCommand): void {
   register(addExamples(unshare, ["wharf board unshare Website ada"]), None, unshareBoard);
 }
 
-async function listBoards({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listBoards, {});
+async function listBoards(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof BoardListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listBoards, { query: { ...(sort && { sort }) } }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.boards.length === 0)
     return terminal.err("No board is shared with you. Create one with `wharf board create <name>`.\n");
@@ -84,6 +93,7 @@ async function listBoards({ client, settings, terminal, look }: Cli): Promise<vo
     toSingleLine(board.name, maxCellLength),
   ]);
   terminal.out(formatTable(["BOARD", "YOUR ROLE", "CREATED", "NAME"], rows, look));
+  mentionMore({ terminal }, answer);
 }
 
 async function createBoard(
@@ -112,13 +122,15 @@ async function removeBoard({ client, settings, terminal }: Cli, { args }: Comman
 
 async function listMembers(
   { client, settings, terminal, look }: Cli,
-  { args }: CommandLineInput<object>,
+  { args, options: { sort, ...page } }: CommandLineInput<z.infer<typeof MemberListOptions>>,
 ): Promise<void> {
   const { id } = await findBoard(client, args[0] ?? "");
-  const answer = await client.call(api.listBoardMembers, { params: { board_id: id } });
+  const input = { params: { board_id: id }, query: { ...(sort && { sort }) } };
+  const answer = await readList(client, api.listBoardMembers, input, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   const rows = answer.members.map(({ username, role }) => [toSingleLine(username), role]);
   terminal.out(formatTable(["USER", "ROLE"], rows, look));
+  mentionMore({ terminal }, answer);
 }
 
 async function shareBoard(

@@ -8,8 +8,10 @@ import { createChoiceOption, createDecimalSchema } from "../input/option-values.
 import { formatDollars } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readAllRows, readList } from "../server/lists.ts";
+import { addListOptions, ListOptions, mentionMore } from "./list-options.ts";
 
-const ListOptions = z.object({ for: z.string().optional() });
+const BudgetListOptions = ListOptions.extend({ for: z.string().optional() });
 const SetOptions = z.object({
   task: z.string().optional(),
   board: z.uuid("a full id (a UUID)").optional(),
@@ -27,7 +29,8 @@ export function addBudget(program: Command, register: RegisterCommand): void {
     .option("--for <task>", "only the budgets that apply to this task")
     .summary("List and set what models may cost")
     .description("List the budgets with what was spent. The subcommands set and remove them.");
-  register(addExamples(group, ["wharf budget", "wharf budget --for 8c942c99"]), ListOptions, listBudgets);
+  addListOptions(group, "budgets");
+  register(addExamples(group, ["wharf budget", "wharf budget --for 8c942c99"]), BudgetListOptions, listBudgets);
   const set = group
     .command("set")
     .option("--task <task>", "the budget of this task")
@@ -61,15 +64,16 @@ export function addBudget(program: Command, register: RegisterCommand): void {
 
 async function listBudgets(
   { client, settings, terminal, look }: Cli,
-  { options: { for: task } }: CommandLineInput<z.infer<typeof ListOptions>>,
+  { options: { for: task, ...page } }: CommandLineInput<z.infer<typeof BudgetListOptions>>,
 ): Promise<void> {
   const query =
     task === undefined ? {} : { task_id: (await client.call(api.getTask, { params: { task_id: task } })).id };
-  const answer = await client.call(api.listBudgets, { query });
+  const answer = await readList(client, api.listBudgets, { query }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.budgets.length === 0) return terminal.out("No budgets. Set one with `wharf budget set`.\n");
   const header = ["BUDGET", "FOR", "NAME", "PERIOD", "SPENT", "RESERVED", "LIMIT", "USED", "AT THE LIMIT"];
   terminal.out(formatTable(header, answer.budgets.map(toCells), look));
+  mentionMore({ terminal }, answer);
 }
 
 const toCells = (budget: Budget): string[] => [
@@ -112,7 +116,7 @@ function parseAmount(text: string): number {
 
 async function removeBudget({ client, settings, terminal }: Cli, { args }: CommandLineInput<object>): Promise<void> {
   const id = args[0] ?? "";
-  const { budgets } = await client.call(api.listBudgets, { query: { limit: 1000 } });
+  const budgets = await readAllRows(client, api.listBudgets, {});
   const matches = budgets.filter((budget) => id.length >= 8 && budget.id.startsWith(id.toLowerCase()));
   if (matches.length > 1) throw new WharfError("ambiguous_id", { what: "budget", id });
   const [budget] = matches;

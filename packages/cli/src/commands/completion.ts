@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Cli, CommandLineInput, RegisterCommand } from "../cli.ts";
 import { createScript, shells } from "../completion/scripts.ts";
 import { addExamples } from "../help/examples.ts";
+import { readAllRows } from "../server/lists.ts";
 import { toShortId } from "../tasks/tasks.ts";
 
 const kinds = ["task", "runner", "workspace", "agent", "board", "user", "token"] as const;
@@ -55,10 +56,10 @@ async function getIds(cli: Cli, kind: (typeof kinds)[number]): Promise<string[]>
   if (kind === "runner")
     return (await client.call(runnerApi.listRunners, { query }, { timeoutMs })).runners.map(({ id }) => toShortId(id));
   // A name of a board may have spaces; the full id is accepted wherever a board is named.
-  if (kind === "board") return (await client.call(api.listBoards, {}, { timeoutMs })).boards.map(({ id }) => id);
+  if (kind === "board") return (await readAllRows(client, api.listBoards, {}, { timeoutMs })).map(({ id }) => id);
   if (kind === "user")
-    return (await client.call(api.listMembers, {}, { timeoutMs })).users.map(({ username }) => username);
+    return (await readAllRows(client, api.listMembers, {}, { timeoutMs })).map(({ username }) => username);
   if (kind === "token")
-    return (await client.call(api.listAccessTokens, {}, { timeoutMs })).tokens.map(({ id }) => toShortId(id));
-  return (await client.call(api.listAgentTypes, {}, { timeoutMs })).agent_types.map(({ name }) => name);
+    return (await readAllRows(client, api.listAccessTokens, {}, { timeoutMs })).map(({ id }) => toShortId(id));
+  return (await readAllRows(client, api.listAgentTypes, {}, { timeoutMs })).map(({ name }) => name);
 }

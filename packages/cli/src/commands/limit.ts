@@ -8,6 +8,8 @@ import { createChoiceOption } from "../input/option-values.ts";
 import { formatCount } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readAllRows, readList } from "../server/lists.ts";
+import { addListOptions, ListOptions, mentionMore } from "./list-options.ts";
 
 const SetOptions = z.object({
   board: z.uuid("a full id (a UUID)").optional(),
@@ -21,7 +23,8 @@ export function addLimit(program: Command, register: RegisterCommand): void {
     .command("limit")
     .summary("List and set how many turns run at the same time")
     .description("List the limits of running turns. The subcommands set and remove them.");
-  register(addExamples(group, ["wharf limit"]), z.object({}), listLimits);
+  addListOptions(group, "limits");
+  register(addExamples(group, ["wharf limit"]), ListOptions, listLimits);
   const set = group
     .command("set")
     .option("--board <board>", "the limit of this board's tasks")
@@ -44,8 +47,11 @@ export function addLimit(program: Command, register: RegisterCommand): void {
   register(addExamples(rm, ["wharf limit rm 3f1c2b7a"]), z.object({}), removeLimit);
 }
 
-async function listLimits({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listRunLimits, {});
+async function listLimits(
+  { client, settings, terminal, look }: Cli,
+  { options }: CommandLineInput<ListOptions>,
+): Promise<void> {
+  const answer = await readList(client, api.listRunLimits, {}, options);
   if (settings.json) return terminal.out(toJsonLine(answer));
   const { per_user, per_board, per_organization } = answer.defaults;
   const defaults = [
@@ -59,6 +65,7 @@ async function listLimits({ client, settings, terminal, look }: Cli): Promise<vo
   const rows = [...answer.limits.map(toCells), ...shownDefaults];
   if (rows.length === 0) return terminal.out("No limits. Set one with `wharf limit set`.\n");
   terminal.out(formatTable(["LIMIT", "FOR", "NAME", "RUNNING", "AT MOST"], rows, look));
+  mentionMore({ terminal }, answer);
 }
 
 const toCells = ({ id, scope, name, running, max_runs }: RunLimit): string[] => [
@@ -91,7 +98,7 @@ function parseTurns(text: string): number {
 
 async function removeLimit({ client, settings, terminal }: Cli, { args }: CommandLineInput<object>): Promise<void> {
   const id = args[0] ?? "";
-  const { limits } = await client.call(api.listRunLimits, {});
+  const limits = await readAllRows(client, api.listRunLimits, {});
   const matches = limits.filter((limit) => id.length >= 8 && limit.id.startsWith(id.toLowerCase()));
   if (matches.length > 1) throw new WharfError("ambiguous_id", { what: "limit", id });
   const [limit] = matches;

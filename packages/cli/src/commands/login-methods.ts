@@ -6,9 +6,13 @@ import { addExamples } from "../help/examples.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readList } from "../server/lists.ts";
+import { addListOptions, ListOptions, mentionMore } from "./list-options.ts";
 
 const Options = z.object({ user: z.string().min(1).max(100).optional() });
 type Input = CommandLineInput<z.infer<typeof Options>>;
+const MethodListOptions = ListOptions.extend(Options.shape);
+type ListInput = CommandLineInput<z.infer<typeof MethodListOptions>>;
 
 const exampleId = "5f0c7a2e-4d1b-4c58-9a39-0d6f2b7e8c11";
 
@@ -21,8 +25,8 @@ export function addLoginMethods(program: Command, register: RegisterCommand): vo
   addExamples(passkey, ["wharf passkey ls", "wharf passkey ls --user ada"]);
   const list = passkey.command("ls").description("List your passkeys");
   register(
-    addExamples(addUserOption(list), ["wharf passkey ls", "wharf passkey ls --user ada"]),
-    Options,
+    addExamples(addListOptions(addUserOption(list), "passkeys"), ["wharf passkey ls", "wharf passkey ls --user ada"]),
+    MethodListOptions,
     listPasskeys,
   );
   const remove = passkey
@@ -41,8 +45,8 @@ export function addLoginMethods(program: Command, register: RegisterCommand): vo
   addExamples(identity, ["wharf identity ls", "wharf identity ls --user ada"]);
   const ls = identity.command("ls").description("List the login providers of your account");
   register(
-    addExamples(addUserOption(ls), ["wharf identity ls", "wharf identity ls --user ada"]),
-    Options,
+    addExamples(addListOptions(addUserOption(ls), "providers"), ["wharf identity ls", "wharf identity ls --user ada"]),
+    MethodListOptions,
     listIdentities,
   );
   const rm = identity
@@ -58,16 +62,21 @@ export function addLoginMethods(program: Command, register: RegisterCommand): vo
 const addUserOption = (command: Command): Command =>
   command.option("--user <username>", "another member of the organization, for admins");
 
-async function listPasskeys({ client, settings, terminal, look }: Cli, { options: { user } }: Input): Promise<void> {
-  const { passkeys } =
+async function listPasskeys(
+  { client, settings, terminal, look }: Cli,
+  { options: { user, ...page } }: ListInput,
+): Promise<void> {
+  const answer =
     user === undefined
-      ? await client.call(api.listPasskeys, {})
-      : await client.call(api.listUserPasskeys, { params: { user } });
-  if (settings.json) return terminal.out(toJsonLine({ passkeys }));
+      ? await readList(client, api.listPasskeys, {}, page)
+      : await readList(client, api.listUserPasskeys, { params: { user } }, page);
+  if (settings.json) return terminal.out(toJsonLine(answer));
+  const { passkeys } = answer;
   if (passkeys.length === 0) return terminal.out("There are no passkeys.\n");
   terminal.out(
     formatTable(["ID", "ADDED", "LAST USE", "SYNCED", "WORKS AT", "NAME"], passkeys.map(toPasskeyRow), look),
   );
+  mentionMore({ terminal }, answer);
 }
 
 const toPasskeyRow = ({ id, name, domain, is_synced, created_at, used_at }: Passkey): string[] => [
@@ -86,14 +95,19 @@ async function removePasskey({ client, settings, terminal }: Cli, { args, option
   terminal.out(settings.json ? toJsonLine({ removed: id }) : "The passkey is removed.\n");
 }
 
-async function listIdentities({ client, settings, terminal, look }: Cli, { options: { user } }: Input): Promise<void> {
-  const { identities } =
+async function listIdentities(
+  { client, settings, terminal, look }: Cli,
+  { options: { user, ...page } }: ListInput,
+): Promise<void> {
+  const answer =
     user === undefined
-      ? await client.call(api.listIdentities, {})
-      : await client.call(api.listUserIdentities, { params: { user } });
-  if (settings.json) return terminal.out(toJsonLine({ identities }));
+      ? await readList(client, api.listIdentities, {}, page)
+      : await readList(client, api.listUserIdentities, { params: { user } }, page);
+  if (settings.json) return terminal.out(toJsonLine(answer));
+  const { identities } = answer;
   if (identities.length === 0) return terminal.out("No login provider is linked.\n");
   terminal.out(formatTable(["ID", "ADDED", "LAST USE", "PROVIDER", "E-MAIL"], identities.map(toIdentityRow), look));
+  mentionMore({ terminal }, answer);
 }
 
 const toIdentityRow = ({ id, issuer, email, created_at, used_at }: LoginIdentity): string[] => [

@@ -133,7 +133,7 @@ async function listRunners(
   { client, settings, terminal, look }: Cli,
   { options }: CommandLineInput<z.infer<typeof ListOptions>>,
 ): Promise<void> {
-  if (options.orphans) return listOrphans({ client, settings, terminal });
+  if (options.orphans) return listOrphans({ client, settings, terminal }, options);
   const { status, limit, offset } = options;
   const answer = await client.call(runnerApi.listRunners, { query: { limit, offset, ...(status && { status }) } });
   if (settings.json) return terminal.out(toJsonLine(answer));
@@ -145,16 +145,16 @@ async function listRunners(
   else if (remainingCount > 0) terminal.err(`${remainingCount} more; --limit and --offset show them.\n`);
 }
 
-async function listOrphans({
-  client,
-  settings,
-  terminal,
-}: Pick<Cli, "client" | "settings" | "terminal">): Promise<void> {
-  const answer = await client.call(runnerApi.listOrphans, {});
+async function listOrphans(
+  { client, settings, terminal }: Pick<Cli, "client" | "settings" | "terminal">,
+  { limit, offset }: z.infer<typeof ListOptions>,
+): Promise<void> {
+  const answer = await client.call(runnerApi.listOrphans, { query: { limit, offset } });
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.orphans.length === 0) return terminal.err("There are no orphaned runners.\n");
   for (const { runner_id, found_at } of answer.orphans)
     terminal.out(`${toSafeText(runner_id)}  found ${toSafeText(found_at)}\n`);
+  if (answer.next_cursor !== undefined) terminal.err("There are more; --limit and --offset show them.\n");
   terminal.err("These runners are stopped and keep their disks. `wharf runner rm --orphans` deletes them.\n");
 }
 

@@ -1,12 +1,13 @@
-import { api, TaskInput, TaskSort, TaskState, type TaskSummary } from "@wharf/contract";
+import { api, TaskInput, TaskSort, TaskState } from "@wharf/contract";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, toJsonLine } from "../cli.ts";
-import { createIntegerSchema } from "../input/option-values.ts";
 import { toRepositoryUrl } from "../input/repository.ts";
 import { formatTaskTable } from "../render/task.ts";
+import { readList } from "../server/lists.ts";
 import { findBoard } from "../tasks/find-board.ts";
+import { ListOptions } from "./list-options.ts";
 
-export const ListOptions = z.object({
+export const TaskListOptions = ListOptions.extend({
   board: z.string().optional(),
   archived: z.boolean().default(false),
   assignee: z.string().min(1).max(100).optional(),
@@ -15,15 +16,10 @@ export const ListOptions = z.object({
   repo: z.string().optional(),
   text: z.string().trim().min(1).max(200).optional(),
   sort: TaskSort.optional(),
-  limit: createIntegerSchema({ min: 1, max: 1000 }),
-  all: z.boolean().default(false),
 });
-type ListOptions = z.infer<typeof ListOptions>;
+type TaskListOptions = z.infer<typeof TaskListOptions>;
 
-/** The largest page, for reading all tasks. */
-const maxPageLength = 1_000;
-
-export async function listTasks(cli: Cli, { options }: CommandLineInput<ListOptions>): Promise<void> {
+export async function listTasks(cli: Cli, { options }: CommandLineInput<TaskListOptions>): Promise<void> {
   const { settings, terminal, look } = cli;
   const answer = await readTasks(cli, options);
   if (settings.json) return terminal.out(toJsonLine(answer));
@@ -37,31 +33,19 @@ export async function listTasks(cli: Cli, { options }: CommandLineInput<ListOpti
   terminal.err(`${count} more; --all shows them, and --state, --agent and --text narrow the list down.\n`);
 }
 
-async function readTasks({ client, folder }: Cli, options: ListOptions) {
-  const { archived, assignee, board, state, agent, repo, text, sort, limit, all } = options;
+async function readTasks({ client, folder }: Cli, options: TaskListOptions) {
+  const { archived, assignee, board, state, agent, repo, text, sort } = options;
   const boardId = board === undefined ? undefined : (await findBoard(client, board)).id;
-  const readPage = (cursor?: string) => {
-    const query = {
-      limit: all ? maxPageLength : limit,
-      ...(archived && { archived: "true" }),
-      ...(state && { state }),
-      ...(assignee !== undefined && { assignee }),
-      ...(agent !== undefined && { agent_type: agent }),
-      ...(repo !== undefined && { repository: toRepositoryUrl(repo, folder) }),
-      ...(text !== undefined && { text }),
-      ...(sort && { sort }),
-      ...(cursor !== undefined && { cursor }),
-    };
-    return boardId === undefined
-      ? client.call(api.listTasks, { query })
-      : client.call(api.listBoardTasks, { params: { board_id: boardId }, query });
+  const query = {
+    ...(archived && { archived: "true" }),
+    ...(state && { state }),
+    ...(assignee !== undefined && { assignee }),
+    ...(agent !== undefined && { agent_type: agent }),
+    ...(repo !== undefined && { repository: toRepositoryUrl(repo, folder) }),
+    ...(text !== undefined && { text }),
+    ...(sort && { sort }),
   };
-  const first = await readPage();
-  const tasks: TaskSummary[] = [...first.tasks];
-  for (let cursor = first.next_cursor; all && cursor !== undefined;) {
-    const page = await readPage(cursor);
-    tasks.push(...page.tasks);
-    cursor = page.next_cursor;
-  }
-  return all ? { ...first, tasks, next_cursor: undefined } : first;
+  return boardId === undefined
+    ? readList(client, api.listTasks, { query }, options)
+    : readList(client, api.listBoardTasks, { params: { board_id: boardId }, query }, options);
 }

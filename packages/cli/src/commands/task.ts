@@ -8,6 +8,7 @@ import { createChoiceOption, createListOption } from "../input/option-values.ts"
 import { toSafeText } from "../render/safe-text.ts";
 import { getTurns, toShortId } from "../tasks/tasks.ts";
 import { createAttachOption } from "./attach-option.ts";
+import { addListOptions } from "./list-options.ts";
 import { createPolicyOption } from "./policy-option.ts";
 import { addAnswer } from "./task-answer.ts";
 import { addArchiveCommands } from "./task-archive.ts";
@@ -18,7 +19,7 @@ import { addCreate } from "./task-create.ts";
 import { addDepend } from "./task-depend.ts";
 import { addDiff } from "./task-diff.ts";
 import { editTask, EditOptions } from "./task-edit.ts";
-import { listTasks, ListOptions } from "./task-list.ts";
+import { listTasks, TaskListOptions } from "./task-list.ts";
 import { LogOptions, showLogs } from "./task-logs.ts";
 import { promptTask, PromptOptions } from "./task-prompt.ts";
 import { showTask } from "./task-show.ts";
@@ -60,11 +61,10 @@ function addContentCommands(group: Command, register: RegisterCommand): void {
     .option("--repo <path or URL>", "list only tasks of this repository")
     .option("--text <text>", "list only tasks whose title contains this")
     .addOption(createChoiceOption("--sort <order>", "order of the list; - means descending", TaskSort.options))
-    .option("--archived", "list the archived tasks instead of the others")
-    .option("--limit <n>", "maximum number of tasks", "30")
-    .option("--all", "list all tasks, however many");
+    .option("--archived", "list the archived tasks instead of the others");
+  addListOptions(ls, "tasks", 30);
   const lsLines = ["wharf task ls", "wharf task ls --state REVIEW --state BLOCKED --sort=-priority"];
-  register(addExamples(ls, lsLines), ListOptions, listTasks);
+  register(addExamples(ls, lsLines), TaskListOptions, listTasks);
   const show = group
     .command("show")
     .description("Show a task with its turns and its last run")

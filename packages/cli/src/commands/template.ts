@@ -1,4 +1,4 @@
-import { api, PermissionPolicy, type Template, TemplateFields } from "@wharf/contract";
+import { api, PermissionPolicy, type Template, TemplateFields, TemplateSort } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -9,8 +9,10 @@ import { readPromptText } from "../input/prompt-text.ts";
 import { toRepositoryUrl } from "../input/repository.ts";
 import { toSafeText, toSingleLine } from "../render/safe-text.ts";
 import { formatFields, formatTable, maxCellLength } from "../render/table.ts";
+import { readAllRows, readList } from "../server/lists.ts";
 import { findBoard } from "../tasks/find-board.ts";
 import { findTemplate } from "../tasks/find-template.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 import { createPolicyOption } from "./policy-option.ts";
 
 const BoardOption = z.object({ board: z.string().optional() });
@@ -26,6 +28,7 @@ const SetOptions = BoardOption.extend({
   priority: createIntegerSchema({ min: 0, max: 10 }).optional(),
   budget: createDecimalSchema({ min: 0, max: 1_000_000_000 }).optional(),
 });
+const TemplateListOptions = ListOptions.extend({ sort: TemplateSort.optional() });
 const boardFlags = ["--board <board>", "board of the template, by name or id"] as const;
 
 export function addTemplate(program: Command, register: RegisterCommand): void {
@@ -37,7 +40,8 @@ export function addTemplate(program: Command, register: RegisterCommand): void {
     );
   addExamples(group, ["wharf template ls", "wharf template show fix-issue"]);
   const ls = group.command("ls").description("List the templates of the organization and of your boards");
-  register(addExamples(ls, ["wharf template ls"]), z.object({}), listTemplates);
+  addListOptions(addSortOption(ls, TemplateSort.options), "templates");
+  register(addExamples(ls, ["wharf template ls"]), TemplateListOptions, listTemplates);
   const show = group
     .command("show")
     .description("Show a template with its prompt and its placeholders")
@@ -81,12 +85,15 @@ export function addTemplate(program: Command, register: RegisterCommand): void {
 const findBoardId = async ({ client }: Cli, name: string | undefined): Promise<string | undefined> =>
   name === undefined ? undefined : (await findBoard(client, name)).id;
 
-async function listTemplates({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listTemplates, {});
+async function listTemplates(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof TemplateListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listTemplates, { query: { ...(sort && { sort }) } }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.templates.length === 0)
     return terminal.err("There are no templates. Create one with `wharf template set`.\n");
-  const { boards } = await client.call(api.listBoards, {});
+  const boards = await readAllRows(client, api.listBoards, {});
   const rows = answer.templates.map(({ name, board_id, placeholders, fields }) => [
     toSingleLine(name),
     board_id === undefined ? "–" : toSingleLine(boards.find(({ id }) => id === board_id)?.name ?? board_id, 60),
@@ -94,6 +101,7 @@ async function listTemplates({ client, settings, terminal, look }: Cli): Promise
     toSingleLine(fields.title ?? fields.description, maxCellLength),
   ]);
   terminal.out(formatTable(["TEMPLATE", "BOARD", "PLACEHOLDERS", "TITLE"], rows, look));
+  mentionMore({ terminal }, answer);
 }
 
 async function showTemplate(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof BoardOption>>): Promise<void> {

@@ -1,4 +1,4 @@
-import { type AccessToken, AccessTokenInput, api, Permission, WharfError } from "@wharf/contract";
+import { type AccessToken, AccessTokenInput, AccessTokenSort, api, Permission, WharfError } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -7,8 +7,11 @@ import { createListOption } from "../input/option-values.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readAllRows, readList } from "../server/lists.ts";
 import { toShortId } from "../tasks/tasks.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 
+const TokenListOptions = ListOptions.extend({ sort: AccessTokenSort.optional() });
 const CreateOptions = z.object({
   permission: z.array(Permission).optional(),
   expires: z
@@ -44,7 +47,8 @@ export function addToken(program: Command, register: RegisterCommand): void {
   ];
   register(addExamples(create, createLines), CreateOptions, createToken);
   const ls = group.command("ls").description("List your tokens; for admins, those of all users of the organization");
-  register(addExamples(ls, ["wharf token ls"]), z.object({}), listTokens);
+  addListOptions(addSortOption(ls, AccessTokenSort.options), "tokens");
+  register(addExamples(ls, ["wharf token ls"]), TokenListOptions, listTokens);
   const rm = group
     .command("rm")
     .summary("Revoke a token")
@@ -69,13 +73,17 @@ async function createToken(
   );
 }
 
-async function listTokens({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listAccessTokens, {});
+async function listTokens(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof TokenListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listAccessTokens, { query: { ...(sort && { sort }) } }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   if (answer.tokens.length === 0)
     return terminal.err("There are no tokens. Create one with `wharf token create <name>`.\n");
   const header = ["TOKEN", "NAME", "USER", "ENDS WITH", "LAST USED", "EXPIRES", "MAY"];
   terminal.out(formatTable(header, answer.tokens.map(toCells), look));
+  mentionMore({ terminal }, answer);
 }
 
 const toCells = (token: AccessToken): string[] => [
@@ -92,7 +100,7 @@ const formatDay = (time: string): string => toSingleLine(time.slice(0, "2026-01-
 
 async function revokeToken({ client, settings, terminal }: Cli, { args }: CommandLineInput<object>): Promise<void> {
   const id = args[0] ?? "";
-  const { tokens } = await client.call(api.listAccessTokens, {});
+  const tokens = await readAllRows(client, api.listAccessTokens, {});
   const matches = tokens.filter((token) => id.length >= 8 && token.id.startsWith(id.toLowerCase()));
   if (matches.length > 1) throw new WharfError("ambiguous_id", { what: "token", id });
   const [token] = matches;

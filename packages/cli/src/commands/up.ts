@@ -8,6 +8,7 @@ import { InterruptedError, Interrupts } from "../interrupts.ts";
 import { formatIsolation, formatUnsafeWarning } from "../render/isolation.ts";
 import { formatFields } from "../render/table.ts";
 import type { CallOptions, Client } from "../server/client.ts";
+import { readAllRows } from "../server/lists.ts";
 import { startOwnServer } from "../server/own-server.ts";
 
 const Options = z.object({
@@ -62,13 +63,13 @@ async function runServer(cli: Cli, { options }: { options: z.infer<typeof Option
 /** The server runs already: a database that does not respond yet delays nothing but the text. */
 async function printAddress({ client, settings, terminal }: Cli, url: string, signal: AbortSignal): Promise<void> {
   const options = { signal, retryTimeoutMs: Number.POSITIVE_INFINITY };
-  const [info, { agent_types }, link] = await Promise.all([
+  const [info, agentTypes, link] = await Promise.all([
     client.call(api.serverInfo, {}, options),
-    client.call(api.listAgentTypes, {}, options),
+    readAllRows(client, api.listAgentTypes, {}, options),
     createFirstLink(client, url, options),
   ]);
   if (settings.json) {
-    const agents = agent_types.filter(({ available }) => available).map(({ name }) => name);
+    const agents = agentTypes.filter(({ available }) => available).map(({ name }) => name);
     const { pid, data_folder, backend, isolation, isolation_reason } = info;
     terminal.out(
       toJsonLine({
@@ -93,8 +94,8 @@ async function printAddress({ client, settings, terminal }: Cli, url: string, si
       ["log in", link],
       ["data", info.data_folder],
       ["isolation", formatIsolation(info, style)],
-      ["agents", getAgentNames(agent_types, true)],
-      ["unavailable", style.dim(getAgentNames(agent_types, false))],
+      ["agents", getAgentNames(agentTypes, true)],
+      ["unavailable", style.dim(getAgentNames(agentTypes, false))],
     ],
     style,
   );
@@ -110,7 +111,7 @@ async function printAddress({ client, settings, terminal }: Cli, url: string, si
  * `wharf login --link` prints one.
  */
 async function createFirstLink(client: Client, url: string, options: CallOptions): Promise<string | undefined> {
-  const { last_login_at } = await client.call(api.listSessions, {}, options);
+  const { last_login_at } = await client.call(api.listSessions, { query: { limit: 1 } }, options);
   if (last_login_at !== undefined) return undefined;
   const { path } = await client.call(api.createOwnLink, { body: { kind: "login" } }, options);
   return url + path;

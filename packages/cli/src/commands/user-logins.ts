@@ -1,4 +1,4 @@
-import { api, type Invitation, OrganizationRole } from "@wharf/contract";
+import { api, type Invitation, InvitationSort, OrganizationRole } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -8,9 +8,12 @@ import { printPersonLink } from "../login/person-link.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable } from "../render/table.ts";
+import { readList } from "../server/lists.ts";
 import { getPublicUrl } from "../server/server-address.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 
 const InviteOptions = z.object({ role: OrganizationRole.default("member") });
+const InvitationListOptions = ListOptions.extend({ sort: InvitationSort.optional() });
 const LinkOptions = z.object({ password: z.boolean().default(false) });
 
 /** Adds the commands for invitations and logins to the group `user`. */
@@ -27,7 +30,8 @@ export function addUserLogins(group: Command, register: RegisterCommand): void {
     );
   register(addExamples(invite, ["wharf user invite ada@example.com --role viewer"]), InviteOptions, inviteUser);
   const invitations = group.command("invitations").description("List the open invitations");
-  register(addExamples(invitations, ["wharf user invitations"]), z.object({}), listInvitations);
+  addListOptions(addSortOption(invitations, InvitationSort.options), "invitations");
+  register(addExamples(invitations, ["wharf user invitations"]), InvitationListOptions, listInvitations);
   const uninvite = group
     .command("uninvite")
     .argument("<invitation>", "id of the invitation")
@@ -59,11 +63,16 @@ async function inviteUser(
   );
 }
 
-async function listInvitations({ client, settings, terminal, look }: Cli): Promise<void> {
-  const { invitations } = await client.call(api.listInvitations, {});
-  if (settings.json) return terminal.out(toJsonLine({ invitations }));
+async function listInvitations(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof InvitationListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listInvitations, { query: { ...(sort && { sort }) } }, page);
+  if (settings.json) return terminal.out(toJsonLine(answer));
+  const { invitations } = answer;
   if (invitations.length === 0) return terminal.out("There are no open invitations.\n");
   terminal.out(formatTable(["ID", "E-MAIL", "ROLE", "CREATED", "EXPIRES"], invitations.map(toRow), look));
+  mentionMore({ terminal }, answer);
 }
 
 const toRow = ({ id, email, role, created_at, expires_at }: Invitation): string[] => [

@@ -1,4 +1,4 @@
-import { api, type Member, OrganizationRole } from "@wharf/contract";
+import { api, type Member, OrganizationRole, PeopleSort } from "@wharf/contract";
 import { Argument, type Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
@@ -7,6 +7,8 @@ import { createChoiceOption } from "../input/option-values.ts";
 import { formatAge } from "../render/numbers.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
+import { readList } from "../server/lists.ts";
+import { addListOptions, addSortOption, ListOptions, mentionMore } from "./list-options.ts";
 import { addUserLogins } from "./user-logins.ts";
 
 const AddOptions = z.object({
@@ -14,6 +16,7 @@ const AddOptions = z.object({
   email: z.email("an e-mail address").max(255).optional(),
   service: z.boolean().default(false),
 });
+const UserListOptions = ListOptions.extend({ sort: PeopleSort.optional() });
 const None = z.object({});
 
 export function addUser(program: Command, register: RegisterCommand): void {
@@ -25,7 +28,8 @@ export function addUser(program: Command, register: RegisterCommand): void {
     );
   addExamples(group, ["wharf user ls", "wharf user add ada --role admin"]);
   const ls = group.command("ls").description("List the users of the organization");
-  register(addExamples(ls, ["wharf user ls"]), None, listUsers);
+  addListOptions(addSortOption(ls, PeopleSort.options), "users");
+  register(addExamples(ls, ["wharf user ls"]), UserListOptions, listUsers);
   const add = group
     .command("add")
     .summary("Add a user to the organization")
@@ -55,8 +59,11 @@ export function addUser(program: Command, register: RegisterCommand): void {
   addUserLogins(group, register);
 }
 
-async function listUsers({ client, settings, terminal, look }: Cli): Promise<void> {
-  const answer = await client.call(api.listMembers, {});
+async function listUsers(
+  { client, settings, terminal, look }: Cli,
+  { options: { sort, ...page } }: CommandLineInput<z.infer<typeof UserListOptions>>,
+): Promise<void> {
+  const answer = await readList(client, api.listMembers, { query: { ...(sort && { sort }) } }, page);
   if (settings.json) return terminal.out(toJsonLine(answer));
   const rows = answer.users.map((user) => [
     toSingleLine(user.username),
@@ -66,6 +73,7 @@ async function listUsers({ client, settings, terminal, look }: Cli): Promise<voi
     toSingleLine(user.email, maxCellLength),
   ]);
   terminal.out(formatTable(["USER", "ROLE", "KIND", "ADDED", "E-MAIL"], rows, look));
+  mentionMore({ terminal }, answer);
 }
 
 async function addMember(cli: Cli, { args, options }: CommandLineInput<z.infer<typeof AddOptions>>): Promise<void> {

@@ -1,5 +1,6 @@
 import { api, RemoteError } from "@wharf/contract";
 import type { Client } from "../server/client.ts";
+import { readAllRows } from "../server/lists.ts";
 import { type Check, getProgramPath, type DoctorContext } from "./check.ts";
 
 /**
@@ -17,10 +18,10 @@ const packages: Readonly<Record<string, { readonly program: string; readonly pac
 
 export async function checkAgents({ settings, client }: DoctorContext): Promise<Check> {
   const name = "agents";
-  const listed = await client.call(api.listAgentTypes, {}, { timeoutMs: 5_000 }).catch(() => undefined);
+  const listed = await readAllRows(client, api.listAgentTypes, {}, { timeoutMs: 5_000 }).catch(() => undefined);
   const path = settings.environment.PATH;
   const availableAgents = listed
-    ? listed.agent_types.filter(({ available }) => available).map((type) => type.name)
+    ? listed.filter(({ available }) => available).map((type) => type.name)
     : [
         "demo",
         "wharf",

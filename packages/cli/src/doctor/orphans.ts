@@ -1,14 +1,15 @@
 import { runnerApi } from "@wharf/contract";
 import { formatCount } from "../render/numbers.ts";
+import { readAllRows } from "../server/lists.ts";
 import type { Check, DoctorContext } from "./check.ts";
 
 const name = "orphaned runners";
 
 /** A runner without a row suggests that the database is an older copy, or the wrong one. */
 export async function checkOrphans({ client }: DoctorContext): Promise<Check> {
-  const answer = await client.call(runnerApi.listOrphans, {}, { timeoutMs: 5_000 }).catch(() => undefined);
-  if (!answer) return { name, status: "ok", text: "unknown, because no server is running" };
-  const { length } = answer.orphans;
+  const orphans = await readAllRows(client, runnerApi.listOrphans, {}, { timeoutMs: 5_000 }).catch(() => undefined);
+  if (!orphans) return { name, status: "ok", text: "unknown, because no server is running" };
+  const { length } = orphans;
   if (length === 0) return { name, status: "ok", text: "none" };
   return {
     name,

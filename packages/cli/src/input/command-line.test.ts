@@ -45,6 +45,7 @@ const attachOptions = {
   "--shell": ["", "at least 1 character"],
   "--workdir": ["x".repeat(5000), "at most 4096 characters"],
 } as const;
+const listOptions = { "--limit": ["0", "a whole number from 1 to 1000"] } as const;
 const turnOption = { "--turn": ["0", "a turn: its number, counted from 1, its id, or last"] } as const;
 /** Each option that takes a value has an invalid one here, with the form that the error names. */
 const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | readonly [string, string]>>>> = {
@@ -64,6 +65,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--template": ["", "at least 1 character"],
     "--set": ["=x", "NAME=VALUE"],
   },
+  "template ls": { ...listOptions, "--sort": ["title", "one of name, "] },
   "template show": { "--board": free },
   "template rm": { "--board": free },
   "template set": {
@@ -145,7 +147,8 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--to": ["2026-13-01", "a date such as 2026-01-31"],
     "--limit": ["0", "a whole number from 1 to 10000"],
   },
-  allow: { "--task": free, "--agent": [long, "at most 100 characters"] },
+  allow: { ...listOptions, "--task": free, "--agent": [long, "at most 100 characters"] },
+  "agent-types": { ...listOptions, "--sort": ["protocol", "one of created_at, "] },
   "task logs": {
     "--after": ["-1", "a whole number, 0 or more"],
     "--kind": ["gossip", "one of message, thought, "],
@@ -196,7 +199,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--file": ["no-such-file", "a readable file"],
   },
   "runner attach": attachOptions,
-  budget: { "--for": free },
+  budget: { ...listOptions, "--for": free },
   "budget set": {
     "--task": free,
     "--board": ["first", "a full id (a UUID)"],
@@ -207,6 +210,7 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   },
   queue: { "--limit": ["0", "a whole number from 1 to 1000"] },
   "queue pause": { "--reason": ["x".repeat(2001), "at most 2000 characters"] },
+  limit: listOptions,
   "limit set": {
     "--board": ["first", "a full id (a UUID)"],
     "--user": ["", "at least 1 character"],
@@ -214,16 +218,22 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
   },
   "runner logs": { "--after": ["", "a whole number, 0 or more"] },
   watch: { "--after": ["x", "the id of an event of a board"] },
+  "board ls": { ...listOptions, "--sort": ["role", "one of created_at, "] },
+  "board members": { ...listOptions, "--sort": ["role", "one of created_at, "] },
   "board create": { "--description": [long, "at most 10000 characters"] },
   "board share": { "--role": ["guest", "one of viewer, editor, owner"] },
   "org create": { "--title": ["", "at least 1 character"] },
+  "user ls": { ...listOptions, "--sort": ["role", "one of created_at, "] },
+  "user invitations": { ...listOptions, "--sort": ["role", "one of -created_at, "] },
   "user add": { "--role": ["owner", "one of viewer, member, admin"], "--email": ["ada", "an e-mail address"] },
   "user invite": { "--role": ["owner", "one of viewer, member, admin"] },
   login: { "--email": ["x", "at least 3 characters"] },
-  "passkey ls": { "--user": ["", "at least 1 character"] },
+  "session ls": { ...listOptions, "--sort": ["kind", "one of -created_at, "] },
+  "passkey ls": { ...listOptions, "--user": ["", "at least 1 character"] },
   "passkey rm": { "--user": ["", "at least 1 character"] },
-  "identity ls": { "--user": ["", "at least 1 character"] },
+  "identity ls": { ...listOptions, "--user": ["", "at least 1 character"] },
   "identity rm": { "--user": ["", "at least 1 character"] },
+  "token ls": { ...listOptions, "--sort": ["user", "one of created_at, "] },
   "token create": {
     "--permission": ["task:fly", "one of server:read, "],
     "--expires": ["tomorrow", "days from 1d to 3650d"],

@@ -2,13 +2,14 @@ import { api, type Board, WharfError } from "@wharf/contract";
 import { createUsageError } from "../failure.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import type { Client } from "../server/client.ts";
+import { iterateRows, readAllRows } from "../server/lists.ts";
 
 /** The fewest characters of an id that name a board. */
 const minIdLength = 8;
 
 /** Finds a board by its name, its id or the beginning of its id. */
 export async function findBoard(client: Client, name: string): Promise<Board> {
-  const { boards } = await client.call(api.listBoards, {});
+  const boards = await readAllRows(client, api.listBoards, {});
   const named = boards.filter((board) => board.name === name);
   const matches =
     named.length > 0
@@ -26,8 +27,11 @@ export async function findBoard(client: Client, name: string): Promise<Board> {
 /** Returns the board of a new task: the named one, or else the oldest that the user may change. */
 export async function getTaskBoardId(client: Client, name: string | undefined, signal?: AbortSignal): Promise<string> {
   if (name !== undefined) return (await findBoard(client, name)).id;
-  const { boards } = await client.call(api.listBoards, {}, signal ? { signal } : {});
-  const board = boards.find(({ role }) => role !== "viewer") ?? boards[0];
-  if (board) return board.id;
+  let oldest: Board | undefined;
+  for await (const board of iterateRows(client, api.listBoards, {}, signal ? { signal } : {})) {
+    if (board.role !== "viewer") return board.id;
+    oldest ??= board;
+  }
+  if (oldest) return oldest.id;
   throw createUsageError("no board is shared with you; create one with `wharf board create <name>`");
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { McpServers } from "../mcp-server.ts";
 import { AgentProtocol } from "../states.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { Version } from "./versions.ts";
 
 export const ResourceLimits = z.object({
@@ -82,6 +82,10 @@ export const AgentType = AgentTypeInput.extend({
 });
 export type AgentType = z.infer<typeof AgentType>;
 
+/** The orders of a list of agent types. `-` means descending. */
+export const AgentTypeSort = z.enum(["created_at", "-created_at", "name", "-name"]);
+export type AgentTypeSort = z.infer<typeof AgentTypeSort>;
+
 const agentTypeParams = z.object({ type_id: z.string().min(1).max(100) });
 
 export const agentTypesApi = {
@@ -90,9 +94,13 @@ export const agentTypesApi = {
     method: "GET",
     path: "/api/v1/agent-types",
     summary: "List the agent types",
-    query: z.object(createFieldsQuery(AgentType)),
+    query: z.object({
+      sort: AgentTypeSort.default("created_at"),
+      ...createFieldsQuery(AgentType),
+      ...rowsQuery,
+    }),
     items: "agent_types",
-    response: z.object({ agent_types: z.array(AgentType) }),
+    response: z.object({ agent_types: z.array(AgentType), ...pageEnd }),
   }),
   getAgentType: createEndpoint({
     needs: "agent-type:read",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { isHostPreset, parseHostPattern } from "../hosts/index.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 
 /** A host such as `example.com`, `*.example.com` or `example.com:8443`, or the name of a preset. */
 const HostEntry = z
@@ -68,9 +68,9 @@ export const allowedHostsApi = {
     method: "GET",
     path: "/api/v1/allowed-hosts",
     summary: "List the hosts that runners may reach: all entries, or those that concern one task",
-    query: z.object({ ...createFieldsQuery(AllowedHost), task_id: z.uuid().optional() }),
+    query: z.object({ ...createFieldsQuery(AllowedHost), task_id: z.uuid().optional(), ...rowsQuery }),
     items: "allowed_hosts",
-    response: z.object({ allowed_hosts: z.array(AllowedHost), presets: z.array(Preset) }),
+    response: z.object({ allowed_hosts: z.array(AllowedHost), presets: z.array(Preset), ...pageEnd }),
   }),
   allowHost: createEndpoint({
     needs: "host:write",
@@ -97,12 +97,8 @@ export const allowedHostsApi = {
     method: "GET",
     path: "/api/v1/denied-hosts",
     summary: "List the hosts that tasks asked for and that no allow-list contains, the newest first",
-    query: z.object({
-      ...createFieldsQuery(DeniedHost),
-      task_id: z.uuid().optional(),
-      limit: z.coerce.number().int().min(1).max(1000).default(100),
-    }),
+    query: z.object({ ...createFieldsQuery(DeniedHost), task_id: z.uuid().optional(), ...rowsQuery }),
     items: "denied_hosts",
-    response: z.object({ denied_hosts: z.array(DeniedHost) }),
+    response: z.object({ denied_hosts: z.array(DeniedHost), ...pageEnd }),
   }),
 } as const;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BoardRole } from "../permissions.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { Version } from "./versions.ts";
 
 export const Board = z.object({
@@ -25,6 +25,10 @@ export const BoardInput = z
 /** An update changes only the fields that it names and resets no field to a default. */
 export const BoardUpdate = BoardInput.extend({ description: BoardInput.shape.description.unwrap() }).partial();
 
+/** The orders of a list of boards. `-` means descending. */
+export const BoardSort = z.enum(["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"]);
+export type BoardSort = z.infer<typeof BoardSort>;
+
 export const boardParams = z.object({ board_id: z.uuid() });
 
 export const boardsApi = {
@@ -41,10 +45,14 @@ export const boardsApi = {
     needs: "board:read",
     method: "GET",
     path: "/api/v1/boards",
-    summary: "List your boards, oldest first",
-    query: z.object(createFieldsQuery(Board)),
+    summary: "List your boards; the oldest first unless `sort` names another order",
+    query: z.object({
+      sort: BoardSort.default("created_at"),
+      ...createFieldsQuery(Board),
+      ...rowsQuery,
+    }),
     items: "boards",
-    response: z.object({ boards: z.array(Board) }),
+    response: z.object({ boards: z.array(Board), ...pageEnd }),
   }),
   getBoard: createEndpoint({
     needs: "board:read",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BudgetAction, BudgetPeriod, BudgetScope } from "../states.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 
 const maxUsd = 1_000_000_000;
 /** US dollars with at most six decimals: a whole number of micro-USD. */
@@ -63,13 +63,9 @@ export const budgetsApi = {
     method: "GET",
     path: "/api/v1/budgets",
     summary: "List the budgets that people set, or those of one task, with what was spent",
-    query: z.object({
-      ...createFieldsQuery(Budget),
-      task_id: z.uuid().optional(),
-      limit: z.coerce.number().int().min(1).max(1000).default(100).describe("maximum number of budgets"),
-    }),
+    query: z.object({ ...createFieldsQuery(Budget), task_id: z.uuid().optional(), ...rowsQuery }),
     items: "budgets",
-    response: z.object({ budgets: z.array(Budget) }),
+    response: z.object({ budgets: z.array(Budget), ...pageEnd }),
   }),
   setBudget: createEndpoint({
     needs: "budget:write",

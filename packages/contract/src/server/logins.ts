@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { OrganizationRole } from "../permissions.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { Username, userParams } from "./people.ts";
 
 /** An e-mail address, which names an account in any spelling of its letters. */
@@ -45,6 +45,10 @@ export const LoginSession = z.object({
 });
 export type LoginSession = z.infer<typeof LoginSession>;
 
+/** The orders of a list of logins. `-` means descending. */
+export const LoginSessionSort = z.enum(["-created_at", "created_at", "-used_at", "used_at"]);
+export type LoginSessionSort = z.infer<typeof LoginSessionSort>;
+
 /** A link that works once. The server sends no mail: its creator hands it on. */
 export const PersonLink = z.object({
   kind: z.enum(["login", "password"]),
@@ -64,6 +68,10 @@ export const Invitation = z.object({
   expires_at: z.string(),
 });
 export type Invitation = z.infer<typeof Invitation>;
+
+/** The orders of a list of invitations. `-` means descending. */
+export const InvitationSort = z.enum(["-created_at", "created_at", "-email", "email"]);
+export type InvitationSort = z.infer<typeof InvitationSort>;
 
 /** A person as a login provider knows them, who logs in to this account. */
 export const LoginIdentity = z.object({
@@ -138,9 +146,9 @@ export const loginsApi = {
     method: "GET",
     path: "/api/v1/me/identities",
     summary: "List the login providers with which you log in, the oldest first",
-    query: z.object(createFieldsQuery(LoginIdentity)),
+    query: z.object({ ...createFieldsQuery(LoginIdentity), ...rowsQuery }),
     items: "identities",
-    response: z.object({ identities: z.array(LoginIdentity) }),
+    response: z.object({ identities: z.array(LoginIdentity), ...pageEnd }),
   }),
   removeIdentity: createEndpoint({
     needs: "account:write",
@@ -160,9 +168,9 @@ export const loginsApi = {
     path: "/api/v1/users/:user/identities",
     summary: "List the login providers of a member, the oldest first",
     params: userParams,
-    query: z.object(createFieldsQuery(LoginIdentity)),
+    query: z.object({ ...createFieldsQuery(LoginIdentity), ...rowsQuery }),
     items: "identities",
-    response: z.object({ identities: z.array(LoginIdentity) }),
+    response: z.object({ identities: z.array(LoginIdentity), ...pageEnd }),
   }),
   removeUserIdentity: createEndpoint({
     needs: "organization:admin",
@@ -239,10 +247,17 @@ export const loginsApi = {
     needs: "account:read",
     method: "GET",
     path: "/api/v1/me/sessions",
-    summary: "List your logins, the newest first",
+    summary: "List your logins; the newest first unless `sort` names another order",
+    query: z.object({
+      sort: LoginSessionSort.default("-created_at"),
+      ...createFieldsQuery(LoginSession),
+      ...rowsQuery,
+    }),
+    items: "sessions",
     response: z.object({
       sessions: z.array(LoginSession),
       last_login_at: z.string().optional().describe("absent if you never logged in"),
+      ...pageEnd,
     }),
   }),
   endSession: createEndpoint({
@@ -304,10 +319,14 @@ export const loginsApi = {
     needs: "organization:admin",
     method: "GET",
     path: "/api/v1/invitations",
-    summary: "List the open invitations, the newest first",
-    query: z.object(createFieldsQuery(Invitation)),
+    summary: "List the open invitations; the newest first unless `sort` names another order",
+    query: z.object({
+      sort: InvitationSort.default("-created_at"),
+      ...createFieldsQuery(Invitation),
+      ...rowsQuery,
+    }),
     items: "invitations",
-    response: z.object({ invitations: z.array(Invitation) }),
+    response: z.object({ invitations: z.array(Invitation), ...pageEnd }),
   }),
   revokeInvitation: createEndpoint({
     needs: "organization:admin",

@@ -6,7 +6,7 @@ import { z } from "zod";
  */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(500).optional().describe("`next_cursor` of the previous page"),
+  cursor: z.string().max(2_000).optional().describe("`next_cursor` of the previous page"),
 };
 export const offsetQuery = {
   offset: z.coerce.number().int().min(0).max(10_000).default(0).describe("use `cursor` to go further"),
@@ -18,6 +18,9 @@ export const pageEnd = {
 };
 /** The count has an upper limit: `total_capped` means that there are more rows than `total`. */
 export const pageTotal = { total: z.number(), total_capped: z.literal(true).optional() };
+
+/** A list that can be read by cursor or by offset. */
+export const rowsQuery = { ...pageQuery, ...offsetQuery };
 
 /** A list that can be read by cursor or by offset, with its total. */
 export const listQuery = { ...pageQuery, ...offsetQuery };

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { userParams } from "./people.ts";
 
 /** A key on a person's device with which the person logs in. */
@@ -24,9 +24,9 @@ export const passkeysApi = {
     method: "GET",
     path: "/api/v1/me/passkeys",
     summary: "List your passkeys, the oldest first",
-    query: z.object(createFieldsQuery(Passkey)),
+    query: z.object({ ...createFieldsQuery(Passkey), ...rowsQuery }),
     items: "passkeys",
-    response: z.object({ passkeys: z.array(Passkey) }),
+    response: z.object({ passkeys: z.array(Passkey), ...pageEnd }),
   }),
   removePasskey: createEndpoint({
     needs: "account:write",
@@ -46,9 +46,9 @@ export const passkeysApi = {
     path: "/api/v1/users/:user/passkeys",
     summary: "List the passkeys of a member, the oldest first",
     params: userParams,
-    query: z.object(createFieldsQuery(Passkey)),
+    query: z.object({ ...createFieldsQuery(Passkey), ...rowsQuery }),
     items: "passkeys",
-    response: z.object({ passkeys: z.array(Passkey) }),
+    response: z.object({ passkeys: z.array(Passkey), ...pageEnd }),
   }),
   removeUserPasskey: createEndpoint({
     needs: "organization:admin",

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BoardRole, OrganizationRole, Permission } from "../permissions.ts";
 import { boardParams } from "./boards.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 
 /** Selects one of the caller's organisations, by id or slug, if the token is not bound to one. */
 export const organizationHeader = "x-wharf-organization";
@@ -39,6 +39,10 @@ export const MemberInput = z.object({
 });
 export type MemberInput = z.output<typeof MemberInput>;
 
+/** The orders of a list of people: when they were added, and by name. `-` means descending. */
+export const PeopleSort = z.enum(["created_at", "-created_at", "username", "-username"]);
+export type PeopleSort = z.infer<typeof PeopleSort>;
+
 export const BoardMember = z.object({ id: z.uuid(), username: z.string(), role: BoardRole });
 export type BoardMember = z.infer<typeof BoardMember>;
 
@@ -56,6 +60,9 @@ export const AccessToken = z.object({
   created_at: z.string(),
 });
 export type AccessToken = z.infer<typeof AccessToken>;
+
+export const AccessTokenSort = z.enum(["created_at", "-created_at", "name", "-name"]);
+export type AccessTokenSort = z.infer<typeof AccessTokenSort>;
 
 export const AccessTokenInput = z
   .object({
@@ -105,9 +112,13 @@ export const peopleApi = {
     method: "GET",
     path: "/api/v1/users",
     summary: "List the users of the organization",
-    query: z.object(createFieldsQuery(Member)),
+    query: z.object({
+      sort: PeopleSort.default("created_at"),
+      ...createFieldsQuery(Member),
+      ...rowsQuery,
+    }),
     items: "users",
-    response: z.object({ users: z.array(Member) }),
+    response: z.object({ users: z.array(Member), ...pageEnd }),
   }),
   addMember: createEndpoint({
     needs: "organization:admin",
@@ -147,9 +158,13 @@ export const peopleApi = {
     path: "/api/v1/boards/:board_id/members",
     summary: "List the people with whom a board was shared. Admins of the organization see every board",
     params: boardParams,
-    query: z.object(createFieldsQuery(BoardMember)),
+    query: z.object({
+      sort: PeopleSort.default("created_at"),
+      ...createFieldsQuery(BoardMember),
+      ...rowsQuery,
+    }),
     items: "members",
-    response: z.object({ members: z.array(BoardMember) }),
+    response: z.object({ members: z.array(BoardMember), ...pageEnd }),
   }),
   shareBoard: createEndpoint({
     needs: "board:admin",
@@ -178,9 +193,13 @@ export const peopleApi = {
     method: "GET",
     path: "/api/v1/tokens",
     summary: "List your tokens in the organization; for admins, those of all its users",
-    query: z.object(createFieldsQuery(AccessToken)),
+    query: z.object({
+      sort: AccessTokenSort.default("created_at"),
+      ...createFieldsQuery(AccessToken),
+      ...rowsQuery,
+    }),
     items: "tokens",
-    response: z.object({ tokens: z.array(AccessToken) }),
+    response: z.object({ tokens: z.array(AccessToken), ...pageEnd }),
   }),
   createAccessToken: createEndpoint({
     idempotency: "once",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { Tier } from "./runners.ts";
 
 /** What a limit of running turns is for. */
@@ -41,6 +42,8 @@ export const runLimitsApi = {
     method: "GET",
     path: "/api/v1/run-limits",
     summary: "List the limits of running turns that people set, with the turns that run, and the server's defaults",
+    query: z.object({ ...createFieldsQuery(RunLimit), ...rowsQuery }),
+    items: "limits",
     response: z.object({
       limits: z.array(RunLimit),
       defaults: z
@@ -50,6 +53,7 @@ export const runLimitsApi = {
           per_organization: MaxRuns.optional(),
         })
         .describe("the limits of users, boards and organizations without their own"),
+      ...pageEnd,
     }),
   }),
   setRunLimit: createEndpoint({

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunnerState } from "../states.ts";
 import { runnerParams } from "./ids.ts";
-import { createFieldsQuery, listEnd, listQuery, pageQuery } from "./paging.ts";
+import { createFieldsQuery, listEnd, listQuery, pageEnd, pageQuery, rowsQuery } from "./paging.ts";
 
 /**
  * Runners that people and scripts create directly, and the runners of runs. Each value of
@@ -159,7 +159,9 @@ export const runnersApi = {
     path: "/api/v1/runners/orphans",
     summary:
       "List the runners that exist in the backend but not in the database. They are stopped and keep their disks",
-    response: z.object({ orphans: z.array(OrphanView) }),
+    query: z.object({ ...createFieldsQuery(OrphanView), ...rowsQuery }),
+    items: "orphans",
+    response: z.object({ orphans: z.array(OrphanView), ...pageEnd }),
   }),
   deleteOrphans: createEndpoint({
     needs: "server:admin",

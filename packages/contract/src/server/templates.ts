@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BudgetAmount } from "./budgets.ts";
-import { createFieldsQuery } from "./paging.ts";
+import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
 import { Task } from "./task.ts";
 import { TaskInput } from "./tasks.ts";
 
@@ -55,6 +55,10 @@ export const Template = z.object({
 });
 export type Template = z.infer<typeof Template>;
 
+/** The orders of a list of templates. `-` means descending. */
+export const TemplateSort = z.enum(["name", "-name", "created_at", "-created_at", "updated_at", "-updated_at"]);
+export type TemplateSort = z.infer<typeof TemplateSort>;
+
 /** The values of a template's placeholders, and fields that replace those of the template. */
 export const TemplateTaskInput = TemplateFields.omit({ description: true, budget_usd: true }).extend({
   board_id: z.uuid().optional().describe("the task's board; default: that of the template"),
@@ -69,10 +73,14 @@ export const templatesApi = {
     needs: "template:read",
     method: "GET",
     path: "/api/v1/templates",
-    summary: "List the templates of the organization and of your boards, by name",
-    query: z.object(createFieldsQuery(Template)),
+    summary: "List the templates of the organization and of your boards; by name unless `sort` names another order",
+    query: z.object({
+      sort: TemplateSort.default("name"),
+      ...createFieldsQuery(Template),
+      ...rowsQuery,
+    }),
     items: "templates",
-    response: z.object({ templates: z.array(Template) }),
+    response: z.object({ templates: z.array(Template), ...pageEnd }),
   }),
   setTemplate: createEndpoint({
     needs: "template:write",

@@ -1,7 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type AccessTokenInput, hasRolePermission, type Permission, WharfError } from "@wharf/contract";
-import { and, asc, eq } from "drizzle-orm";
-import { type Database, schema } from "../store/index.ts";
+import {
+  type AccessTokenInput,
+  type AccessTokenSort,
+  hasRolePermission,
+  type Permission,
+  WharfError,
+} from "@wharf/contract";
+import { and, eq } from "drizzle-orm";
+import { createRowOrders, type Database, type PageQuery, schema } from "../store/index.ts";
 import { generateAccessToken, getTokenHint, hashAccessToken } from "./credentials/access-token.ts";
 import { findMember, type MemberRow } from "./members.ts";
 import { requirePermission, type Scope } from "./scope.ts";
@@ -19,6 +25,11 @@ const tokenColumns = {
   created_at: access_tokens.created_at,
 };
 
+const getOrder = createRowOrders(
+  { created_at: [access_tokens.created_at, access_tokens.id], name: [access_tokens.name, access_tokens.id] },
+  "created_at",
+);
+
 const dayMs = 86_400_000;
 
 /** Personal access tokens, of people and of programs. */
@@ -33,13 +44,17 @@ export class AccessTokens {
   }
 
   /** Returns a person's tokens in the organisation; for admins, those of all its users. */
-  list(scope: Scope) {
-    return this.#db
-      .select(tokenColumns)
+  async list(scope: Scope, page: PageQuery & { sort?: AccessTokenSort | undefined }) {
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ ...tokenColumns, position: order.position })
       .from(access_tokens)
       .innerJoin(users, eq(users.id, access_tokens.user_id))
-      .where(isManaged(scope))
-      .orderBy(asc(access_tokens.created_at), asc(access_tokens.id));
+      .where(and(isManaged(scope), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
   }
 
   /** Creates a token. The result is the only place that ever contains it. */

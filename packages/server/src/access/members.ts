@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { type MemberInput, type OrganizationRole, WharfError } from "@wharf/contract";
-import { and, asc, eq, or, sql } from "drizzle-orm";
+import { type MemberInput, type OrganizationRole, type PeopleSort, WharfError } from "@wharf/contract";
+import { and, eq, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import { type Database, type Executor, schema } from "../store/index.ts";
+import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../store/index.ts";
 import type { Scope } from "./scope.ts";
 
 const { access_tokens, memberships, organizations, users } = schema;
@@ -26,6 +26,11 @@ export interface MemberRow {
   readonly is_operator: boolean;
   readonly created_at: Date;
 }
+
+const getOrder = createRowOrders(
+  { created_at: [memberships.created_at, users.username], username: [users.username] },
+  "created_at",
+);
 
 type MemberScope = Pick<Scope, "organization_id">;
 
@@ -56,13 +61,20 @@ export class Members {
     this.#onChange = onChange;
   }
 
-  list({ organization_id }: MemberScope): Promise<MemberRow[]> {
-    return this.#db
-      .select(memberColumns)
+  async list(
+    { organization_id }: MemberScope,
+    page: PageQuery & { sort?: PeopleSort | undefined },
+  ): Promise<Page<MemberRow>> {
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ ...memberColumns, position: order.position })
       .from(memberships)
       .innerJoin(users, eq(users.id, memberships.user_id))
-      .where(eq(memberships.organization_id, organization_id))
-      .orderBy(asc(memberships.created_at), asc(users.username));
+      .where(and(eq(memberships.organization_id, organization_id), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
   }
 
   /** Adds a user who exists under the same name and address, or creates one. */

@@ -32,7 +32,9 @@ test("an agent type of an earlier version gets its image, and one that a person 
   const before = await f.db.select().from(agent_types);
   await types.seed();
   await types.seed();
-  const images = Object.fromEntries((await types.list(operator)).map((type) => [type.name, type.docker_image]));
+  const images = Object.fromEntries(
+    (await types.list(operator, { limit: 100 })).rows.map((type) => [type.name, type.docker_image]),
+  );
   expect(images).toMatchObject({
     gemini: "wharf-gemini",
     claude: null,
@@ -95,7 +97,7 @@ test("a program's path that runners do not have is refused and not stored", asyn
   const add = (name: string, ...command: string[]) => types.create(operator, AgentTypeInput.parse({ name, command }));
   await expect(add("a", "./my-agent")).rejects.toThrow("command: runners do not have ./my-agent");
   await expect(add("b", "/home/me/agent")).rejects.toThrow("command: no /home/me/agent in there");
-  expect(await types.list(operator)).toEqual([]);
+  expect(await types.list(operator, { limit: 100 })).toEqual({ rows: [] });
   expect(await add("c", "/usr/bin/env", "sh")).toMatchObject({ available: true });
   await expect(types.update(operator, "c", { command: ["../x"] })).rejects.toMatchObject({ code: "bad_request" });
   expect((await types.get(operator, "c")).command).toEqual(["/usr/bin/env", "sh"]);

@@ -1,24 +1,28 @@
 import { randomUUID } from "node:crypto";
 import {
   AgentTypeInput,
+  type AgentTypeSort,
   type AgentTypeUpdate,
   getKeySetting,
   modelRoutes,
   type PermissionPolicy,
   WharfError,
 } from "@wharf/contract";
-import { and, asc, eq, isNull, not, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, isNull, not, sql } from "drizzle-orm";
 import type { Scope } from "../access/index.ts";
 import {
+  createRowOrders,
   type Database,
   type Executor,
   type ExpectedVersions,
   omitUndefined,
+  type Page,
+  type PageQuery,
   requireVersion,
   schema,
 } from "../store/index.ts";
 import { builtInAgentTypes } from "./built-in.ts";
-import { type AgentTypeReader, findAgentType, getAgentType, isUsableType } from "./find-agent-type.ts";
+import { type AgentTypeReader, findAgentType, getAgentType, isListedType, isUsableType } from "./find-agent-type.ts";
 import { getAllPrograms, type ImageNames, getAgentImage, getPrograms } from "./image.ts";
 import { type ConfiguredRoutes, getModelRoute } from "./launch.ts";
 import { explainMissingLogin } from "./login.ts";
@@ -42,11 +46,14 @@ interface AgentTypeContext {
   readonly findMissingReason: (program: string, image?: string) => Promise<string | undefined>;
 }
 
-/** An organization's own type takes the place of the server's type of the same name. */
-function withoutReplacedTypes(rows: readonly AgentTypeRow[]): AgentTypeRow[] {
-  const ownNames = new Set(rows.flatMap(({ organization_id, name }) => (organization_id === null ? [] : [name])));
-  return rows.filter(({ organization_id, name }) => organization_id !== null || !ownNames.has(name));
-}
+/** The types that Wharf adds have the same time. */
+const getOrder = createRowOrders(
+  {
+    created_at: [agent_types.created_at, agent_types.name, agent_types.id],
+    name: [agent_types.name, agent_types.id],
+  },
+  "created_at",
+);
 
 const createNameTakenError = (name: string, cause?: unknown) =>
   new WharfError("agent_type_exists", { name }, { cause });
@@ -116,13 +123,20 @@ export class AgentTypes {
   }
 
   /** Returns the types that an organization may use. */
-  async list(reader: AgentTypeReader): Promise<AgentTypeView[]> {
+  async list(
+    reader: AgentTypeReader,
+    page: PageQuery & { sort?: AgentTypeSort | undefined },
+  ): Promise<Page<AgentTypeView>> {
+    const order = getOrder(page.sort);
     const rows = await this.#db
-      .select()
+      .select({ ...getTableColumns(agent_types), position: order.position })
       .from(agent_types)
-      .where(isUsableType(reader))
-      .orderBy(asc(agent_types.created_at), asc(agent_types.name));
-    return Promise.all(withoutReplacedTypes(rows).map((row) => this.#toView(row)));
+      .where(and(isListedType(reader), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    const { rows: pageRows, ...end } = order.toPage(rows, page.limit);
+    return { rows: await Promise.all(pageRows.map((row) => this.#toView(row))), ...end };
   }
 
   async get(reader: AgentTypeReader, idOrName: string): Promise<AgentTypeView> {
@@ -265,7 +279,12 @@ export class AgentTypes {
         throw new WharfError("agent_type_unavailable", { name, reason: type.unavailable_reason ?? "unknown" });
       return type;
     }
-    const types = await this.list(reader);
+    const rows = await this.#db
+      .select()
+      .from(agent_types)
+      .where(isListedType(reader))
+      .orderBy(...getOrder().columns);
+    const types = await Promise.all(rows.map((row) => this.#toView(row)));
     const type =
       types.find((one) => one.name === "wharf" && one.available) ??
       types.find((one) => one.available && one.model_route);

@@ -13,6 +13,13 @@ export type AgentTypeReader = Pick<Scope, "organization_id">;
 export const isUsableType = ({ organization_id }: AgentTypeReader): SQL =>
   or(isNull(agent_types.organization_id), eq(agent_types.organization_id, organization_id))!;
 
+/** Those types, without types of the server that one of the organization replaces. */
+export const isListedType = (reader: AgentTypeReader): SQL =>
+  sql`${isUsableType(reader)} and not exists (
+    select from agent_types own
+    where agent_types.organization_id is null and own.organization_id = ${reader.organization_id}
+      and own.name = agent_types.name)`;
+
 /**
  * Finds an agent type by its id or name. An organization's own type takes the place of the server's
  * type of the same name.

@@ -29,7 +29,7 @@ describe("an organization's own agent type", () => {
     const own = await types.create(admin, parse());
     expect(own).toMatchObject({ shared: false, command: ["mine"] });
     const findGemini = async (person: typeof admin | typeof operator) =>
-      (await types.list(person)).filter(({ name }) => name === "gemini").map(({ id }) => id);
+      (await types.list(person, { limit: 100 })).rows.filter(({ name }) => name === "gemini").map(({ id }) => id);
     expect(await findGemini(admin)).toEqual([own.id]);
     expect((await types.chooseType(admin, "gemini")).id).toBe(own.id);
     for (const person of [other, operator]) {

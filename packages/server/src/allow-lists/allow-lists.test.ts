@@ -58,7 +58,7 @@ test("the same entry twice is one entry, with the last permission for private ne
   const second = await add(f, lists, { entry: "mirror.example", allows_private: true });
   expect(second).toEqual({ ...first, allows_private: true });
   expect(await look(lists, f.owner, "mirror.example")).toBe("private");
-  expect((await lists.list(f.owner)).map(({ entry, source }) => [entry, source])).toEqual([
+  expect((await lists.list(f.owner, { limit: 100 })).rows.map(({ entry, source }) => [entry, source])).toEqual([
     ["npm", "setting"],
     ["mirror.example", "person"],
   ]);
@@ -70,7 +70,7 @@ test("a removed entry counts no longer, and another organisation cannot remove i
   const { id } = await add(f, lists, { entry: "a.example" });
   const stranger = { ...f.owner, organization_id: randomUUID() };
   await expect(lists.remove(stranger, id!)).rejects.toMatchObject({ code: "allowed_host_not_found" });
-  expect(await lists.list(stranger)).toHaveLength(1);
+  expect((await lists.list(stranger, { limit: 100 })).rows).toHaveLength(1);
   await lists.remove(f.owner, id!);
   expect(await look(lists, f.owner, "a.example")).toBe("denied");
   await expect(lists.remove(f.owner, id!)).rejects.toMatchObject({ code: "allowed_host_not_found" });
@@ -83,7 +83,11 @@ test("an entry of a task is in its log and is listed with those that concern the
   await add(f, lists, { entry: "one.example", task_id: task.id });
   await add(f, lists, { entry: "two.example", task_id: other.id });
   await add(f, lists, { entry: "all.example" });
-  expect((await lists.list(f.owner, task.id)).map(({ entry }) => entry)).toEqual(["npm", "one.example", "all.example"]);
+  expect((await lists.list(f.owner, { task_id: task.id, limit: 100 })).rows.map(({ entry }) => entry)).toEqual([
+    "npm",
+    "one.example",
+    "all.example",
+  ]);
   const events = await f.log.read(task.id, 0, 100);
   expect(JSON.stringify(events)).toContain("Runners of this task may reach one.example now.");
 });
@@ -95,7 +99,9 @@ test("a denied host is counted until an entry allows it, for its task or for all
   const deny = (taskId: string, entry: string) =>
     lists.recordDenial(taskId, { entry, allows_private: false, reason: "no list has it" });
   const list = async (task_id?: string) =>
-    (await lists.listDenied(f.owner, { task_id, limit: 100 })).map((one) => `${one.entry} ${one.attempts}`).toSorted();
+    (await lists.listDenied(f.owner, { task_id, limit: 100 })).rows
+      .map((one) => `${one.entry} ${one.attempts}`)
+      .toSorted();
   for (const taskId of [task.id, task.id, other.id]) await deny(taskId, "pypi.org");
   await deny(task.id, "odd.example:8443");
   expect(await list(task.id)).toEqual(["odd.example:8443 1", "pypi.org 2"]);
@@ -108,7 +114,7 @@ test("a denied host is counted until an entry allows it, for its task or for all
   expect(await list()).toEqual([]);
   const stranger = { ...f.owner, user_id: randomUUID(), role: "member" as const };
   await deny(task.id, "x.example");
-  expect(await lists.listDenied(stranger, { limit: 100 })).toEqual([]);
+  expect(await lists.listDenied(stranger, { limit: 100 })).toEqual({ rows: [] });
 });
 
 test("an entry leaves the denials that it does not answer: of other organisations and agents, and for private addresses", async () => {
@@ -121,7 +127,7 @@ test("an entry leaves the denials that it does not answer: of other organisation
   for (const { id } of [task, other]) await lists.recordDenial(id, { ...denied, entry: "pypi.org" });
   await lists.recordDenial(task.id, { ...denied, entry: "mirror.example", allows_private: true });
   const list = async () =>
-    (await lists.listDenied(f.owner, { limit: 100 }))
+    (await lists.listDenied(f.owner, { limit: 100 })).rows
       .map((one) => `${one.entry} of ${one.task_id === task.id ? "mine" : "other"}`)
       .toSorted();
   const stranger = { ...f.owner, organization_id: randomUUID() };
@@ -145,10 +151,10 @@ test("a task keeps a limited number of denied hosts, and goes with its denials a
   for (let i = 0; i < 205; i++)
     await lists.recordDenial(task.id, { entry: `${i}.example`, allows_private: false, reason: "no list has it" });
   await lists.recordDenial(task.id, { entry: "0.example", allows_private: false, reason: "no list has it" });
-  const denied = await lists.listDenied(f.owner, { limit: 1000 });
+  const { rows: denied } = await lists.listDenied(f.owner, { limit: 1000 });
   expect(denied).toHaveLength(200);
   expect(denied[0]).toMatchObject({ entry: "0.example", attempts: 2 });
   await f.db.delete(schema.tasks);
-  expect(await lists.listDenied(f.owner, { limit: 1000 })).toEqual([]);
-  expect(await lists.list(f.owner)).toHaveLength(1);
+  expect(await lists.listDenied(f.owner, { limit: 1000 })).toEqual({ rows: [] });
+  expect((await lists.list(f.owner, { limit: 100 })).rows).toHaveLength(1);
 });

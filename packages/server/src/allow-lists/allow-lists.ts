@@ -9,12 +9,23 @@ import {
   matchesHost,
   WharfError,
 } from "@wharf/contract";
-import { and, asc, desc, eq, inArray, isNull, or, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNull, or, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { isVisibleTask, type Scope, type VisibilityScope } from "../access/index.ts";
 import type { Log } from "../events/index.ts";
 import type { GatewayContext, HostRule } from "../gateway/index.ts";
-import { type Database, type Executor, omitUndefined, schema } from "../store/index.ts";
+import {
+  type Database,
+  type Executor,
+  mapPage,
+  missingUserId,
+  omitUndefined,
+  type Page,
+  type PageQuery,
+  type PositionedRow,
+  RowOrder,
+  schema,
+} from "../store/index.ts";
 
 const { agent_types, allowed_hosts, boards, denied_hosts, tasks } = schema;
 
@@ -45,29 +56,37 @@ export class AllowLists {
     this.#settingEntries = settingEntries;
   }
 
-  /** Returns the entries of a person's organisation, or those that concern one task. */
-  async list({ organization_id }: Pick<Scope, "organization_id">, taskId?: string): Promise<AllowedHost[]> {
-    const rows = await this.#db
-      .select({
-        ...allowedColumns,
-        agent_type: agent_types.name,
-      })
-      .from(allowed_hosts)
-      .leftJoin(agent_types, eq(agent_types.id, allowed_hosts.agent_type_id))
-      .where(
-        and(
-          eq(allowed_hosts.organization_id, organization_id),
-          taskId === undefined ? undefined : this.#concernsTask(taskId),
-        ),
-      )
-      .orderBy(asc(allowed_hosts.created_at), asc(allowed_hosts.id));
-    const settings = this.#settingEntries.map(({ entry, allowsPrivate }) => ({
-      entry,
-      hosts: getHosts(entry),
-      allows_private: allowsPrivate,
-      source: "setting" as const,
-    }));
-    return [...settings, ...rows.map(toAllowedHost)];
+  /**
+   * Returns the entries of the setting and of a person's organisation, or those that concern one
+   * task.
+   */
+  async list(
+    { organization_id }: Pick<Scope, "organization_id">,
+    { task_id, limit, offset = 0, cursor }: PageQuery & { task_id?: string | undefined },
+  ): Promise<Page<AllowedHost>> {
+    const entries = this.#settingEntries.map(({ entry }) => entry);
+    const flags = this.#settingEntries.map(({ allowsPrivate }) => allowsPrivate);
+    const { rows } = await this.#db.execute<PositionedRow<ListedRow>>(sql`
+      select listed.*, ${allowedOrder.position} as position from (
+        select null::uuid as id, entry, allows_private, null::text as agent_type, null::uuid as task_id,
+          null::uuid as created_by, null::timestamptz as created_at, number
+        from unnest(${sql.param(entries)}::text[], ${sql.param(flags)}::boolean[]) with ordinality
+          as settings (entry, allows_private, number)
+        union all
+        select allowed_hosts.id, entry, allows_private, agent_types.name, task_id, created_by, allowed_hosts.created_at,
+          null
+        from allowed_hosts left join agent_types on agent_types.id = allowed_hosts.agent_type_id
+        where allowed_hosts.organization_id = ${organization_id}
+          and ${task_id === undefined ? sql`true` : concernsTask(task_id)}
+      ) listed
+      where ${allowedOrder.isAfter(cursor) ?? sql`true`}
+      order by ${sql.join(allowedOrder.columns, sql`, `)}
+      limit ${limit + 1} offset ${offset}`);
+    return mapPage(allowedOrder.toPage(rows, limit), ({ id, entry, allows_private, created_at, ...row }) =>
+      id === null || created_at === null
+        ? { entry, hosts: getHosts(entry), allows_private, source: "setting" }
+        : toAllowedHost({ ...row, id, entry, allows_private, created_at: new Date(created_at) }),
+    );
   }
 
   /** Adds an entry; one that exists is returned, with the new permission for private networks. */
@@ -165,30 +184,49 @@ export class AllowLists {
   /** Returns what the runners of visible tasks asked for in vain, the newest first. */
   async listDenied(
     scope: VisibilityScope,
-    query: { task_id?: string | undefined; limit: number },
-  ): Promise<DeniedHost[]> {
-    const { task_id: taskId, limit } = query;
+    { task_id: taskId, ...page }: PageQuery & { task_id?: string | undefined },
+  ): Promise<Page<DeniedHost>> {
+    const isListed = and(
+      isVisibleTask(scope),
+      taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId),
+      deniedOrder.isAfter(page.cursor),
+    );
     const rows = await this.#db
-      .select(deniedColumns)
+      .select({ ...deniedColumns, position: deniedOrder.position })
       .from(denied_hosts)
       .innerJoin(tasks, eq(tasks.id, denied_hosts.task_id))
       .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(isVisibleTask(scope), taskId === undefined ? undefined : eq(denied_hosts.task_id, taskId)))
-      .orderBy(desc(denied_hosts.last_at), asc(denied_hosts.entry))
-      .limit(limit);
-    return rows.map((row) => ({ ...row, first_at: row.first_at.toISOString(), last_at: row.last_at.toISOString() }));
-  }
-
-  /** Entries without an agent type and a task, those of the task, and those of its agent type. */
-  #concernsTask(taskId: string) {
-    const taskType = this.#db.select({ agent_type: tasks.agent_type }).from(tasks).where(eq(tasks.id, taskId));
-    return or(
-      and(isNull(allowed_hosts.agent_type_id), isNull(allowed_hosts.task_id)),
-      eq(allowed_hosts.task_id, taskId),
-      inArray(agent_types.name, taskType),
-    );
+      .where(isListed)
+      .orderBy(...deniedOrder.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return mapPage(deniedOrder.toPage(rows, page.limit), (row) => ({
+      ...row,
+      first_at: row.first_at.toISOString(),
+      last_at: row.last_at.toISOString(),
+    }));
   }
 }
+
+/** Entries without an agent type and a task, those of the task, and those of its agent type. */
+const concernsTask = (taskId: string): SQL => sql`(
+  (allowed_hosts.agent_type_id is null and allowed_hosts.task_id is null)
+  or allowed_hosts.task_id = ${taskId}
+  or agent_types.name in (select tasks.agent_type from tasks where tasks.id = ${taskId}))`;
+
+/** The entries of the setting in its order, then those of people. */
+const allowedOrder = new RowOrder({
+  keys: [
+    { value: sql`(number is null)::int`, type: "bigint" },
+    { value: sql`coalesce(number, 0)`, type: "bigint" },
+    { value: sql`coalesce(created_at, 'epoch'::timestamptz)`, type: "timestamp with time zone" },
+    { value: sql`coalesce(id, ${missingUserId}::uuid)`, type: "uuid" },
+  ],
+});
+const deniedOrder = new RowOrder({
+  keys: [denied_hosts.last_at, denied_hosts.task_id, denied_hosts.entry],
+  isDescending: true,
+});
 
 const allowedColumns = {
   id: allowed_hosts.id,
@@ -216,6 +254,17 @@ interface AllowedRow {
   readonly task_id: string | null;
   readonly created_by: string | null;
   readonly created_at: Date;
+}
+
+/** An entry of a person, or of the setting, which has a number. */
+interface ListedRow {
+  readonly id: string | null;
+  readonly entry: string;
+  readonly allows_private: boolean;
+  readonly agent_type: string | null;
+  readonly task_id: string | null;
+  readonly created_by: string | null;
+  readonly created_at: string | null;
 }
 
 const toAllowedHost = ({ agent_type, task_id, created_by, created_at, ...row }: AllowedRow): AllowedHost => ({

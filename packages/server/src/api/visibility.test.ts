@@ -38,7 +38,7 @@ async function readAll(f: Fixture, scope: Scope, ids: { task: string; run: strin
   ]);
   const page = { limit: 10 };
   const lists = await Promise.all([
-    new Boards(f.db).list(scope),
+    new Boards(f.db).list(scope, page).then(({ rows }) => rows),
     f.tasks.list(scope, page).then(({ tasks }) => tasks),
     queries.list(scope, page).then(({ agents }) => agents),
     listVisibleRunners(f.db, scope, page).then((listed) => listed.runners),

@@ -8,7 +8,18 @@ export { type CommitHook, runWithCommitHook } from "./commit-hook.ts";
 export { omitUndefined } from "./omit-undefined.ts";
 export { countNewest, createCursorLookup, type NewestQuery, readNewestKeys, sortByKeys } from "./newest-rows.ts";
 export { parseOrder } from "./list-order.ts";
-export { toPage, formatCursor, maxPageBytes, countPageRows, type PageQuery, parseCursor } from "./pages.ts";
+export { createRowOrders, type PositionedRow, RowOrder } from "./row-order.ts";
+export {
+  toPage,
+  formatCursor,
+  mapPage,
+  maxPageBytes,
+  nameRows,
+  countPageRows,
+  type Page,
+  type PageQuery,
+  parseCursor,
+} from "./pages.ts";
 export { createIdCondition, parseIdRange } from "./ids.ts";
 export { isDatabaseUnavailable, isDatabaseFull, isUnstorable } from "./database-errors.ts";
 export { type ExpectedVersions, requireVersion } from "./versions.ts";

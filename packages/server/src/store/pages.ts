@@ -21,12 +21,15 @@ export const maxPageBytes = 1 << 20;
  */
 export type Cursor = readonly string[];
 
-const Keys = z.array(z.string().max(100));
-const forms = {
+/** Names of boards are the longest keys. */
+const Keys = z.array(z.string().max(300));
+const forms: Readonly<Record<"number" | "time" | "order" | "uuid" | "text", Pick<RegExp, "test">>> = {
   number: /^-?\d{1,15}$/,
   time: /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?$/,
   order: /^[a-z_,-]{1,60}$/,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  // PostgreSQL stores no other text.
+  text: { test: (text) => !text.includes("\0") },
 };
 
 export const formatCursor = (keys: Cursor): string => Buffer.from(JSON.stringify(keys)).toString("base64url");
@@ -57,11 +60,33 @@ export function countPageRows(sizes: readonly number[], limit: number): number {
   return count;
 }
 
+/** A part of a list, with the cursor of the next one unless it is the last. */
+export interface Page<T> {
+  readonly rows: T[];
+  readonly next_cursor?: string;
+}
+
+/** Converts the rows of a page. */
+export const mapPage = <T, U>({ rows, ...end }: Page<T>, convert: (row: T) => U): Page<U> => ({
+  rows: rows.map(convert),
+  ...end,
+});
+
+/** Gives the rows of a page the name that they have in the answer of a route. */
+export const nameRows = <const Name extends string, T>(
+  name: Name,
+  { rows, ...end }: Page<T>,
+): Readonly<Record<Name, readonly T[]>> & Omit<Page<T>, "rows"> => ({ ...nameValue(name, rows), ...end });
+
+/** The type of a computed name is any text. */
+const nameValue = <const Name extends string, V>(name: Name, value: V) =>
+  ({ [name]: value }) as Readonly<Record<Name, V>>;
+
 /** Ends a page. The rows include one more than the limit if there is one. */
 export function toPage<T>(
   rows: readonly T[],
   { limit, cursorAfter }: { limit: number; cursorAfter: (row: T) => Cursor },
-): { rows: T[]; next_cursor?: string } {
+): Page<T> {
   const sizes = rows.map((row) => Buffer.byteLength(JSON.stringify(row)));
   const pageRows = rows.slice(0, countPageRows(sizes, limit));
   const last = pageRows.at(-1);

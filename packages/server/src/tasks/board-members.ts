@@ -1,10 +1,15 @@
-import { type BoardMember, type BoardRole, WharfError } from "@wharf/contract";
-import { and, asc, eq, sql } from "drizzle-orm";
+import { type BoardMember, type BoardRole, type PeopleSort, WharfError } from "@wharf/contract";
+import { and, eq, sql } from "drizzle-orm";
 import { findMember, type Scope } from "../access/index.ts";
-import { type Database, type Executor, schema } from "../store/index.ts";
+import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../store/index.ts";
 import type { Boards } from "./boards.ts";
 
 const { board_members, boards, users } = schema;
+
+const getOrder = createRowOrders(
+  { created_at: [board_members.created_at, users.username], username: [users.username] },
+  "created_at",
+);
 
 /** The people with whom boards are shared. */
 export class BoardMembers {
@@ -19,14 +24,22 @@ export class BoardMembers {
     this.#onChange = onChange;
   }
 
-  async list(scope: Scope, boardId: string): Promise<BoardMember[]> {
+  async list(
+    scope: Scope,
+    boardId: string,
+    page: PageQuery & { sort?: PeopleSort | undefined },
+  ): Promise<Page<BoardMember>> {
     const { id } = await this.#boards.get(scope, boardId);
-    return this.#db
-      .select({ id: users.id, username: users.username, role: board_members.role })
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ id: users.id, username: users.username, role: board_members.role, position: order.position })
       .from(board_members)
       .innerJoin(users, eq(users.id, board_members.user_id))
-      .where(eq(board_members.board_id, id))
-      .orderBy(asc(board_members.created_at), asc(users.username));
+      .where(and(eq(board_members.board_id, id), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
   }
 
   /** Shares a board with a user of its organisation, or changes the user's role on it. */

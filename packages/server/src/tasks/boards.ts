@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type BoardRole, WharfError } from "@wharf/contract";
-import { and, asc, eq, getTableColumns, isNull, sql } from "drizzle-orm";
+import { type BoardRole, type BoardSort, WharfError } from "@wharf/contract";
+import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
   requireBoardPermission,
@@ -9,10 +9,13 @@ import {
   type VisibilityScope,
 } from "../access/index.ts";
 import {
+  createRowOrders,
   type Database,
   type Executor,
   type ExpectedVersions,
   omitUndefined,
+  type Page,
+  type PageQuery,
   requireVersion,
   schema,
 } from "../store/index.ts";
@@ -20,6 +23,15 @@ import {
 const { board_members, boards } = schema;
 /** A board with the caller's role on it. */
 export type BoardRow = typeof boards.$inferSelect & { readonly role: BoardRole };
+
+const getOrder = createRowOrders(
+  {
+    created_at: [boards.created_at, boards.id],
+    updated_at: [boards.updated_at, boards.id],
+    name: [boards.name, boards.id],
+  },
+  "created_at",
+);
 
 /** Boards, as far as a scope sees them. */
 export class Boards {
@@ -44,12 +56,27 @@ export class Boards {
     });
   }
 
-  list(scope: VisibilityScope): Promise<BoardRow[]> {
-    return this.#db
-      .select({ ...getTableColumns(boards), role: selectBoardRole(scope) })
+  async list(scope: VisibilityScope, page: PageQuery & { sort?: BoardSort | undefined }): Promise<Page<BoardRow>> {
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ ...getTableColumns(boards), role: selectBoardRole(scope), position: order.position })
       .from(boards)
-      .where(isVisibleBoard(scope))
-      .orderBy(asc(boards.created_at));
+      .where(and(isVisibleBoard(scope), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
+  }
+
+  /** Returns the oldest board on which the person may change tasks. */
+  async findEditable(scope: VisibilityScope): Promise<{ readonly id: string } | undefined> {
+    const [row] = await this.#db
+      .select({ id: boards.id })
+      .from(boards)
+      .where(and(isVisibleBoard(scope), sql`${selectBoardRole(scope)} <> 'viewer'`))
+      .orderBy(...getOrder().columns)
+      .limit(1);
+    return row;
   }
 
   async isVisible(scope: VisibilityScope, id: string): Promise<boolean> {

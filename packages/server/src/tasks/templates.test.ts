@@ -16,12 +16,13 @@ test("a template of the same name and board is replaced, and one of a board is a
   const own = await templates.set(ada, { name: "bug", board_id: ada.board_id, fields });
   const replaced = await templates.set(ada, { name: "bug", board_id: ada.board_id, fields: { description: "x" } });
   expect(replaced).toMatchObject({ id: own.id, fields: { description: "x" }, placeholders: [] });
-  const listBoards = async (scope: typeof ada) => (await templates.list(scope)).map(({ board_id }) => board_id);
+  const listBoards = async (scope: typeof ada) =>
+    (await templates.list(scope, { limit: 100 })).rows.map(({ board_id }) => board_id);
   expect([await listBoards(ada), await listBoards(bob)]).toEqual([[null, ada.board_id], [null]]);
   await expect(templates.find(bob, own.id)).rejects.toMatchObject({ code: "template_not_found" });
   await expect(templates.remove(bob, own.id)).rejects.toMatchObject({ code: "template_not_found" });
   const stranger = asWriter(await addPerson(f, "eve", crypto.randomUUID()));
-  expect(await templates.list(stranger)).toEqual([]);
+  expect(await templates.list(stranger, { limit: 100 })).toEqual({ rows: [] });
 });
 
 test("only admins change templates of the organization", async () => {
@@ -33,7 +34,7 @@ test("only admins change templates of the organization", async () => {
   const { id } = await templates.set(f.owner, { name: "bug", fields });
   await expect(templates.remove(ada, id)).rejects.toMatchObject(denied);
   await templates.remove(f.owner, id);
-  expect(await templates.list(f.owner)).toEqual([]);
+  expect(await templates.list(f.owner, { limit: 100 })).toEqual({ rows: [] });
 });
 
 test("an organization has at most 1,000 templates, of which one can still be replaced", async () => {

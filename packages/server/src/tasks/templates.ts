@@ -5,17 +5,26 @@ import {
   type TaskInput,
   type TemplateFields,
   type TemplateInput,
+  type TemplateSort,
   type TemplateTaskInput,
   WharfError,
 } from "@wharf/contract";
-import { and, asc, eq, isNull, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNull, or, type SQL, sql } from "drizzle-orm";
 import { isOnVisibleBoard, requirePermission, type Scope, type VisibilityScope } from "../access/index.ts";
-import { type Database, omitUndefined, schema } from "../store/index.ts";
+import {
+  createRowOrders,
+  type Database,
+  mapPage,
+  omitUndefined,
+  type Page,
+  type PageQuery,
+  schema,
+} from "../store/index.ts";
 import type { Boards } from "./boards.ts";
 
 const { task_templates } = schema;
 
-/** Limit of templates per organization: a list has all of them. */
+/** Limit of templates per organization: more are a mistake of a program. */
 const maxTemplates = 1_000;
 /** Limits a title that is derived from the description. */
 const maxTitleLength = 100;
@@ -38,6 +47,16 @@ export interface TemplateRow {
   readonly updated_at: Date;
 }
 
+const getOrder = createRowOrders(
+  {
+    // A board and the organization may have templates of the same name.
+    name: [task_templates.name, task_templates.created_at, task_templates.id],
+    created_at: [task_templates.created_at, task_templates.id],
+    updated_at: [task_templates.updated_at, task_templates.id],
+  },
+  "name",
+);
+
 /** Templates of new tasks: those of boards are as visible as their boards. */
 export class Templates {
   readonly #db: Database;
@@ -48,14 +67,28 @@ export class Templates {
     this.#boards = boardRows;
   }
 
-  list(scope: VisibilityScope): Promise<TemplateRow[]> {
-    return this.#read(scope, sql`true`);
+  async list(
+    scope: VisibilityScope,
+    page: PageQuery & { sort?: TemplateSort | undefined },
+  ): Promise<Page<TemplateRow>> {
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ ...templateColumns, position: order.position })
+      .from(task_templates)
+      .where(and(isVisibleTemplate(scope), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return mapPage(order.toPage(rows, page.limit), addPlaceholders);
   }
 
   async find(scope: VisibilityScope, id: string): Promise<TemplateRow> {
-    const [template] = await this.#read(scope, eq(task_templates.id, id));
-    if (!template) throw new WharfError("template_not_found", { name: id });
-    return template;
+    const [row] = await this.#db
+      .select(templateColumns)
+      .from(task_templates)
+      .where(and(isVisibleTemplate(scope), eq(task_templates.id, id)));
+    if (!row) throw new WharfError("template_not_found", { name: id });
+    return addPlaceholders(row);
   }
 
   /** Creates a template, or replaces the one of the same name and board. */
@@ -108,17 +141,18 @@ export class Templates {
     if (boardId === null) requirePermission(scope, "organization:admin");
     else await this.#boards.get(scope, boardId);
   }
-
-  async #read(scope: VisibilityScope, condition: SQL): Promise<TemplateRow[]> {
-    const isVisible = or(isNull(task_templates.board_id), isOnVisibleBoard(scope, sql`${task_templates.board_id}`));
-    const rows = await this.#db
-      .select(templateColumns)
-      .from(task_templates)
-      .where(and(eq(task_templates.organization_id, scope.organization_id), isVisible, condition))
-      .orderBy(asc(task_templates.name), asc(task_templates.created_at));
-    return rows.map((row) => ({ ...row, placeholders: getPlaceholders(row.fields) }));
-  }
 }
+
+const isVisibleTemplate = (scope: VisibilityScope): SQL | undefined =>
+  and(
+    eq(task_templates.organization_id, scope.organization_id),
+    or(isNull(task_templates.board_id), isOnVisibleBoard(scope, sql`${task_templates.board_id}`)),
+  );
+
+const addPlaceholders = (row: Omit<TemplateRow, "placeholders">): TemplateRow => ({
+  ...row,
+  placeholders: getPlaceholders(row.fields),
+});
 
 const getPlaceholders = ({ title = "", description }: TemplateFields): string[] =>
   findPlaceholders(`${title} ${description}`);

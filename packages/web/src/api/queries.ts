@@ -2,6 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { wharf } from "./client.ts";
 
 const costIntervalMs = 15_000;
+const maxPageLength = 1_000;
 
 /** The cached answers of the server, by what they are about. */
 export const queries = {
@@ -17,7 +18,7 @@ export const queries = {
   }),
   boards: queryOptions({
     queryKey: ["boards"],
-    queryFn: async ({ signal }) => (await wharf.boards.listBoards({}, { signal })).boards,
+    queryFn: ({ signal }) => Array.fromAsync(wharf.boards.iterateBoards({ limit: maxPageLength }, { signal })),
   }),
   board: (id: string) =>
     queryOptions({ queryKey: ["board", id], queryFn: ({ signal }) => wharf.boards.getBoard(id, { signal }) }),
@@ -34,11 +35,13 @@ export const queries = {
   agentTypes: queryOptions({
     queryKey: ["agent-types"],
     queryFn: async ({ signal }) =>
-      (await wharf.agentTypes.listAgentTypes({}, { signal })).agent_types.filter(({ enabled }) => enabled),
+      (await Array.fromAsync(wharf.agentTypes.iterateAgentTypes({ limit: maxPageLength }, { signal }))).filter(
+        ({ enabled }) => enabled,
+      ),
   }),
   templates: queryOptions({
     queryKey: ["templates"],
-    queryFn: async ({ signal }) => (await wharf.templates.listTemplates({}, { signal })).templates,
+    queryFn: ({ signal }) => Array.fromAsync(wharf.templates.iterateTemplates({ limit: maxPageLength }, { signal })),
   }),
   /** The repositories of a board's latest tasks. */
   recentRepositories: (boardId: string) =>

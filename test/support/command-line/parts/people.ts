@@ -61,6 +61,11 @@ export function testPeople({ folder, getExitCode, run, server }: CommandLineHarn
     expect((await run("board ls")).out).toMatch(/ owner .* Shop$/m);
     expect(await getExitCode("board share", ["Shop", "robot", "--role", "editor"])).toBe(0);
     expect((await run("board members", ["Shop"])).out).toMatch(/^robot +editor$/m);
+    const firstMember = await run("board members", ["Shop", "--limit", "1", "--sort=-username"]);
+    expect(firstMember).toMatchObject({ code: 0, err: "There are more; --all shows them.\n" });
+    expect(firstMember.out.trim().split("\n")).toHaveLength(2);
+    const allMembers = await run("board members", ["Shop", "--limit", "1", "--sort=-username", "--all"]);
+    expect(allMembers).toMatchObject({ err: "", out: expect.stringMatching(/^robot +editor\nowner +owner\n$/m) });
     expect(await getExitCode("board unshare", ["Shop", "robot"])).toBe(0);
     expect(parseOutput(await run("task ls", ["--board", "Shop", "--json"])).tasks).toEqual([]);
     expect(await getExitCode("task ls", ["--board", "missing"])).toEqual(failed);

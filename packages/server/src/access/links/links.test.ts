@@ -62,7 +62,8 @@ test("an organisation lists and revokes its own invitations only", async () => {
   const organizationId = f.owner.organization_id;
   const stranger = randomUUID();
   const [first, second] = [await invite(f, links, "a@example.com"), await invite(f, links, "b@example.com")];
-  const list = async (id = organizationId) => (await links.listInvitations(id, 10)).map(({ email }) => email);
+  const list = async (id = organizationId) =>
+    (await links.listInvitations(id, { limit: 10 })).rows.map(({ email }) => email);
   expect(await list()).toEqual(["b@example.com", "a@example.com"]);
   expect(await list(stranger)).toEqual([]);
   const missing = { code: "invitation_not_found" };

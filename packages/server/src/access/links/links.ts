@@ -1,10 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { WharfError } from "@wharf/contract";
-import { and, desc, eq, inArray, isNull, type SQL, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../../store/index.ts";
+import { type InvitationSort, WharfError } from "@wharf/contract";
+import { and, desc, eq, getTableColumns, inArray, isNull, type SQL, sql } from "drizzle-orm";
+import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../../store/index.ts";
 import { createSecretText, hashSecretText } from "../secret-text.ts";
 
 const { login_links } = schema;
+const getOrder = createRowOrders(
+  { created_at: [login_links.created_at, login_links.id], email: [login_links.email, login_links.id] },
+  "-created_at",
+);
 
 export type LinkRow = typeof login_links.$inferSelect;
 export type LinkKind = LinkRow["kind"];
@@ -109,14 +113,26 @@ export class Links {
       .where(and(eq(login_links.user_id, userId), isUnused()));
   }
 
-  /** Returns an organisation's invitations that are still open or expired, the newest first. */
-  listInvitations(organizationId: string, limit: number): Promise<LinkRow[]> {
-    return this.#db
-      .select()
+  /** Returns an organisation's invitations that are still open or expired, in pages. */
+  async listInvitations(
+    organizationId: string,
+    page: PageQuery & { sort?: InvitationSort | undefined },
+  ): Promise<Page<LinkRow>> {
+    const order = getOrder(page.sort);
+    const isListed = and(
+      eq(login_links.organization_id, organizationId),
+      eq(login_links.kind, "invitation"),
+      isUnused(),
+      order.isAfter(page.cursor),
+    );
+    const rows = await this.#db
+      .select({ ...getTableColumns(login_links), position: order.position })
       .from(login_links)
-      .where(and(eq(login_links.organization_id, organizationId), eq(login_links.kind, "invitation"), isUnused()))
-      .orderBy(desc(login_links.created_at), desc(login_links.id))
-      .limit(limit);
+      .where(isListed)
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
   }
 
   async revokeInvitation(organizationId: string, id: string): Promise<void> {

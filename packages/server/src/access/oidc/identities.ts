@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { and, asc, eq, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../../store/index.ts";
+import { and, eq, getTableColumns, sql } from "drizzle-orm";
+import { type Database, type Executor, type Page, type PageQuery, RowOrder, schema } from "../../store/index.ts";
 import { requireManagedAccount } from "../logins/accounts.ts";
 import type { Caller } from "../scope.ts";
 
 const { identities } = schema;
 
 type IdentityRow = typeof identities.$inferSelect;
+const oldestFirst = new RowOrder({ keys: [identities.created_at, identities.id] });
 type NewIdentity = Pick<IdentityRow, "email" | "issuer" | "subject" | "user_id">;
 
 /** Which account a login provider's person logs in to. */
@@ -43,12 +44,24 @@ export class Identities {
       .where(eq(identities.id, id));
   }
 
+  /** Returns all identities of a person, the oldest first. */
   list(userId: string): Promise<IdentityRow[]> {
     return this.#db
       .select()
       .from(identities)
       .where(eq(identities.user_id, userId))
-      .orderBy(asc(identities.created_at), asc(identities.id));
+      .orderBy(...oldestFirst.columns);
+  }
+
+  async listPage(userId: string, page: PageQuery): Promise<Page<IdentityRow>> {
+    const rows = await this.#db
+      .select({ ...getTableColumns(identities), position: oldestFirst.position })
+      .from(identities)
+      .where(and(eq(identities.user_id, userId), oldestFirst.isAfter(page.cursor)))
+      .orderBy(...oldestFirst.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return oldestFirst.toPage(rows, page.limit);
   }
 
   async remove(userId: string, id: string): Promise<void> {
@@ -59,8 +72,8 @@ export class Identities {
     if (removed.length === 0) throw new WharfError("identity_not_found", { id });
   }
 
-  async listOfMember(caller: Caller, name: string): Promise<IdentityRow[]> {
-    return this.list((await requireManagedAccount(this.#db, caller, name)).id);
+  async listOfMember(caller: Caller, name: string, page: PageQuery): Promise<Page<IdentityRow>> {
+    return this.listPage((await requireManagedAccount(this.#db, caller, name)).id, page);
   }
 
   async removeOfMember(caller: Caller, name: string, id: string): Promise<void> {

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { and, asc, eq, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../../store/index.ts";
+import { and, eq, getTableColumns, sql } from "drizzle-orm";
+import { type Database, type Executor, type Page, type PageQuery, RowOrder, schema } from "../../store/index.ts";
 import { requireManagedAccount } from "../logins/accounts.ts";
 import type { Caller } from "../scope.ts";
 
 const { passkeys, users } = schema;
 
 export type PasskeyRow = typeof passkeys.$inferSelect;
+const oldestFirst = new RowOrder({ keys: [passkeys.created_at, passkeys.id] });
 type NewPasskey = Omit<PasskeyRow, "id" | "created_at" | "used_at">;
 
 /** Enough for the devices of a person, and few enough for the pages and devices that list them. */
@@ -29,12 +30,24 @@ export class Passkeys {
     return row;
   }
 
+  /** Returns all passkeys of a person, the oldest first. */
   list(userId: string): Promise<PasskeyRow[]> {
     return this.#db
       .select()
       .from(passkeys)
       .where(eq(passkeys.user_id, userId))
-      .orderBy(asc(passkeys.created_at), asc(passkeys.id));
+      .orderBy(...oldestFirst.columns);
+  }
+
+  async listPage(userId: string, page: PageQuery): Promise<Page<PasskeyRow>> {
+    const rows = await this.#db
+      .select({ ...getTableColumns(passkeys), position: oldestFirst.position })
+      .from(passkeys)
+      .where(and(eq(passkeys.user_id, userId), oldestFirst.isAfter(page.cursor)))
+      .orderBy(...oldestFirst.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return oldestFirst.toPage(rows, page.limit);
   }
 
   async add(passkey: NewPasskey): Promise<PasskeyRow> {
@@ -78,8 +91,8 @@ export class Passkeys {
     if (removed.length === 0) throw new WharfError("passkey_not_found", { id });
   }
 
-  async listOfMember(caller: Caller, name: string): Promise<PasskeyRow[]> {
-    return this.list((await requireManagedAccount(this.#db, caller, name)).id);
+  async listOfMember(caller: Caller, name: string, page: PageQuery): Promise<Page<PasskeyRow>> {
+    return this.listPage((await requireManagedAccount(this.#db, caller, name)).id, page);
   }
 
   /** Removes a passkey of a member, such as one on a lost device. */

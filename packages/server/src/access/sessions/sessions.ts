@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { WharfError } from "@wharf/contract";
-import { and, desc, eq, ne, type SQL, sql } from "drizzle-orm";
-import { type Database, type Executor, schema } from "../../store/index.ts";
+import { type LoginSessionSort, WharfError } from "@wharf/contract";
+import { and, eq, getTableColumns, ne, type SQL, sql } from "drizzle-orm";
+import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../../store/index.ts";
 import { createSecretText, deriveKey, hashSecretText } from "../secret-text.ts";
 import { formatRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 
 const { sessions } = schema;
+
+const getOrder = createRowOrders(
+  { created_at: [sessions.created_at, sessions.id], used_at: [sessions.used_at, sessions.id] },
+  "-created_at",
+);
 
 export type SessionRow = typeof sessions.$inferSelect;
 export type LoginMethod = SessionRow["method"];
@@ -105,13 +110,16 @@ export class Sessions {
     return parseRefreshToken(this.#refreshKey, token)?.session_id;
   }
 
-  list(userId: string): Promise<SessionRow[]> {
-    return this.#db
-      .select()
+  async list(userId: string, page: PageQuery & { sort?: LoginSessionSort | undefined }): Promise<Page<SessionRow>> {
+    const order = getOrder(page.sort);
+    const rows = await this.#db
+      .select({ ...getTableColumns(sessions), position: order.position })
       .from(sessions)
-      .where(and(eq(sessions.user_id, userId), this.#isAlive()))
-      .orderBy(desc(sessions.created_at))
-      .limit(maxListed);
+      .where(and(eq(sessions.user_id, userId), this.#isAlive(), order.isAfter(page.cursor)))
+      .orderBy(...order.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return order.toPage(rows, page.limit);
   }
 
   /** Ends one session of a person; returns whether there was one. */
@@ -227,6 +235,3 @@ export class Sessions {
     );
   }
 }
-
-/** A person with more sessions ends them all at once. */
-const maxListed = 200;

@@ -7,6 +7,8 @@ import { formatTime, html } from "./page.ts";
 import type { PasskeyForms } from "./passkey-forms.ts";
 import { formatReturnCookie } from "./return-path.ts";
 
+/** A person with more logins ends them all at once, or lists them with the CLI. */
+const maxLogins = 200;
 const IdentityForm = z.object({ id: z.uuid() });
 
 /** The page on which people see their own logins, and end them. */
@@ -16,9 +18,9 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
     const session = await findSession(modules, request);
     if (!session) return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
     const { user_id } = session;
-    const [name, all, own, ownPasskeys] = await Promise.all([
+    const [name, logins, own, ownPasskeys] = await Promise.all([
       loginManagement.getName(user_id),
-      sessions.list(user_id),
+      sessions.list(user_id, { limit: maxLogins }),
       identities.list(user_id),
       passkeys.list(user_id),
     ]);
@@ -30,7 +32,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
           <button>Remove</button>
         </form>`,
     );
-    const rows = all.map(
+    const rows = logins.rows.map(
       ({ id, kind, user_agent, address, used_at }) =>
         html`<tr>
           <td>${kind}${id === session.id ? " (this one)" : ""}<br /><small>${user_agent.slice(0, 80)}</small></td>
@@ -50,6 +52,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
           </tr>
           ${rows}
         </table>
+        ${logins.next_cursor === undefined ? undefined : html`<p>These are the newest ones.</p>`}
         ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
         ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`} ${passkeyPart.body}
         <form method="post" action="/logout"><button>Log out</button></form>

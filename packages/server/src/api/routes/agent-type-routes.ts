@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { type AgentTypes, presentAgentType } from "../../agent-types/index.ts";
 import type { AgentTests } from "../../runs/index.ts";
 import { waitAtMost } from "../../std/wait-at-most.ts";
+import { mapPage, nameRows } from "../../store/index.ts";
 import { getCallerSignal, sendBytes } from "../http/pass-through.ts";
 import { registerRoute } from "../http/register-route.ts";
 
@@ -17,9 +18,13 @@ const keepAliveIntervalMs = 30_000;
 
 /** Routes of agent types, and their tests. */
 export function serveAgentTypes(app: FastifyInstance, { agentTypes, agentTests }: AgentTypeModules): void {
-  registerRoute(app, api.listAgentTypes, async ({ scope }) => ({
-    agent_types: (await agentTypes.list(scope)).map((type) => presentAgentType(scope, type)),
-  }));
+  registerRoute(app, api.listAgentTypes, async ({ scope, query }) => {
+    const types = await agentTypes.list(scope, query);
+    return nameRows(
+      "agent_types",
+      mapPage(types, (type) => presentAgentType(scope, type)),
+    );
+  });
   registerRoute(app, api.getAgentType, async ({ scope, params }) =>
     presentAgentType(scope, await agentTypes.get(scope, params.type_id)),
   );

@@ -19,6 +19,7 @@ import type {
   Sessions,
   StreamTickets,
 } from "../../access/index.ts";
+import { mapPage, nameRows } from "../../store/index.ts";
 import { registerRoute } from "../http/register-route.ts";
 
 export interface LoginModules {
@@ -54,8 +55,6 @@ export const oidcCallbackPath = "/oidc/callback";
 
 /** The pages on which links end. */
 export const linkPaths = { login: "/login/", password: "/password/", invitation: "/invitations/" } as const;
-
-const maxInvitations = 1_000;
 
 /** Logins of programs, and what people do about their logins and those of members. */
 export function serveLoginRoutes(app: FastifyInstance, modules: LoginModules): void {
@@ -118,14 +117,16 @@ function serveDeviceLogins(app: FastifyInstance, { deviceLogins, sessions, sessi
 }
 
 function serveIdentities(app: FastifyInstance, { identities }: LoginModules): void {
-  registerRoute(app, api.listIdentities, async ({ scope }) => ({ identities: await identities.list(scope.user_id) }));
+  registerRoute(app, api.listIdentities, async ({ scope, query }) =>
+    nameRows("identities", await identities.listPage(scope.user_id, query)),
+  );
   registerRoute(app, api.removeIdentity, ({ scope, params }) => {
     requireWholeAccount(scope);
     return identities.remove(scope.user_id, params.identity_id);
   });
-  registerRoute(app, api.listUserIdentities, async ({ scope, params }) => ({
-    identities: await identities.listOfMember(scope, params.user),
-  }));
+  registerRoute(app, api.listUserIdentities, async ({ scope, params, query }) =>
+    nameRows("identities", await identities.listOfMember(scope, params.user, query)),
+  );
   registerRoute(app, api.removeUserIdentity, ({ scope, params }) => {
     requireWholeAccount(scope);
     return identities.removeOfMember(scope, params.user, params.identity_id);
@@ -133,14 +134,16 @@ function serveIdentities(app: FastifyInstance, { identities }: LoginModules): vo
 }
 
 function servePasskeys(app: FastifyInstance, { passkeys }: LoginModules): void {
-  registerRoute(app, api.listPasskeys, async ({ scope }) => ({ passkeys: await passkeys.list(scope.user_id) }));
+  registerRoute(app, api.listPasskeys, async ({ scope, query }) =>
+    nameRows("passkeys", await passkeys.listPage(scope.user_id, query)),
+  );
   registerRoute(app, api.removePasskey, ({ scope, params }) => {
     requireWholeAccount(scope);
     return passkeys.remove(scope.user_id, params.passkey_id);
   });
-  registerRoute(app, api.listUserPasskeys, async ({ scope, params }) => ({
-    passkeys: await passkeys.listOfMember(scope, params.user),
-  }));
+  registerRoute(app, api.listUserPasskeys, async ({ scope, params, query }) =>
+    nameRows("passkeys", await passkeys.listOfMember(scope, params.user, query)),
+  );
   registerRoute(app, api.removeUserPasskey, ({ scope, params }) => {
     requireWholeAccount(scope);
     return passkeys.removeOfMember(scope, params.user, params.passkey_id);
@@ -158,11 +161,14 @@ function serveOwnLogins(app: FastifyInstance, { logins, sessions, loginManagemen
       source: getLoginSource(request),
     });
   });
-  registerRoute(app, api.listSessions, async ({ scope }) => {
-    const rows = await sessions.list(scope.user_id);
+  registerRoute(app, api.listSessions, async ({ scope, query }) => {
+    const page = await sessions.list(scope.user_id, query);
     const lastLoginAt = await loginManagement.getLastLogin(scope.user_id);
     return {
-      sessions: rows.map((row) => ({ ...row, is_current: row.id === scope.session?.id })),
+      ...nameRows(
+        "sessions",
+        mapPage(page, (row) => ({ ...row, is_current: row.id === scope.session?.id })),
+      ),
       ...(lastLoginAt && { last_login_at: lastLoginAt }),
     };
   });
@@ -196,9 +202,9 @@ function serveInvitations(app: FastifyInstance, { links }: LoginModules): void {
     const { link, secret } = await links.create(target, { createdBy: scope.user_id, ...lifetime });
     return { ...toInvitation(link), path: linkPaths.invitation + secret };
   });
-  registerRoute(app, api.listInvitations, async ({ scope }) => ({
-    invitations: (await links.listInvitations(scope.organization_id, maxInvitations)).map(toInvitation),
-  }));
+  registerRoute(app, api.listInvitations, async ({ scope, query }) =>
+    nameRows("invitations", mapPage(await links.listInvitations(scope.organization_id, query), toInvitation)),
+  );
   registerRoute(app, api.revokeInvitation, ({ scope, params }) =>
     links.revokeInvitation(scope.organization_id, params.invitation_id),
   );

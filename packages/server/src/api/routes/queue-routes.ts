@@ -2,6 +2,7 @@ import { api } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { Scope } from "../../access/index.ts";
 import type { Queue, RunLimits, Scheduler } from "../../runs/index.ts";
+import { nameRows } from "../../store/index.ts";
 import type { Boards } from "../../tasks/index.ts";
 import { registerRoute } from "../http/register-route.ts";
 
@@ -37,10 +38,10 @@ export function serveQueue(app: FastifyInstance, { boards, queue, runLimits, sch
     await queue.resume();
     return readStatus(scope);
   });
-  registerRoute(app, api.listRunLimits, async ({ scope }) => {
+  registerRoute(app, api.listRunLimits, async ({ scope, query }) => {
     const { perUser, perBoard, perOrganization } = runLimits.defaults;
     const defaults = { per_user: perUser, per_board: perBoard, per_organization: perOrganization };
-    return { limits: await runLimits.list(scope), defaults };
+    return { ...nameRows("limits", await runLimits.list(scope, query)), defaults };
   });
   registerRoute(app, api.setRunLimit, async ({ scope, body }) => {
     if (body.board_id !== undefined) await boards.get(scope, body.board_id);

@@ -6,7 +6,7 @@ import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
 import type { Mirrors } from "../../gateway/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, TaskDiffs } from "../../runs/index.ts";
-import type { ExpectedVersions } from "../../store/index.ts";
+import { type ExpectedVersions, nameRows } from "../../store/index.ts";
 import type { TaskRow, Tasks } from "../../tasks/index.ts";
 import type { Budgets, HostReports, ResourceReports, UsageReports } from "../../usage/index.ts";
 import { getCallerSignal } from "../http/pass-through.ts";
@@ -82,7 +82,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
 
 function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModules): void {
   registerRoute(app, api.createBoard, ({ scope, body }) => boards.create(scope, body));
-  registerRoute(app, api.listBoards, async ({ scope }) => ({ boards: await boards.list(scope) }));
+  registerRoute(app, api.listBoards, async ({ scope, query }) => nameRows("boards", await boards.list(scope, query)));
   registerRoute(app, api.getBoard, ({ scope, params }) => boards.get(scope, params.board_id));
   registerRoute(app, api.updateBoard, ({ scope, params, body, expected }) =>
     boards.update(scope, params.board_id, body, expected),
@@ -217,23 +217,23 @@ function serveRuns(app: FastifyInstance, { tasks, queries, commands }: ApiModule
 }
 
 function serveAllowedHosts(app: FastifyInstance, { allowLists, tasks }: ApiModules): void {
-  registerRoute(app, api.listAllowedHosts, async ({ scope, query: { task_id } }) => {
+  registerRoute(app, api.listAllowedHosts, async ({ scope, query: { task_id, ...page } }) => {
     const task = task_id === undefined ? undefined : await tasks.find(scope, task_id);
     const presets = Object.entries(hostPresets).map(([name, preset]) => ({
       name,
       ...preset,
       hosts: [...preset.hosts],
     }));
-    return { allowed_hosts: await allowLists.list(scope, task?.id), presets };
+    return { ...nameRows("allowed_hosts", await allowLists.list(scope, { ...page, task_id: task?.id })), presets };
   });
   registerRoute(app, api.allowHost, async ({ scope, body }) => {
     if (body.task_id !== undefined) await tasks.find(scope, body.task_id);
     return allowLists.add(scope, body);
   });
   registerRoute(app, api.removeAllowedHost, ({ scope, params }) => allowLists.remove(scope, params.allowed_host_id));
-  registerRoute(app, api.listDeniedHosts, async ({ scope, query }) => ({
-    denied_hosts: await allowLists.listDenied(scope, query),
-  }));
+  registerRoute(app, api.listDeniedHosts, async ({ scope, query }) =>
+    nameRows("denied_hosts", await allowLists.listDenied(scope, query)),
+  );
 }
 
 function serveUsage(app: FastifyInstance, { usage, resources, hostTraffic }: ApiModules): void {
@@ -258,9 +258,9 @@ function sendCsv(reply: FastifyReply, filename: string, text: string): void {
 }
 
 function serveBudgets(app: FastifyInstance, { boards, budgets, budgetWaits, tasks }: ApiModules): void {
-  registerRoute(app, api.listBudgets, async ({ scope, query: { task_id, limit } }) => {
+  registerRoute(app, api.listBudgets, async ({ scope, query: { task_id, ...page } }) => {
     const task = task_id === undefined ? undefined : await tasks.find(scope, task_id);
-    return { budgets: await budgets.list(scope, { task, limit }) };
+    return nameRows("budgets", await budgets.list(scope, { ...page, task }));
   });
   registerRoute(app, api.setBudget, async ({ scope, body }) => {
     if (body.task_id !== undefined) await tasks.find(scope, body.task_id);

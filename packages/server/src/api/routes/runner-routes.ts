@@ -24,6 +24,7 @@ import {
   createStandaloneEnvironment,
 } from "../../runners/index.ts";
 import type { RunCommands } from "../../runs/index.ts";
+import { nameRows } from "../../store/index.ts";
 import { discardBody } from "../http/discard-body.ts";
 import { createRequestBody, getCallerSignal, passThrough } from "../http/pass-through.ts";
 import type { Peers } from "../http/peers.ts";
@@ -75,7 +76,7 @@ function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: Ru
     return query.wait && !isReady(runner) ? getSettledRunner(scope, runner.id) : runner;
   });
   registerRoute(app, runnerApi.listRunners, ({ scope, query }) => standaloneRunners.list(scope, query));
-  registerRoute(app, runnerApi.listOrphans, async () => ({ orphans: await orphans.list() }));
+  registerRoute(app, runnerApi.listOrphans, async ({ query }) => nameRows("orphans", await orphans.list(query)));
   registerRoute(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
   registerRoute(app, runnerApi.getRunner, ({ scope, params }) => standaloneRunners.get(scope, params.runner_id));
   registerRoute(app, runnerApi.deleteRunner, ({ scope, params }) => standaloneRunners.destroy(scope, params.runner_id));

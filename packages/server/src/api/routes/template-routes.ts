@@ -1,5 +1,6 @@
 import { api, createInvalidRequestError, TaskInput, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
+import { nameRows } from "../../store/index.ts";
 import { fillTemplate, type Templates } from "../../tasks/index.ts";
 import { registerRoute } from "../http/register-route.ts";
 import { createTask, type TaskCreationModules } from "./create-task.ts";
@@ -11,7 +12,9 @@ export interface TemplateModules extends TaskCreationModules {
 /** Serves the templates of new tasks. */
 export function serveTemplates(app: FastifyInstance, modules: TemplateModules): void {
   const { templates } = modules;
-  registerRoute(app, api.listTemplates, async ({ scope }) => ({ templates: await templates.list(scope) }));
+  registerRoute(app, api.listTemplates, async ({ scope, query }) =>
+    nameRows("templates", await templates.list(scope, query)),
+  );
   registerRoute(app, api.setTemplate, ({ scope, body }) => templates.set(scope, body));
   registerRoute(app, api.getTemplate, ({ scope, params }) => templates.find(scope, params.template_id));
   registerRoute(app, api.removeTemplate, ({ scope, params }) => templates.remove(scope, params.template_id));

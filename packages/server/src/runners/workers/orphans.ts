@@ -1,10 +1,18 @@
 import { and, eq, inArray, notInArray, sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import type { Backend } from "../../backends/index.ts";
-import { type Database, isDatabaseUnavailable, schema } from "../../store/index.ts";
+import {
+  type Database,
+  isDatabaseUnavailable,
+  type Page,
+  type PageQuery,
+  RowOrder,
+  schema,
+} from "../../store/index.ts";
 import type { Runners } from "../runners.ts";
 
 const { orphans } = schema;
+const oldestFirst = new RowOrder({ keys: [orphans.found_at, orphans.runner_id] });
 
 const checkIntervalMs = 60_000;
 const firstCheckDelayMs = 5_000;
@@ -53,15 +61,25 @@ export class Orphans {
     await this.#loop;
   }
 
-  list(): Promise<Orphan[]> {
+  async list(page: PageQuery): Promise<Page<Orphan>> {
     const { db, place } = this.#options;
-    return db.select().from(orphans).where(eq(orphans.place, place)).orderBy(orphans.found_at);
+    const { runner_id, found_at, stopped_at } = orphans;
+    const rows = await db
+      .select({ runner_id, found_at, stopped_at, position: oldestFirst.position })
+      .from(orphans)
+      .where(and(eq(orphans.place, place), oldestFirst.isAfter(page.cursor)))
+      .orderBy(...oldestFirst.columns)
+      .limit(page.limit + 1)
+      .offset(page.offset ?? 0);
+    return oldestFirst.toPage(rows, page.limit);
   }
 
   /** Removes all orphans with their disks, as a person requested. */
   async removeAll(): Promise<string[]> {
     await this.reconcile();
-    const ids = (await this.list()).map(({ runner_id }) => runner_id);
+    const { db, place } = this.#options;
+    const rows = await db.select({ runner_id: orphans.runner_id }).from(orphans).where(eq(orphans.place, place));
+    const ids = rows.map(({ runner_id }) => runner_id);
     await this.#removeOrphans(ids);
     return ids;
   }

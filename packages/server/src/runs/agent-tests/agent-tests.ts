@@ -82,7 +82,7 @@ export class AgentTests {
   async #findBoard(scope: Scope, id: string | undefined): Promise<{ readonly id: string }> {
     const { boards } = this.#options;
     if (id !== undefined) return boards.get(scope, id);
-    const board = (await boards.list(scope)).find(({ role }) => role !== "viewer");
+    const board = await boards.findEditable(scope);
     if (board) return board;
     const message = "no board is shared with you on which you may start an agent; create one";
     throw new WharfError("bad_request", { issues: [{ path: "board_id", message }] });

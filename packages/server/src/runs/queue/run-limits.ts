@@ -3,10 +3,33 @@ import { type RunLimit, type RunLimitInput, type Tier, WharfError } from "@wharf
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { isOnVisibleBoard, type VisibilityScope } from "../../access/index.ts";
-import { type Database, schema } from "../../store/index.ts";
+import {
+  type Database,
+  mapPage,
+  type Page,
+  type PageQuery,
+  type PositionedRow,
+  RowOrder,
+  schema,
+} from "../../store/index.ts";
 import type { DefaultRunLimits } from "./queue-order.ts";
 
 const { run_limits } = schema;
+
+/** The name of what a limit is for. */
+const limitName = sql`coalesce(boards.name, users.username, run_limits.tier, organizations.name)`;
+/** The limit of the organization is first, then those of tiers, users and boards, by name. */
+const order = new RowOrder({
+  keys: [
+    {
+      value: sql`case when run_limits.board_id is not null then 3 when run_limits.user_id is not null then 2
+        when run_limits.tier is not null then 1 else 0 end`,
+      type: "bigint",
+    },
+    { value: limitName, type: "text" },
+    run_limits.id,
+  ],
+});
 
 /** The person who changes limits. */
 type LimitWriter = Pick<VisibilityScope, "organization_id" | "user_id">;
@@ -25,14 +48,14 @@ export class RunLimits {
   }
 
   /** Returns the limits of the organization, the person and visible boards; admins see all. */
-  list(scope: VisibilityScope): Promise<RunLimit[]> {
+  list(scope: VisibilityScope, page: PageQuery): Promise<Page<RunLimit>> {
     const isVisible =
       scope.role === "admin"
         ? sql`true`
         : sql`(num_nonnulls(run_limits.board_id, run_limits.user_id) = 0
             or run_limits.user_id = ${scope.user_id}
             or ${isOnVisibleBoard(scope, sql`run_limits.board_id`)})`;
-    return this.#read(sql`run_limits.organization_id = ${scope.organization_id} and ${isVisible}`);
+    return this.#read(sql`run_limits.organization_id = ${scope.organization_id} and ${isVisible}`, page);
   }
 
   /** Creates a limit, or changes the existing one of the same board, user, tier or organization. */
@@ -47,7 +70,7 @@ export class RunLimits {
         set max_runs = excluded.max_runs, created_by = excluded.created_by, updated_at = now()
       returning id`);
     const id = rows[0]?.id ?? "";
-    const [limit] = await this.#read(sql`run_limits.id::text = ${id}`);
+    const [limit] = (await this.#read(sql`run_limits.id::text = ${id}`, { limit: 1 })).rows;
     // Another person may have removed it at the same time.
     if (!limit) throw new WharfError("run_limit_not_found", { id });
     this.#onChange();
@@ -71,10 +94,10 @@ export class RunLimits {
     return rows[0].id;
   }
 
-  async #read(condition: SQL): Promise<RunLimit[]> {
-    const { rows } = await this.#db.execute<LimitRow>(sql`
+  async #read(condition: SQL, { limit, offset = 0, cursor }: PageQuery): Promise<Page<RunLimit>> {
+    const { rows } = await this.#db.execute<PositionedRow<LimitRow>>(sql`
       select run_limits.id, run_limits.board_id, run_limits.user_id, run_limits.tier, run_limits.max_runs,
-        coalesce(boards.name, users.username, run_limits.tier, organizations.name) as name,
+        ${limitName} as name, ${order.position} as position,
         (select count(*)::int from runs join boards held on held.id = runs.board_id
           where runs.slot and held.organization_id = run_limits.organization_id
             and (run_limits.board_id is null or runs.board_id = run_limits.board_id)
@@ -84,18 +107,20 @@ export class RunLimits {
       join organizations on organizations.id = run_limits.organization_id
       left join boards on boards.id = run_limits.board_id
       left join users on users.id = run_limits.user_id
-      where ${condition} and boards.deleted_at is null
-      order by run_limits.board_id is not null, run_limits.user_id is not null,
-        run_limits.tier is not null, name, run_limits.id`);
-    return rows.map(({ board_id, user_id, tier, ...row }) => {
-      if (board_id !== null) return { scope: "board", board_id, ...row };
-      if (tier !== null) return { scope: "tier", tier, ...row };
-      return user_id === null ? { scope: "organization", ...row } : { scope: "user", user_id, ...row };
-    });
+      where ${condition} and boards.deleted_at is null and ${order.isAfter(cursor) ?? sql`true`}
+      order by ${sql.join(order.columns, sql`, `)}
+      limit ${limit + 1} offset ${offset}`);
+    return mapPage(order.toPage(rows, limit), toRunLimit);
   }
 }
 
-interface LimitRow extends Record<string, unknown> {
+function toRunLimit({ board_id, user_id, tier, ...row }: LimitRow): RunLimit {
+  if (board_id !== null) return { scope: "board", board_id, ...row };
+  if (tier !== null) return { scope: "tier", tier, ...row };
+  return user_id === null ? { scope: "organization", ...row } : { scope: "user", user_id, ...row };
+}
+
+interface LimitRow {
   readonly id: string;
   readonly board_id: string | null;
   readonly user_id: string | null;

@@ -37,7 +37,7 @@ const createSource = (f: Fixture, task_id?: string) => ({
 });
 const setBudget = (f: Fixture, input: Record<string, unknown>) =>
   new Budgets(f.db, undefined).set(f.owner, BudgetInput.parse(input));
-const listBudgets = (f: Fixture) => new Budgets(f.db, undefined).list(f.owner, { limit: 100 });
+const listBudgets = async (f: Fixture) => (await new Budgets(f.db, undefined).list(f.owner, { limit: 100 })).rows;
 
 /** Compares what the budgets count with the ledger: nothing may be lost or counted twice. */
 async function expectTrueCounts(f: Fixture): Promise<void> {
@@ -277,15 +277,17 @@ test("the setting's budget is for tasks without their own, and counts what they 
   const source = createSource(f, task.id);
   await (await unlimited.reserve(source, request)).settle(outcome);
   await expect(ledger.reserve(source, request)).rejects.toMatchObject({ context: { amount_usd: 0.0022 } });
-  expect(await budgets.list(f.owner, { task, limit: 10 })).toMatchObject([{ source: "setting", spent_usd: 0.00017 }]);
-  expect(await budgets.list(f.owner, { limit: 10 })).toEqual([]);
+  expect((await budgets.list(f.owner, { task, limit: 10 })).rows).toMatchObject([
+    { source: "setting", spent_usd: 0.00017 },
+  ]);
+  expect(await budgets.list(f.owner, { limit: 10 })).toEqual({ rows: [] });
   await unlimited.reserve(source, request);
   await setBudget(f, { task_id: task.id, period: "day", amount_usd: 1 });
   await ledger.reserve(source, request);
-  expect(await budgets.list(f.owner, { task, limit: 10 })).toMatchObject([{ source: "person", period: "day" }]);
+  expect((await budgets.list(f.owner, { task, limit: 10 })).rows).toMatchObject([{ source: "person", period: "day" }]);
   await setBudget(f, { task_id: task.id, amount_usd: 0.001 });
   await expect(ledger.reserve(source, request)).rejects.toMatchObject({ context: { period: "total" } });
-  for (const { id } of await budgets.list(f.owner, { task, limit: 10 })) await budgets.remove(f.owner, id);
+  for (const { id } of (await budgets.list(f.owner, { task, limit: 10 })).rows) await budgets.remove(f.owner, id);
   await expect(ledger.reserve(source, request)).rejects.toMatchObject({ context: { amount_usd: 0.0022 } });
   await ledger.reserve(createSource(f), request);
   await expectTrueCounts(f);
@@ -296,7 +298,7 @@ test("budgets belong to an organization", async () => {
   const { id } = await setBudget(f, { amount_usd: 1 });
   const stranger = { ...f.owner, organization_id: randomUUID() };
   const budgets = new Budgets(f.db, undefined);
-  expect(await budgets.list(stranger, { limit: 10 })).toEqual([]);
+  expect(await budgets.list(stranger, { limit: 10 })).toEqual({ rows: [] });
   await expect(budgets.remove(stranger, id)).rejects.toMatchObject({ code: "budget_not_found" });
   await expect(budgets.set(stranger, BudgetInput.parse({ user: "owner", amount_usd: 1 }))).rejects.toMatchObject({
     code: "budget_user_not_found",

@@ -3,7 +3,16 @@ import { type Budget, type BudgetInput, type BudgetScope, WharfError } from "@wh
 import { type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { isOnVisibleBoard, type Scope, type VisibilityScope } from "../../access/index.ts";
-import type { Database, Executor } from "../../store/index.ts";
+import {
+  type Database,
+  type Executor,
+  mapPage,
+  type Page,
+  type PageQuery,
+  type PositionedRow,
+  RowOrder,
+  schema,
+} from "../../store/index.ts";
 import { defaultRules, isReplacedDefault } from "./default-budget.ts";
 import { createInitialUsage } from "./initial-usage.ts";
 import { type BudgetRow, budgetRowColumns, presentBudget } from "./present-budget.ts";
@@ -16,6 +25,13 @@ interface BudgetTarget {
   readonly scope: BudgetScope;
   readonly id: string;
 }
+
+const { budgets } = schema;
+/** Budgets of tasks are last, because there may be many. */
+const order = new RowOrder({
+  keys: [{ value: sql`(budgets.task_id is null)::int`, type: "bigint" }, budgets.created_at, budgets.id],
+  isDescending: true,
+});
 
 /** The task whose budgets a list shows. */
 interface ListedTask {
@@ -38,8 +54,8 @@ export class Budgets {
   /** Returns the budgets that people set, or all that a task's requests count in. */
   async list(
     scope: VisibilityScope,
-    { task, limit }: { task?: ListedTask | undefined; limit: number },
-  ): Promise<Budget[]> {
+    { task, ...page }: PageQuery & { task?: ListedTask | undefined },
+  ): Promise<Page<Budget>> {
     const { organization_id } = scope;
     const ids = task && [task.id, task.board_id, task.created_by, organization_id].filter((id) => id !== null);
     const isListed = ids
@@ -47,11 +63,7 @@ export class Budgets {
           and (budgets.amount is not null or ${this.#defaultAmount !== undefined})
           and not ${sql.raw(isReplacedDefault)}`
       : sql`budgets.amount is not null`;
-    return this.#read(
-      this.#db,
-      sql`${isListed} and budgets.organization_id = ${organization_id} and ${isVisible(scope)}`,
-      limit,
-    );
+    return this.#read(sql`${isListed} and budgets.organization_id = ${organization_id} and ${isVisible(scope)}`, page);
   }
 
   /** Creates a budget, or changes the one of the same period. What was spent before counts. */
@@ -64,7 +76,8 @@ export class Budgets {
       (await this.#db.transaction((tx) => createBudget(tx, change))) ??
       (await updateBudget(this.#db, change));
     // Another person may have removed it at the same time.
-    const [budget] = id === undefined ? [] : await this.#read(this.#db, sql`budgets.id = ${id}`, 1);
+    const { rows } = await this.#read(sql`budgets.id = ${id ?? null}`, { limit: 1 });
+    const [budget] = rows;
     if (!budget) throw new WharfError("budget_not_found", { id: id ?? target.id });
     return budget;
   }
@@ -107,18 +120,19 @@ export class Budgets {
     return { scope: "user", id: rows[0].id };
   }
 
-  async #read(db: Executor, condition: SQL, limit: number): Promise<Budget[]> {
-    const { rows } = await db.execute<BudgetRow>(sql`
-      select ${budgetRowColumns}
+  async #read(condition: SQL, { limit, offset = 0, cursor }: PageQuery): Promise<Page<Budget>> {
+    const { rows } = await this.#db.execute<PositionedRow<BudgetRow>>(sql`
+      select ${budgetRowColumns}, ${order.position} as position
       from budgets
       join organizations on organizations.id = budgets.organization_id
       left join users on users.id = budgets.user_id
       left join boards on boards.id = budgets.board_id
       left join tasks on tasks.id = budgets.task_id
       where ${condition} and tasks.deleted_at is null and boards.deleted_at is null
-      order by budgets.task_id is not null, budgets.created_at desc, budgets.id
-      limit ${limit}`);
-    return rows.map((row) => presentBudget(row, this.#defaultAmount));
+        and ${order.isAfter(cursor) ?? sql`true`}
+      order by ${sql.join(order.columns, sql`, `)}
+      limit ${limit + 1} offset ${offset}`);
+    return mapPage(order.toPage(rows, limit), (row) => presentBudget(row, this.#defaultAmount));
   }
 }
 

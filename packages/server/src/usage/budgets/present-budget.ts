@@ -4,7 +4,7 @@ import { getPeriodEnd, getPeriodStart } from "./period.ts";
 import { toUsd } from "./usd.ts";
 
 /** A budget as lists show it. */
-export interface BudgetRow extends Record<string, unknown> {
+export interface BudgetRow {
   readonly id: string;
   readonly scope: BudgetScope;
   readonly target_id: string;
