@@ -7,9 +7,11 @@ import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
+import { UsageSearch } from "./usage/usage-search.ts";
 
 const FleetPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).FleetPage }));
 const RunnerPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).RunnerPage }));
+const UsagePage = lazy(async () => ({ default: (await import("./usage/index.ts")).UsagePage }));
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -76,7 +78,16 @@ const runner = createRoute({
   },
 });
 
-export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task, fleet, runner]) });
+const usage = createRoute({
+  getParentRoute: () => root,
+  path: "/usage",
+  validateSearch: UsageSearch,
+  component: function Usage() {
+    return <UsagePage search={usage.useSearch()} />;
+  },
+});
+
+export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task, fleet, runner, usage]) });
 
 declare module "@tanstack/react-router" {
   interface Register {
