@@ -38,7 +38,8 @@ function Reports({ search }: { search: UsageSearch }) {
   const now = useNow();
   const timeGroup = getTimeGroup(days);
   const start = times?.start ?? getStart(days, now);
-  const command = `wharf usage --by ${group} --from ${start.slice(0, 10)}`;
+  const isOfRunners = measure === "cpu" && isCounted(measure, group);
+  const command = `wharf usage${isOfRunners ? " --resources" : ""} --by ${group} --from ${start.slice(0, 10)}`;
   return (
     <>
       <header className={styles.header}>
