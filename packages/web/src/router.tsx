@@ -1,10 +1,17 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { lazy } from "react";
 import { queries } from "./api/index.ts";
 import { BoardPage, BoardSearch } from "./board/index.ts";
+import { FleetSearch, RunnerSearch } from "./fleet/fleet-search.ts";
 import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
+import { UsageSearch } from "./usage/usage-search.ts";
+
+const FleetPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).FleetPage }));
+const RunnerPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).RunnerPage }));
+const UsagePage = lazy(async () => ({ default: (await import("./usage/index.ts")).UsagePage }));
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -52,7 +59,35 @@ const task = createRoute({
   },
 });
 
-export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task]) });
+const fleet = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet",
+  validateSearch: FleetSearch,
+  component: function Fleet() {
+    return <FleetPage search={fleet.useSearch()} />;
+  },
+});
+
+const runner = createRoute({
+  getParentRoute: () => root,
+  path: "/fleet/$runnerId",
+  validateSearch: RunnerSearch,
+  component: function Runner() {
+    const { runnerId } = runner.useParams();
+    return <RunnerPage key={runnerId} runnerId={runnerId} search={runner.useSearch()} />;
+  },
+});
+
+const usage = createRoute({
+  getParentRoute: () => root,
+  path: "/usage",
+  validateSearch: UsageSearch,
+  component: function Usage() {
+    return <UsagePage search={usage.useSearch()} />;
+  },
+});
+
+export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task, fleet, runner, usage]) });
 
 declare module "@tanstack/react-router" {
   interface Register {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
@@ -18,8 +18,9 @@ export const phone = { width: 390, height: 844 };
 
 /**
  * A person's browser: real Chromium, with one tab. A violation of the page's policy, an exception
- * and any other error in the console fail the test when the browser is closed. After a failure a
- * trace and a picture are in a temporary folder, whose name is printed.
+ * and any other error in the console fail the test when the harness is disposed. After a failure a
+ * trace and a picture are in a temporary folder, whose name is printed. Only the end of the test
+ * shows whether it failed: the browser stays open until then, and a passing test writes no file.
  */
 export class BrowserHarness implements AsyncDisposable {
   readonly page: Page;
@@ -27,6 +28,7 @@ export class BrowserHarness implements AsyncDisposable {
   readonly #context: BrowserContext;
   readonly #expectedErrors: readonly RegExp[];
   readonly #errors: string[] = [];
+  #picture: Buffer | undefined;
 
   private constructor(browser: Browser, context: BrowserContext, page: Page, expectedErrors: readonly RegExp[]) {
     this.#browser = browser;
@@ -43,7 +45,9 @@ export class BrowserHarness implements AsyncDisposable {
     const browser = await chromium.launch({ executablePath });
     const context = await browser.newContext({ viewport: desk, reducedMotion: "reduce", ...options });
     await context.tracing.start({ snapshots: true });
-    return new BrowserHarness(browser, context, await context.newPage(), expectedErrors);
+    const harness = new BrowserHarness(browser, context, await context.newPage(), expectedErrors);
+    onTestFinished(({ task }) => harness.#close(task.result?.state === "fail"));
+    return harness;
   }
 
   /** Opens a page of the server as its owner, who logs in with a link like everybody. */
@@ -65,18 +69,29 @@ export class BrowserHarness implements AsyncDisposable {
     return findAxeViolations(this.page);
   }
 
+  /** Leaves the pages, which would miss the server after its end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), "wharf-browser-"));
-    onTestFinished(({ task }) => {
-      if (task.result?.state === "fail") process.stderr.write(`the browser's trace and picture are in ${folder}\n`);
-      else rmSync(folder, { recursive: true, force: true });
-    });
     const { errors } = this;
-    await this.page.screenshot({ path: join(folder, "page.png") }).catch(() => undefined);
-    writeFileSync(join(folder, "console.txt"), errors.join("\n"));
-    await this.#context.tracing.stop({ path: join(folder, "trace.zip") });
-    await this.#browser.close();
+    this.#picture = await this.page.screenshot().catch(() => undefined);
+    for (const page of this.#context.pages()) await page.close();
     if (errors.length > 0) throw new Error(`the page reported errors:\n${errors.join("\n")}`);
+  }
+
+  async #close(hasFailed: boolean): Promise<void> {
+    try {
+      if (hasFailed) await this.#saveEvidence();
+    } finally {
+      await this.#browser.close();
+    }
+  }
+
+  async #saveEvidence(): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), "wharf-browser-"));
+    process.stderr.write(`the browser's trace and picture are in ${folder}\n`);
+    writeFileSync(join(folder, "console.txt"), this.errors.join("\n"));
+    const picture = this.#picture ?? (await this.page.screenshot().catch(() => undefined));
+    if (picture) writeFileSync(join(folder, "page.png"), picture);
+    await this.#context.tracing.stop({ path: join(folder, "trace.zip") });
   }
 }
 

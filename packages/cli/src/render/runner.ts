@@ -1,6 +1,6 @@
-import type { RunnerState, RunnerSummary, RunnerView } from "@wharf/contract";
+import type { RunnerState, RunnerSummary, RunnerWithDetails } from "@wharf/contract";
 import { formatIsolationLevel } from "./isolation.ts";
-import { formatAge } from "./numbers.ts";
+import { formatAge, formatDuration, formatSize } from "./numbers.ts";
 import { toSingleLine } from "./safe-text.ts";
 import type { Style } from "./style.ts";
 import { formatFields, type TableStyle, formatTable } from "./table.ts";
@@ -32,10 +32,10 @@ export function formatRunnerTable(runners: readonly RunnerSummary[], look: Table
  * `limits` describes in one sentence which limits the server's machine sets on its local runners.
  */
 export function formatRunner(
-  runner: RunnerView,
+  runner: RunnerWithDetails,
   { style, limits }: { style: Style; limits?: string | undefined },
 ): string {
-  const { resources: size, environment } = runner;
+  const { resources: size, environment, task, usage } = runner;
   return formatFields(
     [
       ["runner", runner.id],
@@ -53,6 +53,14 @@ export function formatRunner(
       ["image", runner.image && toSingleLine(runner.image, 400)],
       ["models", runner.model_route && toSingleLine(runner.model_route, 60)],
       ["run", runner.run_id],
+      ["task", task && `${task.id.slice(0, 8)} ${toSingleLine(task.title, 100)}`],
+      ["owner", runner.owner && toSingleLine(runner.owner.username, 100)],
+      ["last turn", runner.idle_since && `ended ${formatAge(runner.idle_since)}`],
+      [
+        "used",
+        usage &&
+          `${formatDuration(usage.cpu_seconds * 1000)} CPU in ${formatDuration(usage.running_seconds * 1000)}, ${formatSize(usage.memory_bytes)} of memory ${formatAge(usage.sampled_at)}`,
+      ],
       ["environment", toSingleLine(Object.keys(environment).sort().join(" "), 400)],
       ["error", runner.error_message && style.red(toSingleLine(runner.error_message, 400))],
       ["created", `${toSingleLine(runner.created_at)} (${formatAge(runner.created_at)})`],

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
-import { BackendName, Isolation, RunnerState } from "../states.ts";
+import { BackendName, Isolation, RunnerState, RunStatus } from "../states.ts";
 import { runnerParams } from "./ids.ts";
 import { createFieldsQuery, listEnd, listQuery, pageEnd, pageQuery, rowsQuery } from "./paging.ts";
 
@@ -100,6 +100,29 @@ export const RunnerCreate = z
   });
 export type RunnerCreate = z.output<typeof RunnerCreate>;
 
+/** Who uses a runner, what for, and what it used. */
+const runnerDetails = {
+  owner: z
+    .object({ id: z.uuid(), username: z.string() })
+    .optional()
+    .describe("who created the runner, or prompted its run last"),
+  board_id: z.uuid().optional().describe("the board of the task whose runs use the runner"),
+  task: z.object({ id: z.uuid(), title: z.string() }).optional().describe("the task whose run uses the runner"),
+  agent_type: z.string().optional(),
+  run_status: RunStatus.optional().describe("the status of `run_id`"),
+  idle_since: z.string().optional().describe("when the run's last turn ended; absent while it works on one"),
+  usage: z
+    .object({
+      cpu_seconds: z.number().describe("processor time since the runner was started"),
+      running_seconds: z.number(),
+      memory_bytes: z.number().describe("memory in use at the sample"),
+      sampled_at: z.string(),
+    })
+    .optional()
+    .describe("the last sample: runners are sampled every five minutes, after each turn and before they stop"),
+  disk_bytes: z.number().optional().describe("the size of the disk that the runner holds, used or not"),
+};
+
 /** A runner as its owner sees it. */
 export const RunnerView = Runner.extend({
   environment: Environment,
@@ -112,8 +135,11 @@ export const RunnerView = Runner.extend({
   model_route: z.string().optional(),
 });
 export type RunnerView = z.infer<typeof RunnerView>;
+/** A runner with its work, as its page shows it. */
+export const RunnerWithDetails = RunnerView.extend(runnerDetails);
+export type RunnerWithDetails = z.infer<typeof RunnerWithDetails>;
 /** A runner in a list, without fields that may be long. */
-export const RunnerSummary = RunnerView.omit({ environment: true });
+export const RunnerSummary = RunnerWithDetails.omit({ environment: true });
 export type RunnerSummary = z.infer<typeof RunnerSummary>;
 
 const OrphanView = z.object({
@@ -176,10 +202,10 @@ export const runnersApi = {
     needs: "runner:read",
     method: "GET",
     path: "/api/v1/runners/:runner_id",
-    summary: "Get a runner",
+    summary: "Get a runner, with its work and what it used",
     params: runnerParams,
-    query: z.object(createFieldsQuery(RunnerView)),
-    response: RunnerView,
+    query: z.object(createFieldsQuery(RunnerWithDetails)),
+    response: RunnerWithDetails,
   }),
   deleteRunner: createEndpoint({
     needs: "runner:write",

@@ -1,20 +1,20 @@
 import { useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
-import { isWharfError, type Task } from "@wharf/client";
+import { isWharfError } from "@wharf/client";
 import { Download, RotateCcw, Save } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { Problem, useAction } from "../actions/index.ts";
-import { wharf } from "../api/index.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
+import type { WorkspacePlace } from "../task-data/workspace-place.ts";
 import { formatSize, visible } from "../text/index.ts";
 import { Editor } from "./editor.ts";
 import { fileQueries } from "./file-queries.ts";
 import styles from "./files.module.css";
 
 /** A file, which is saved only if nobody else has changed it meanwhile. */
-export function FileEditor({ task, path }: { task: Task; path: string }) {
+export function FileEditor({ place, path }: { place: WorkspacePlace; path: string }) {
   const client = useQueryClient();
   const { canChangeFiles } = usePermissions();
-  const { data: file } = useSuspenseQuery(fileQueries.content(task.id, path));
+  const { data: file } = useSuspenseQuery(fileQueries.content(place, path));
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<Editor>(undefined);
   const [isChanged, setChanged] = useState(false);
@@ -23,8 +23,8 @@ export function FileEditor({ task, path }: { task: Task; path: string }) {
   const { run, isPending, error } = useAction(async () => {
     const content = editor.current?.text ?? file.content;
     const body = { path, content, ...(file.etag !== undefined && { if_match: file.etag }) };
-    await wharf.taskWorkspace(task.id).writeFile(body);
-    await client.refetchQueries({ queryKey: ["file", task.id, path] });
+    await place.api.writeFile(body);
+    await client.refetchQueries({ queryKey: ["file", place.id, path] });
     setChanged(false);
   });
   const save = useRef(run);
@@ -46,7 +46,7 @@ export function FileEditor({ task, path }: { task: Task; path: string }) {
 
   const reload = async () => {
     setChanged(false);
-    await client.refetchQueries({ queryKey: ["file", task.id, path] });
+    await client.refetchQueries({ queryKey: ["file", place.id, path] });
   };
   const isOutdated = isWharfError(error, "file_changed");
 
@@ -66,7 +66,7 @@ export function FileEditor({ task, path }: { task: Task; path: string }) {
             <Save size={16} aria-hidden /> Save
           </button>
         )}
-        <a href={getDownloadUrl(task.id, path)} download={path.slice(path.lastIndexOf("/") + 1)}>
+        <a href={getDownloadUrl(place, path)} download={path.slice(path.lastIndexOf("/") + 1)}>
           <Download size={16} aria-hidden /> Download
         </a>
       </header>
@@ -82,5 +82,5 @@ export function FileEditor({ task, path }: { task: Task; path: string }) {
   );
 }
 
-const getDownloadUrl = (taskId: string, path: string): string =>
-  `/api/v1/tasks/${encodeURIComponent(taskId)}/workspace/files/download?path=${encodeURIComponent(path)}`;
+const getDownloadUrl = ({ path: workspacePath }: WorkspacePlace, path: string): string =>
+  `${workspacePath}/files/download?path=${encodeURIComponent(path)}`;

@@ -1,33 +1,33 @@
 import { queryOptions } from "@tanstack/react-query";
-import { wharf } from "../api/index.ts";
+import type { WorkspacePlace } from "../task-data/workspace-place.ts";
 
 const maxEntries = 2_000;
 
-/** The cached files of a task's workspace. */
+/** The cached files of a workspace. */
 export const fileQueries = {
-  folder: (taskId: string, path: string) =>
+  folder: ({ id, api }: WorkspacePlace, path: string) =>
     queryOptions({
-      queryKey: ["files", taskId, "folder", path],
-      queryFn: ({ signal }) => wharf.taskWorkspace(taskId).listFolder({ path, limit: maxEntries }, { signal }),
+      queryKey: ["files", id, "folder", path],
+      queryFn: ({ signal }) => api.listFolder({ path, limit: maxEntries }, { signal }),
     }),
   /** A file that is edited stays as it was read; saving compares it with the newest version. */
-  content: (taskId: string, path: string) =>
+  content: ({ id, api }: WorkspacePlace, path: string) =>
     queryOptions({
-      queryKey: ["file", taskId, path],
-      queryFn: ({ signal }) => wharf.taskWorkspace(taskId).readFile({ path }, { signal }),
+      queryKey: ["file", id, path],
+      queryFn: ({ signal }) => api.readFile({ path }, { signal }),
       staleTime: Infinity,
       gcTime: 0,
     }),
-  names: (taskId: string, query: string) =>
+  names: ({ id, api }: WorkspacePlace, query: string) =>
     queryOptions({
-      queryKey: ["files", taskId, "names", query],
-      queryFn: ({ signal }) => wharf.taskWorkspace(taskId).searchNames({ query, limit: 50 }, { signal }),
+      queryKey: ["files", id, "names", query],
+      queryFn: ({ signal }) => api.searchNames({ query, limit: 50 }, { signal }),
       enabled: query !== "",
     }),
-  contents: (taskId: string, pattern: string) =>
+  contents: ({ id, api }: WorkspacePlace, pattern: string) =>
     queryOptions({
-      queryKey: ["files", taskId, "contents", pattern],
-      queryFn: ({ signal }) => findContents(taskId, pattern, signal),
+      queryKey: ["files", id, "contents", pattern],
+      queryFn: ({ signal }) => findContents(api, pattern, signal),
       enabled: pattern.length >= 2,
     }),
 };
@@ -38,9 +38,9 @@ export interface FoundLine {
   readonly text: string;
 }
 
-async function findContents(taskId: string, pattern: string, signal: AbortSignal): Promise<FoundLine[]> {
+async function findContents(api: WorkspacePlace["api"], pattern: string, signal: AbortSignal): Promise<FoundLine[]> {
   const found: FoundLine[] = [];
-  const lines = wharf.taskWorkspace(taskId).searchContents({ pattern, case: "smart", limit: 100 }, { signal });
+  const lines = api.searchContents({ pattern, case: "smart", limit: 100 }, { signal });
   for await (const line of lines) if (line.type === "match") found.push(line);
   return found;
 }

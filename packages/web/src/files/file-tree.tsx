@@ -2,21 +2,22 @@ import { useQuery } from "@tanstack/react-query";
 import { ChevronDown, ChevronRight } from "lucide-react";
 import { useState } from "react";
 import { Problem } from "../actions/index.ts";
+import type { WorkspacePlace } from "../task-data/workspace-place.ts";
 import { visible } from "../text/index.ts";
 import { FileLink } from "./file-link.tsx";
 import { fileQueries } from "./file-queries.ts";
 import styles from "./files.module.css";
 
 interface FileTreeProps {
-  readonly taskId: string;
+  readonly place: WorkspacePlace;
   /** The folder. */
   readonly path: string;
   readonly selected: string | undefined;
 }
 
 /** A folder with its content; the content of a sub-folder is read when it is opened. */
-export function FileTree({ taskId, path, selected }: FileTreeProps) {
-  const { data: page, error } = useQuery(fileQueries.folder(taskId, path));
+export function FileTree({ place, path, selected }: FileTreeProps) {
+  const { data: page, error } = useQuery(fileQueries.folder(place, path));
   if (!page) return error ? <Problem error={error} /> : <p className={styles.empty}>…</p>;
   const entries = page.entries
     .filter(({ name }) => name !== ".git")
@@ -28,9 +29,9 @@ export function FileTree({ taskId, path, selected }: FileTreeProps) {
         return (
           <li key={name}>
             {type === "directory" ? (
-              <Folder taskId={taskId} path={child} name={name} selected={selected} />
+              <Folder place={place} path={child} name={name} selected={selected} />
             ) : (
-              <FileLink taskId={taskId} path={child} text={name} isSelected={child === selected} />
+              <FileLink path={child} text={name} isSelected={child === selected} />
             )}
           </li>
         );

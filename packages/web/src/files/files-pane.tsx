@@ -1,8 +1,7 @@
-import type { Task } from "@wharf/client";
 import { lazy, Suspense, useState } from "react";
 import { PaneBoundary } from "../task-data/pane-boundary.tsx";
-import type { TaskSearch } from "../task-data/task-search.ts";
 import { useWorkspace } from "../task-data/use-workspace.tsx";
+import type { WorkspacePlace } from "../task-data/workspace-place.ts";
 import { FileSearch } from "./file-search.tsx";
 import { FileTree } from "./file-tree.tsx";
 import styles from "./files.module.css";
@@ -10,9 +9,15 @@ import { UploadFile } from "./upload-file.tsx";
 
 const FileEditor = lazy(async () => ({ default: (await import("./file-editor.tsx")).FileEditor }));
 
-/** The files of the task's workspace, as they are now. */
-export function FilesPane({ task, search }: { task: Task; search: TaskSearch }) {
-  const { isReady, notReady } = useWorkspace(task);
+interface FilesPaneProps {
+  readonly place: WorkspacePlace;
+  /** The file that the address names. */
+  readonly file: string | undefined;
+}
+
+/** The files of a workspace, as they are now. */
+export function FilesPane({ place, file }: FilesPaneProps) {
+  const { isReady, notReady } = useWorkspace(place);
   const [query, setQuery] = useState("");
   if (!isReady) return notReady;
   return (
@@ -26,22 +31,22 @@ export function FilesPane({ task, search }: { task: Task; search: TaskSearch }) 
             value={query}
             onChange={({ target }) => setQuery(target.value)}
           />
-          <UploadFile taskId={task.id} />
+          <UploadFile place={place} />
         </div>
         <nav className={styles.tree} aria-label="Files of the workspace">
           {query.trim() === "" ? (
-            <FileTree taskId={task.id} path="." selected={search.file} />
+            <FileTree place={place} path="." selected={file} />
           ) : (
-            <FileSearch taskId={task.id} query={query.trim()} />
+            <FileSearch place={place} query={query.trim()} />
           )}
         </nav>
       </div>
-      {search.file === undefined ? (
+      {file === undefined ? (
         <p className={styles.empty}>Choose a file.</p>
       ) : (
-        <PaneBoundary key={search.file}>
+        <PaneBoundary key={file}>
           <Suspense fallback={<output className={styles.empty}>Opening…</output>}>
-            <FileEditor task={task} path={search.file} />
+            <FileEditor place={place} path={file} />
           </Suspense>
         </PaneBoundary>
       )}

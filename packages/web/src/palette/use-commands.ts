@@ -25,6 +25,8 @@ export function useCommands(text: string): readonly Command[] {
       name: `Board: ${name}`,
       run: () => void navigate({ to: "/boards/$boardId", params: { boardId: id } }),
     })),
+    { id: "fleet", name: "Fleet: runners, queue and engine", run: () => void navigate({ to: "/fleet" }) },
+    { id: "usage", name: "Usage, cost and budgets", run: () => void navigate({ to: "/usage" }) },
     { id: "account", name: "Your account and logins", run: () => window.location.assign("/account") },
   ];
   const words = deferredText.toLowerCase().split(/\s+/);

@@ -1,5 +1,5 @@
 import { Link, Outlet } from "@tanstack/react-router";
-import { CircleUser, Columns3, Plus } from "lucide-react";
+import { ChartNoAxesColumn, CircleUser, Columns3, Plus, Server } from "lucide-react";
 import { Suspense } from "react";
 import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
@@ -21,6 +21,12 @@ export function Shell() {
       <nav className={styles.ways} aria-label="Pages">
         <Link to="/">
           <Columns3 size={16} aria-hidden /> Board
+        </Link>
+        <Link to="/fleet">
+          <Server size={16} aria-hidden /> Fleet
+        </Link>
+        <Link to="/usage">
+          <ChartNoAxesColumn size={16} aria-hidden /> Usage
         </Link>
         <Link to="/new" className={styles.new}>
           <Plus size={16} aria-hidden /> New task

@@ -14,6 +14,7 @@ export function usePermissions() {
     canChangeTask: permissions.has("task:write"),
     canComment: permissions.has("task:comment"),
     canChangeFiles: permissions.has("workspace:write"),
+    canReadFiles: permissions.has("workspace:read"),
     canUseTerminals: permissions.has("workspace:exec"),
     canSeeUsage: permissions.has("usage:read"),
   };

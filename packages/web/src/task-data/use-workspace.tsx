@@ -1,11 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import type { Task } from "@wharf/client";
 import { Play } from "lucide-react";
 import type { ReactNode } from "react";
 import { ActionButton, Problem } from "../actions/index.ts";
-import { wharf } from "../api/index.ts";
 import styles from "./task-data.module.css";
 import { usePermissions } from "./use-permissions.ts";
+import type { WorkspacePlace } from "./workspace-place.ts";
 
 interface WorkspaceState {
   readonly isReady: boolean;
@@ -13,17 +12,17 @@ interface WorkspaceState {
   readonly notReady: ReactNode;
 }
 
-/** Whether the runner with the task's files is there. Looking at a page starts no runner. */
-export function useWorkspace(task: Task): WorkspaceState {
+/** Whether the runner with the files is there. Looking at a page starts no runner. */
+export function useWorkspace({ id, api, start: startRunner }: WorkspacePlace): WorkspaceState {
   const client = useQueryClient();
   const { canUseTerminals } = usePermissions();
   const { data: info, error } = useQuery({
-    queryKey: ["task", task.id, "workspace"],
-    queryFn: ({ signal }) => wharf.taskWorkspace(task.id).getTaskWorkspace({ signal }),
+    queryKey: ["task", id, "workspace"],
+    queryFn: ({ signal }) => api.getTaskWorkspace({ signal }),
   });
   const start = async () => {
-    await wharf.taskWorkspace(task.id).workspaceHealth();
-    await client.invalidateQueries({ queryKey: ["task", task.id, "workspace"] });
+    await startRunner();
+    await client.invalidateQueries({ queryKey: ["task", id, "workspace"] });
   };
   if (info?.is_open && info.state === "READY") return { isReady: true, notReady: null };
   return {
@@ -50,6 +49,7 @@ function getReason({
   is_open: boolean;
 }): string {
   if (runnerId === undefined) return "The task has no runner yet. It gets one with the first prompt.";
+  if (state === "DESTROYED") return "The runner is destroyed, and its files with it.";
   if (!isOpen) return "The work on this task has ended. The next prompt opens its workspace again.";
   return state === "STOPPED" ? "The runner is stopped. Its files are kept." : "The runner is being prepared.";
 }

@@ -6,6 +6,7 @@ import { PaneBoundary } from "../task-data/pane-boundary.tsx";
 import { taskQueries } from "../task-data/task-queries.ts";
 import type { Pane, TaskSearch } from "../task-data/task-search.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
+import { createTaskPlace } from "../task-data/workspace-place.ts";
 import { Timeline, TimelineContext, type TimelineTask, useTaskLog } from "../timeline/index.ts";
 import { Composer } from "./composer/composer.tsx";
 import { PaneLinks, paneLabels } from "./pane-links.tsx";
@@ -32,6 +33,7 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
     () => ({ task, canPrompt, turns: new Map(turns?.map((turn) => [turn.id, turn])) }),
     [task, canPrompt, turns],
   );
+  const place = useMemo(() => createTaskPlace(taskId), [taskId]);
   const isWide = useWide();
   const pane = search.pane ?? "timeline";
   const shown: Pane = isWide && pane === "timeline" ? "changes" : pane;
@@ -51,8 +53,8 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
           <PaneBoundary key={shown}>
             <Suspense fallback={<output className={styles.loading}>Opening…</output>}>
               {shown === "changes" && <ChangesPane task={task} turns={turns ?? []} search={search} />}
-              {shown === "terminal" && <TerminalPane task={task} search={search} />}
-              {shown === "files" && <FilesPane task={task} search={search} />}
+              {shown === "terminal" && <TerminalPane place={place} terminalId={search.terminal} />}
+              {shown === "files" && <FilesPane place={place} file={search.file} />}
               {shown === "usage" && <UsagePane task={task} turns={turns ?? []} />}
               {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} search={search} />}
             </Suspense>

@@ -1,58 +1,54 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import type { Task, TerminalInfo } from "@wharf/client";
+import type { TerminalInfo } from "@wharf/client";
 import { Plus, SquareTerminal, X } from "lucide-react";
 import { ActionButton, CopyButton, Problem } from "../actions/index.ts";
-import { wharf } from "../api/index.ts";
-import type { TaskSearch } from "../task-data/task-search.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { useWorkspace } from "../task-data/use-workspace.tsx";
+import type { WorkspacePlace } from "../task-data/workspace-place.ts";
 import { visible } from "../text/index.ts";
 import { TerminalScreen } from "./terminal-screen.tsx";
 import styles from "./terminal.module.css";
 
 interface TerminalPaneProps {
-  readonly task: Task;
-  readonly search: TaskSearch;
+  readonly place: WorkspacePlace;
+  /** The terminal that the address names. */
+  readonly terminalId: string | undefined;
 }
 
-/** The terminals of the task's runner. */
-export function TerminalPane({ task, search }: TerminalPaneProps) {
-  const { isReady, notReady } = useWorkspace(task);
-  return isReady ? <Terminals task={task} search={search} /> : notReady;
+/** The terminals of a workspace's runner. */
+export function TerminalPane(props: TerminalPaneProps) {
+  const { isReady, notReady } = useWorkspace(props.place);
+  return isReady ? <Terminals {...props} /> : notReady;
 }
 
 const listRefreshMs = 5_000;
 const consoleId = "console";
 
-function Terminals({ task, search }: TerminalPaneProps) {
+function Terminals({ place, terminalId }: TerminalPaneProps) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { canUseTerminals } = usePermissions();
-  const queryKey = ["terminals", task.id];
+  const queryKey = ["terminals", place.id];
   const { data: terminals, error } = useQuery({
     queryKey,
-    queryFn: async ({ signal }) => (await wharf.taskWorkspace(task.id).terminals({ signal })).terminals,
+    queryFn: async ({ signal }) => (await place.api.terminals({ signal })).terminals,
     refetchInterval: listRefreshMs,
   });
   if (!terminals) return error ? <Problem error={error} /> : <output className={styles.empty}>Opening…</output>;
   const listed = terminals.filter(({ terminal_id: id }) => id !== consoleId);
   const shown =
-    listed.find(({ terminal_id: id }) => id === search.terminal) ?? listed.findLast(({ state }) => state === "running");
+    listed.find(({ terminal_id: id }) => id === terminalId) ?? listed.findLast(({ state }) => state === "running");
 
   const show = (id?: string) =>
-    navigate({
-      to: "/tasks/$taskId",
-      params: { taskId: task.id },
-      search: { pane: "terminal", ...(id !== undefined && { terminal: id }) },
-    });
+    navigate({ to: ".", search: { pane: "terminal", ...(id !== undefined && { terminal: id }) } });
   const create = async () => {
-    const { terminal_id: id } = await wharf.taskWorkspace(task.id).createTerminal({});
+    const { terminal_id: id } = await place.api.createTerminal({});
     await client.invalidateQueries({ queryKey });
     await show(id);
   };
   const close = async (id: string) => {
-    await wharf.taskWorkspace(task.id).removeTerminal(id);
+    await place.api.removeTerminal(id);
     await client.invalidateQueries({ queryKey });
     await show();
   };
@@ -64,8 +60,7 @@ function Terminals({ task, search }: TerminalPaneProps) {
           {listed.map((terminal, index) => (
             <Link
               key={terminal.terminal_id}
-              to="/tasks/$taskId"
-              params={{ taskId: task.id }}
+              to="."
               search={{ pane: "terminal", terminal: terminal.terminal_id }}
               activeProps={{ "aria-current": undefined }}
               {...(terminal === shown && { "aria-current": "true" as const })}
@@ -78,10 +73,10 @@ function Terminals({ task, search }: TerminalPaneProps) {
         {shown && canUseTerminals && (
           <ActionButton label="Close terminal" Icon={X} isSmall send={() => close(shown.terminal_id)} />
         )}
-        {shown && <CopyButton text={getCommand(task.id, shown.terminal_id)} label="Copy command" />}
+        {shown && <CopyButton text={getCommand(place.id, shown.terminal_id)} label="Copy command" />}
       </div>
       {shown ? (
-        <TerminalScreen key={shown.terminal_id} taskId={task.id} terminalId={shown.terminal_id} />
+        <TerminalScreen key={shown.terminal_id} path={place.path} terminalId={shown.terminal_id} />
       ) : (
         <p className={styles.empty}>No terminal is open.</p>
       )}
@@ -92,5 +87,5 @@ function Terminals({ task, search }: TerminalPaneProps) {
 const getName = ({ name, state }: TerminalInfo, index: number): string =>
   `${name === undefined ? `Terminal ${index + 1}` : visible(name)}${state === "running" ? "" : " (ended)"}`;
 
-const getCommand = (taskId: string, terminalId: string): string =>
-  `wharf workspace attach ${taskId.slice(0, 8)} --terminal ${terminalId}`;
+const getCommand = (workspaceId: string, terminalId: string): string =>
+  `wharf workspace attach ${workspaceId.slice(0, 8)} --terminal ${terminalId}`;

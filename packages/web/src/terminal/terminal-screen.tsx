@@ -3,17 +3,17 @@ import { visible, visibleText } from "../text/index.ts";
 import { type TerminalStatus, TerminalView } from "./terminal-view.ts";
 import styles from "./terminal.module.css";
 
-/** One terminal, with who types in it. */
-export function TerminalScreen({ taskId, terminalId }: { taskId: string; terminalId: string }) {
+/** One terminal of the workspace at a path, with who types in it. */
+export function TerminalScreen({ path: workspacePath, terminalId }: { path: string; terminalId: string }) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<TerminalView>(undefined);
   const [status, setStatus] = useState<TerminalStatus>();
   useEffect(() => {
-    const path = `/api/v1/tasks/${encodeURIComponent(taskId)}/workspace/terminals/${terminalId}/attach`;
+    const path = `${workspacePath}/terminals/${terminalId}/attach`;
     const opened = new TerminalView({ host: host.current!, path, onStatus: setStatus });
     view.current = opened;
     return () => opened[Symbol.dispose]();
-  }, [taskId, terminalId]);
+  }, [workspacePath, terminalId]);
   return (
     <div className={styles.screen}>
       <div ref={host} className={styles.terminal} />

@@ -78,7 +78,9 @@ function serveLifecycle(app: FastifyInstance, { standaloneRunners, orphans }: Ru
   registerRoute(app, runnerApi.listRunners, ({ scope, query }) => standaloneRunners.list(scope, query));
   registerRoute(app, runnerApi.listOrphans, async ({ query }) => nameRows("orphans", await orphans.list(query)));
   registerRoute(app, runnerApi.deleteOrphans, async () => ({ deleted: await orphans.removeAll() }));
-  registerRoute(app, runnerApi.getRunner, ({ scope, params }) => standaloneRunners.get(scope, params.runner_id));
+  registerRoute(app, runnerApi.getRunner, ({ scope, params }) =>
+    standaloneRunners.getWithDetails(scope, params.runner_id),
+  );
   registerRoute(app, runnerApi.deleteRunner, ({ scope, params }) => standaloneRunners.destroy(scope, params.runner_id));
   registerRoute(app, runnerApi.stopRunner, ({ scope, params }) => standaloneRunners.stop(scope, params.runner_id));
   registerRoute(app, runnerApi.startRunner, async ({ scope, params, query }) => {

@@ -27,6 +27,7 @@ import { recordDisks } from "../../usage/index.ts";
 import { requestHolders, createLease, type Lease } from "../leases/index.ts";
 import type { RunnerRow } from "../runners.ts";
 import { getResources, toLimits } from "../sizes.ts";
+import { readRunnerDetails, type RunnerDetails } from "./runner-details.ts";
 
 const { runners, runs } = schema;
 
@@ -124,7 +125,7 @@ export interface RunnerQuery extends PageQuery {
 const maxCounted = 10_000;
 
 export interface RunnerPage {
-  readonly runners: Omit<RunnerWithRun, "environment">[];
+  readonly runners: (Omit<RunnerWithRun, "environment"> & Partial<RunnerDetails>)[];
   readonly total: number;
   readonly total_capped?: true;
   readonly next_cursor?: string;
@@ -140,12 +141,17 @@ export async function listVisibleRunners(
   const newest: NewestQuery = { table: "runners", where, boards: isVisibleBoard(scope), own: isOwn(scope) };
   const [keys, total] = await Promise.all([readNewestKeys(db, newest, query), countNewest(db, newest, maxCounted)]);
   const { environment: _, ...columns } = getTableColumns(runners);
-  const rows = await db
-    .select({ ...columns, run_id: runId })
-    .from(runners)
-    .where(sql`${runners.id} = any(${sql.param(keys.map(({ id }) => id))}::uuid[])`);
+  const ids = keys.map(({ id }) => id);
+  const [rows, details] = await Promise.all([
+    db
+      .select({ ...columns, run_id: runId })
+      .from(runners)
+      .where(sql`${runners.id} = any(${sql.param(ids)}::uuid[])`),
+    readRunnerDetails(db, ids),
+  ]);
+  const detailedRows = rows.map((row) => ({ ...row, ...details.get(row.id) }));
   const cut = { limit: query.limit, cursorAfter: createCursorLookup(keys) };
-  const { rows: page, ...end } = toPage(sortByKeys(rows, keys), cut);
+  const { rows: page, ...end } = toPage(sortByKeys(detailedRows, keys), cut);
   return { runners: page, ...total, ...end };
 }
 

@@ -8,6 +8,7 @@ import type { WarmPool, WarmRunner } from "../pool/index.ts";
 import type { RunnerRow, Runners } from "../runners.ts";
 import { toLimits, getResources } from "../sizes.ts";
 import type { RunnerWorkers } from "../workers/runner-workers.ts";
+import { readRunnerDetails, type RunnerDetails } from "./runner-details.ts";
 import {
   toRunnerClaim,
   getVisibleRunner,
@@ -92,6 +93,13 @@ export class StandaloneRunners {
 
   get(scope: Scope, id: string): Promise<RunnerWithRun> {
     return getVisibleRunner(this.#options.db, scope, id);
+  }
+
+  /** Returns a runner with its work and what it used. */
+  async getWithDetails(scope: Scope, id: string): Promise<RunnerWithRun & Partial<RunnerDetails>> {
+    const runner = await this.get(scope, id);
+    const details = await readRunnerDetails(this.#options.db, [runner.id]);
+    return { ...runner, ...details.get(runner.id) };
   }
 
   /** Resolves when the runner is ready; rejects with the reason if it never will be. */

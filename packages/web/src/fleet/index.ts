@@ -1,0 +1,2 @@
+export { FleetPage } from "./fleet-page.tsx";
+export { RunnerPage } from "./runner-page.tsx";
