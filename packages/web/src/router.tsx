@@ -1,10 +1,13 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { lazy } from "react";
 import { queries } from "./api/index.ts";
 import { BoardPage, BoardSearch } from "./board/index.ts";
 import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
 import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
+
+const MePage = lazy(async () => ({ default: (await import("./me/me-page.tsx")).MePage }));
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -52,7 +55,11 @@ const task = createRoute({
   },
 });
 
-export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task]) });
+const me = createRoute({ getParentRoute: () => root, path: "/me", component: MePage });
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, board, newTask, task, me]),
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

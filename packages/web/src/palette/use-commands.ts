@@ -25,7 +25,8 @@ export function useCommands(text: string): readonly Command[] {
       name: `Board: ${name}`,
       run: () => void navigate({ to: "/boards/$boardId", params: { boardId: id } }),
     })),
-    { id: "account", name: "Your account and logins", run: () => window.location.assign("/account") },
+    { id: "me", name: "Me: logins and tokens", run: () => void navigate({ to: "/me" }) },
+    { id: "account", name: "Me: passkeys and login providers", run: () => window.location.assign("/account") },
   ];
   const words = deferredText.toLowerCase().split(/\s+/);
   const matches = ({ name }: Command) => words.every((word) => name.toLowerCase().includes(word));

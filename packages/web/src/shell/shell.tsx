@@ -25,9 +25,9 @@ export function Shell() {
         <Link to="/new" className={styles.new}>
           <Plus size={16} aria-hidden /> New task
         </Link>
-        <a href="/account">
-          <CircleUser size={16} aria-hidden /> Account
-        </a>
+        <Link to="/me">
+          <CircleUser size={16} aria-hidden /> Me
+        </Link>
       </nav>
       <div className={styles.page}>
         <Suspense fallback={<output className={styles.loading}>Loading…</output>}>
