@@ -8,6 +8,9 @@ import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
 
 const MePage = lazy(async () => ({ default: (await import("./me/me-page.tsx")).MePage }));
+const BoardSettingsPage = lazy(async () => ({
+  default: (await import("./board-settings/board-settings-page.tsx")).BoardSettingsPage,
+}));
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -36,6 +39,15 @@ const board = createRoute({
   },
 });
 
+const boardSettings = createRoute({
+  getParentRoute: () => root,
+  path: "/boards/$boardId/settings",
+  component: function BoardSettings() {
+    const { boardId } = boardSettings.useParams();
+    return <BoardSettingsPage key={boardId} boardId={boardId} />;
+  },
+});
+
 const newTask = createRoute({
   getParentRoute: () => root,
   path: "/new",
@@ -58,7 +70,7 @@ const task = createRoute({
 const me = createRoute({ getParentRoute: () => root, path: "/me", component: MePage });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, board, newTask, task, me]),
+  routeTree: root.addChildren([home, board, boardSettings, newTask, task, me]),
 });
 
 declare module "@tanstack/react-router" {

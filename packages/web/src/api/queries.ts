@@ -40,6 +40,11 @@ export const queries = {
     queryKey: ["templates"],
     queryFn: async ({ signal }) => (await wharf.templates.listTemplates({}, { signal })).templates,
   }),
+  /** The people and programs of the organization. */
+  members: queryOptions({
+    queryKey: ["members"],
+    queryFn: async ({ signal }) => (await wharf.users.listMembers({}, { signal })).users,
+  }),
   /** The repositories of a board's latest tasks. */
   recentRepositories: (boardId: string) =>
     queryOptions({

@@ -25,6 +25,11 @@ export function useCommands(text: string): readonly Command[] {
       name: `Board: ${name}`,
       run: () => void navigate({ to: "/boards/$boardId", params: { boardId: id } }),
     })),
+    ...boards.map(({ id, name }) => ({
+      id: `settings-${id}`,
+      name: `Settings of ${name}`,
+      run: () => void navigate({ to: "/boards/$boardId/settings", params: { boardId: id } }),
+    })),
     { id: "me", name: "Me: logins and tokens", run: () => void navigate({ to: "/me" }) },
     { id: "account", name: "Me: passkeys and login providers", run: () => window.location.assign("/account") },
   ];

@@ -5,5 +5,6 @@ export { Moment } from "./moments.tsx";
 export { Row, Rows } from "./rows.tsx";
 export { Secret } from "./secret.tsx";
 export { Section, SettingsPage } from "./settings-page.tsx";
+export { runLimitsQuery } from "./run-limits.ts";
 export { useChange } from "./use-change.ts";
 export { default as settingsStyles } from "./settings.module.css";
