@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { lazy } from "react";
+import { AdminSearch, listAdminSections } from "./admin/index.ts";
 import { queries } from "./api/index.ts";
 import { BoardPage, BoardSearch } from "./board/index.ts";
 import { NewTaskPage, NewTaskSearch } from "./new-task/index.ts";
@@ -7,6 +8,7 @@ import { queryClient } from "./query-client.ts";
 import { Failure, NotFound, Shell } from "./shell/index.ts";
 import { TaskPage, TaskSearch } from "./task/index.ts";
 
+const AdminPage = lazy(async () => ({ default: (await import("./admin/admin-page.tsx")).AdminPage }));
 const MePage = lazy(async () => ({ default: (await import("./me/me-page.tsx")).MePage }));
 const BoardSettingsPage = lazy(async () => ({
   default: (await import("./board-settings/board-settings-page.tsx")).BoardSettingsPage,
@@ -69,8 +71,28 @@ const task = createRoute({
 
 const me = createRoute({ getParentRoute: () => root, path: "/me", component: MePage });
 
+/** The first part of the administration. */
+const adminHome = createRoute({
+  getParentRoute: () => root,
+  path: "/admin",
+  beforeLoad: async () => {
+    const { permissions } = await queryClient.ensureQueryData(queries.whoami);
+    const section = listAdminSections(permissions)[0]?.id ?? "people";
+    throw redirect({ to: "/admin/$section", params: { section }, replace: true });
+  },
+});
+
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: "/admin/$section",
+  validateSearch: AdminSearch,
+  component: function Admin() {
+    return <AdminPage section={admin.useParams().section} search={admin.useSearch()} />;
+  },
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, board, boardSettings, newTask, task, me]),
+  routeTree: root.addChildren([home, board, boardSettings, newTask, task, me, adminHome, admin]),
 });
 
 declare module "@tanstack/react-router" {
