@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { lazy } from "react";
+import { AdminSearch, listAdminSections } from "./admin/index.ts";
 import { queries } from "./api/index.ts";
 import { BoardPage, BoardSearch } from "./board/index.ts";
 import { FleetSearch, RunnerSearch } from "./fleet/fleet-search.ts";
@@ -12,6 +13,12 @@ import { UsageSearch } from "./usage/usage-search.ts";
 const FleetPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).FleetPage }));
 const RunnerPage = lazy(async () => ({ default: (await import("./fleet/index.ts")).RunnerPage }));
 const UsagePage = lazy(async () => ({ default: (await import("./usage/index.ts")).UsagePage }));
+
+const AdminPage = lazy(async () => ({ default: (await import("./admin/admin-page.tsx")).AdminPage }));
+const MePage = lazy(async () => ({ default: (await import("./me/me-page.tsx")).MePage }));
+const BoardSettingsPage = lazy(async () => ({
+  default: (await import("./board-settings/board-settings-page.tsx")).BoardSettingsPage,
+}));
 
 const root = createRootRoute({ component: Shell, errorComponent: Failure, notFoundComponent: NotFound });
 
@@ -37,6 +44,15 @@ const board = createRoute({
   component: function Board() {
     const { boardId } = board.useParams();
     return <BoardPage key={boardId} boardId={boardId} search={board.useSearch()} />;
+  },
+});
+
+const boardSettings = createRoute({
+  getParentRoute: () => root,
+  path: "/boards/$boardId/settings",
+  component: function BoardSettings() {
+    const { boardId } = boardSettings.useParams();
+    return <BoardSettingsPage key={boardId} boardId={boardId} />;
   },
 });
 
@@ -87,7 +103,31 @@ const usage = createRoute({
   },
 });
 
-export const router = createRouter({ routeTree: root.addChildren([home, board, newTask, task, fleet, runner, usage]) });
+const me = createRoute({ getParentRoute: () => root, path: "/me", component: MePage });
+
+/** The first part of the administration. */
+const adminHome = createRoute({
+  getParentRoute: () => root,
+  path: "/admin",
+  beforeLoad: async () => {
+    const { permissions } = await queryClient.ensureQueryData(queries.whoami);
+    const section = listAdminSections(permissions)[0]?.id ?? "people";
+    throw redirect({ to: "/admin/$section", params: { section }, replace: true });
+  },
+});
+
+const admin = createRoute({
+  getParentRoute: () => root,
+  path: "/admin/$section",
+  validateSearch: AdminSearch,
+  component: function Admin() {
+    return <AdminPage section={admin.useParams().section} search={admin.useSearch()} />;
+  },
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, board, boardSettings, newTask, task, fleet, runner, usage, me, adminHome, admin]),
+});
 
 declare module "@tanstack/react-router" {
   interface Register {

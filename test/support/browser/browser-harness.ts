@@ -50,9 +50,10 @@ export class BrowserHarness implements AsyncDisposable {
     return harness;
   }
 
-  /** Opens a page of the server as its owner, who logs in with a link like everybody. */
-  async logIn(server: ServerHarness, path?: string): Promise<void> {
-    const { stdout } = await server.cli("login", "--link", "--json");
+  /** Opens a page of the server as its owner or as another user. Both log in with a link. */
+  async logIn(server: ServerHarness, path?: string, user?: string): Promise<void> {
+    const command = user === undefined ? ["login", "--link"] : ["user", "link", user];
+    const { stdout } = await server.cli(...command, "--json");
     const link = parseLink(stdout);
     if (path !== undefined) await this.page.goto(new URL(path, link).href);
     await this.page.goto(link);

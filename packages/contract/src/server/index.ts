@@ -22,6 +22,7 @@ import { runnerTerminalsApi } from "./runner-terminals.ts";
 import { runnersApi } from "./runners.ts";
 import { runsApi } from "./runs.ts";
 import { taskSearchApi } from "./search.ts";
+import { serverSettingsApi } from "./server-settings.ts";
 import { streamsApi } from "./streams.ts";
 import { systemApi } from "./system.ts";
 import { taskArchiveApi } from "./task-archive.ts";
@@ -57,6 +58,7 @@ export * from "./runner-terminals.ts";
 export * from "./runners.ts";
 export * from "./runs.ts";
 export * from "./search.ts";
+export * from "./server-settings.ts";
 export * from "./streams.ts";
 export * from "./system.ts";
 export * from "./task.ts";
@@ -93,6 +95,7 @@ export const api = {
   ...loginsApi,
   ...streamsApi,
   ...systemApi,
+  ...serverSettingsApi,
   ...passkeysApi,
   ...peopleApi,
   ...usageApi,

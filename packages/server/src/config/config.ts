@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { WharfError } from "@wharf/contract";
+import { type ServerSetting, WharfError } from "@wharf/contract";
 import { z } from "zod";
 import { type ImageNames, qualifyImage } from "../agent-types/index.ts";
 import type { HostCredential } from "../backends/index.ts";
 import type { AddressPolicy, GitAuthor, RegistryEntry } from "../gateway/index.ts";
+import { describeSettings } from "./describe-settings.ts";
 import { type DockerConfig, dockerEnvironment, toDockerConfig } from "./docker.ts";
 import { gitEnvironment, toAddressPolicy } from "./git.ts";
 import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from "./kubernetes.ts";
@@ -245,6 +246,8 @@ export interface Config extends ModelConfig, LoginConfig, RequestConfig {
   readonly registries: readonly RegistryEntry[];
   /** The PATH in which agents' programs are searched. */
   readonly searchPath: string;
+  /** All settings as people see them, without secrets. */
+  readonly settings: readonly ServerSetting[];
 }
 
 /** Reads the environment. No other code does. */
@@ -306,6 +309,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     ...toRequestConfig(e),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,
+    settings: describeSettings(Environment.shape, environment),
   };
 }
 

@@ -24,7 +24,7 @@ export {
   openMirrors,
   readHostAuthor,
 } from "./git/index.ts";
-export { describeModelRoutes, type UpstreamDescription } from "./models/index.ts";
+export { describeModelRoutes, presentModelRoutes, type UpstreamDescription } from "./models/index.ts";
 export {
   CommandLine,
   createCommandEnvironment,

@@ -4,6 +4,7 @@ import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organi
 import { ClientAddresses, createApi, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
+import { presentModelRoutes } from "../gateway/index.ts";
 import { AgentTests, getAuthor, RunQueries, TaskBranches, TaskDiffs } from "../runs/index.ts";
 import { getErrorCode } from "../std/errors.ts";
 import { countMissingMigrations } from "../store/index.ts";
@@ -139,6 +140,11 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
         isolation: backend.can.isolation,
         ...(backend.isolationReason && { isolation_reason: backend.isolationReason }),
         ...(backend.limits && { limits: backend.limits }),
+      },
+      setup: {
+        settings: config.settings,
+        modelRoutes: presentModelRoutes(config.modelRoutes),
+        prices: config.prices,
       },
       shutdown: stop,
     },

@@ -15,5 +15,5 @@ export { type ConnectionState, connections, useConnection } from "./connections.
 export { formatError } from "./format-error.ts";
 export { LiveStream } from "./live-stream.ts";
 export { perform } from "./perform.ts";
-export { queries } from "./queries.ts";
+export { maxPageLength, queries } from "./queries.ts";
 export { useConnectionCheck } from "./use-connection-check.ts";

@@ -2,7 +2,8 @@ import { queryOptions } from "@tanstack/react-query";
 import { wharf } from "./client.ts";
 
 const costIntervalMs = 15_000;
-const maxPageLength = 1_000;
+/** The most items of a list that one answer has. */
+export const maxPageLength = 1_000;
 
 /** The cached answers of the server, by what they are about. */
 export const queries = {
@@ -42,6 +43,11 @@ export const queries = {
   templates: queryOptions({
     queryKey: ["templates"],
     queryFn: ({ signal }) => Array.fromAsync(wharf.templates.iterateTemplates({ limit: maxPageLength }, { signal })),
+  }),
+  /** The people and programs of the organization. */
+  members: queryOptions({
+    queryKey: ["members"],
+    queryFn: ({ signal }) => Array.fromAsync(wharf.users.iterateMembers({ limit: maxPageLength }, { signal })),
   }),
   /** The repositories of a board's latest tasks. */
   recentRepositories: (boardId: string) =>

@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { Settings } from "lucide-react";
 import { useEffect } from "react";
 import { queries } from "../api/index.ts";
 import { visible } from "../text/index.ts";
@@ -29,6 +30,15 @@ export function BoardTitle({ boardId, needed }: { boardId: string; needed: numbe
           ))}
         </select>
       )}
+      <Link
+        to="/boards/$boardId/settings"
+        params={{ boardId }}
+        className={styles.settings}
+        aria-label="Settings of the board"
+        title="Settings of the board"
+      >
+        <Settings size={16} aria-hidden />
+      </Link>
       {needed > 0 && <span className={styles.needed}>{`${needed} ${needed === 1 ? "needs" : "need"} you`}</span>}
     </div>
   );

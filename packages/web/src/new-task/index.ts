@@ -1,2 +1,4 @@
+export { tiers } from "./draft.ts";
+export { Field } from "./field.tsx";
 export { NewTaskPage } from "./new-task-page.tsx";
 export { NewTaskSearch } from "./new-task-search.ts";

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useDeferredValue, useState } from "react";
+import { listAdminSections } from "../admin/index.ts";
 import { queries } from "../api/index.ts";
 import { type Command, listPageCommands } from "./page-commands.ts";
 
@@ -11,6 +12,7 @@ export function useCommands(text: string): readonly Command[] {
   const navigate = useNavigate();
   const deferredText = useDeferredValue(text.trim());
   const { data: boards = [] } = useQuery(queries.boards);
+  const { data: whoami } = useQuery(queries.whoami);
   const { data: tasks = [] } = useQuery({
     ...queries.foundTasks(deferredText),
     enabled: deferredText !== "",
@@ -27,7 +29,18 @@ export function useCommands(text: string): readonly Command[] {
     })),
     { id: "fleet", name: "Fleet: runners, queue and engine", run: () => void navigate({ to: "/fleet" }) },
     { id: "usage", name: "Usage, cost and budgets", run: () => void navigate({ to: "/usage" }) },
-    { id: "account", name: "Your account and logins", run: () => window.location.assign("/account") },
+    ...boards.map(({ id, name }) => ({
+      id: `settings-${id}`,
+      name: `Settings of ${name}`,
+      run: () => void navigate({ to: "/boards/$boardId/settings", params: { boardId: id } }),
+    })),
+    { id: "me", name: "Me: logins and tokens", run: () => void navigate({ to: "/me" }) },
+    { id: "account", name: "Me: passkeys and login providers", run: () => window.location.assign("/account") },
+    ...listAdminSections(whoami?.permissions ?? []).map(({ id, name }) => ({
+      id: `admin-${id}`,
+      name: `Admin: ${name}`,
+      run: () => void navigate({ to: "/admin/$section", params: { section: id } }),
+    })),
   ];
   const words = deferredText.toLowerCase().split(/\s+/);
   const matches = ({ name }: Command) => words.every((word) => name.toLowerCase().includes(word));

@@ -1,6 +1,9 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
-import { ChartNoAxesColumn, CircleUser, Columns3, Plus, Server } from "lucide-react";
+import { ChartNoAxesColumn, CircleUser, Columns3, Plus, Server, Settings } from "lucide-react";
 import { Suspense } from "react";
+import { listAdminSections } from "../admin/index.ts";
+import { queries } from "../api/index.ts";
 import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
 import { Toasts } from "../toasts/index.ts";
@@ -9,6 +12,8 @@ import styles from "./shell.module.css";
 
 /** What is around every page. On a phone the ways to other pages are at the bottom. */
 export function Shell() {
+  const { data: whoami } = useQuery(queries.whoami);
+  const canAdminister = listAdminSections(whoami?.permissions ?? []).length > 0;
   return (
     <div className={styles.shell}>
       <header className={styles.bar}>
@@ -31,9 +36,14 @@ export function Shell() {
         <Link to="/new" className={styles.new}>
           <Plus size={16} aria-hidden /> New task
         </Link>
-        <a href="/account">
-          <CircleUser size={16} aria-hidden /> Account
-        </a>
+        {canAdminister && (
+          <Link to="/admin">
+            <Settings size={16} aria-hidden /> Admin
+          </Link>
+        )}
+        <Link to="/me">
+          <CircleUser size={16} aria-hidden /> Me
+        </Link>
       </nav>
       <div className={styles.page}>
         <Suspense fallback={<output className={styles.loading}>Loading…</output>}>

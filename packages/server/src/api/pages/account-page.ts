@@ -3,24 +3,24 @@ import { z } from "zod";
 import { formatEndedCookie } from "../http/session-cookie.ts";
 import type { LoginModules } from "../routes/login-routes.ts";
 import { act, findSession, page, parseForm, sendPage } from "./page-requests.ts";
-import { formatTime, html } from "./page.ts";
+import { html } from "./page.ts";
 import type { PasskeyForms } from "./passkey-forms.ts";
 import { formatReturnCookie } from "./return-path.ts";
 
-/** A person with more logins ends them all at once, or lists them with the CLI. */
-const maxLogins = 200;
 const IdentityForm = z.object({ id: z.uuid() });
 
-/** The page on which people see their own logins, and end them. */
+/**
+ * The page on which people change how they log in. The page `/me` has their logins and tokens; this
+ * one has what needs a script under its own policy, or a form of the login provider.
+ */
 export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, passkeyForms: PasskeyForms): void {
   const { identities, loginManagement, oidc, passkeys, sessions } = modules;
   pages.get("/account", page, async (request, reply) => {
     const session = await findSession(modules, request);
     if (!session) return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
     const { user_id } = session;
-    const [name, logins, own, ownPasskeys] = await Promise.all([
+    const [name, own, ownPasskeys] = await Promise.all([
       loginManagement.getName(user_id),
-      sessions.list(user_id, { limit: maxLogins }),
       identities.list(user_id),
       passkeys.list(user_id),
     ]);
@@ -32,31 +32,13 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
           <button>Remove</button>
         </form>`,
     );
-    const rows = logins.rows.map(
-      ({ id, kind, user_agent, address, used_at }) =>
-        html`<tr>
-          <td>${kind}${id === session.id ? " (this one)" : ""}<br /><small>${user_agent.slice(0, 80)}</small></td>
-          <td>${address}</td>
-          <td>${formatTime(used_at)}</td>
-        </tr>`,
-    );
     return sendPage(
       reply,
       "Your account",
-      html`<p>You are logged in as <b>${name}</b>. <a href="/">Board</a></p>
-        <table>
-          <tr>
-            <th>Login</th>
-            <th>From</th>
-            <th>Last use (UTC)</th>
-          </tr>
-          ${rows}
-        </table>
-        ${logins.next_cursor === undefined ? undefined : html`<p>These are the newest ones.</p>`}
+      html`<p>You are logged in as <b>${name}</b>. <a href="/me">Your logins and tokens</a></p>
         ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
         ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`} ${passkeyPart.body}
-        <form method="post" action="/logout"><button>Log out</button></form>
-        <form method="post" action="/logout-others"><button>End all other logins</button></form>`,
+        <form method="post" action="/logout"><button>Log out</button></form>`,
       passkeyPart.script,
     );
   });
@@ -74,13 +56,6 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
     if (!session) return reply.redirect("/login", 303);
     request.auditTarget = { kind: "identity", id };
     await identities.remove(session.user_id, id);
-    return reply.redirect("/account", 303);
-  });
-  pages.post("/logout-others", act("endSessions"), async (request, reply) => {
-    const session = await findSession(modules, request);
-    if (!session) return reply.redirect("/login", 303);
-    request.auditTarget = { kind: "user", id: session.user_id };
-    await loginManagement.endOtherSessions(session.user_id, session.id);
     return reply.redirect("/account", 303);
   });
 }

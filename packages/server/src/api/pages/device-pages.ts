@@ -35,7 +35,7 @@ export function serveDevicePages(pages: FastifyInstance, modules: LoginModules):
     return sendPage(
       reply,
       isApproved ? "The program is logged in" : "Refused",
-      html`<p>You can close this page. <a href="/account">Your account</a> lists all logins.</p>`,
+      html`<p>You can close this page. <a href="/me">Your page</a> lists all logins.</p>`,
     );
   });
 

@@ -162,7 +162,7 @@ test("no page of another site, host or port can use a person's cookie", async ()
     expect((await whoami(cookie, { headers: { "sec-fetch-site": site } })).status).toBe(403);
     expect((await logIn({ headers: { "sec-fetch-site": site } })).status).toBe(403);
   }
-  for (const path of ["/login", "/logout", "/logout-others"])
+  for (const path of ["/login", "/logout"])
     expect((await fetch(served.url + path, { method: "POST", headers: { cookie } })).status).toBe(403);
   expect(await hasSession(cookie)).toBe(true);
 });
@@ -232,11 +232,9 @@ test("names and links cannot add HTML to a page", async () => {
 
 test("logging out ends the session on the server too", async () => {
   const [cookie, other] = [getCookie(await logIn()), getCookie(await logIn())];
-  await browse("/logout-others", { method: "POST", cookie });
-  expect([await hasSession(cookie), await hasSession(other)]).toEqual([true, false]);
   const response = await browse("/logout", { method: "POST", cookie });
   expect(response.headers.getSetCookie()[0]).toMatch(/^wharf_session_\d+=; .*Max-Age=0/);
-  expect(await hasSession(cookie)).toBe(false);
+  expect([await hasSession(cookie), await hasSession(other)]).toEqual([false, true]);
   expect((await browse("/account", { cookie })).headers.get("location")).toBe("/login");
 });
 

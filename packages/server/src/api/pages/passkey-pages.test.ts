@@ -78,7 +78,7 @@ test("a person adds a passkey, logs in with it without a name, sees it and remov
   const added = await addPasskey(device, first);
   expect([added.status, added.headers.get("location")]).toEqual([303, "/account"]);
   const response = await logIn(device);
-  expect([response.status, response.headers.get("location")]).toEqual([303, "/account"]);
+  expect([response.status, response.headers.get("location")]).toEqual([303, "/"]);
   const cookie = getCookie(response);
   expect(cookie).not.toBe(first);
   expect(await whoami(cookie)).toMatchObject({ user: { id: person.id } });

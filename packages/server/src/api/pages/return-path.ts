@@ -5,7 +5,18 @@ import { findCookie, formatCookie } from "../http/session-cookie.ts";
 export const accountPath = "/account";
 
 /** The addresses of the pages of the browser. */
-export const webPaths = ["/", "/boards/*", "/tasks/*", "/new", "/fleet", "/fleet/*", "/usage"] as const;
+export const webPaths = [
+  "/",
+  "/boards/*",
+  "/tasks/*",
+  "/new",
+  "/fleet",
+  "/fleet/*",
+  "/usage",
+  "/me",
+  "/admin",
+  "/admin/*",
+] as const;
 
 const name = "wharf_return";
 const lifetimeSeconds = 15 * 60;

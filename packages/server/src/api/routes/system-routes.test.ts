@@ -3,6 +3,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { Client } from "../../../../cli/src/server/client.ts";
 import { serveApi, token } from "../../../test/api.ts";
 import { fixture } from "../../../test/fixture.ts";
+import { readConfig } from "../../config/index.ts";
+import { presentModelRoutes } from "../../gateway/index.ts";
 import type { SystemModules } from "./system-routes.ts";
 
 const next = "Check the engine.";
@@ -63,4 +65,38 @@ test("a server that has just started is not ready", async () => {
   const { get } = await serve({ report: { status: "ok", problems: [] }, parts, isReady: false });
   const { status, body } = await get("/ready");
   expect([status, Problem.parse(body).next]).toEqual([503, "Ask again in a few seconds."]);
+});
+
+test("operators see the settings, routes and prices, and no secret", async () => {
+  const f = await fixture();
+  const { modelRoutes, prices, settings } = readConfig({
+    GEMINI_API_KEY: "hunter2",
+    WHARF_PUBLIC_URL: "https://hunter2.example",
+  });
+  const served = await serveApi(f, {
+    setup: { settings, modelRoutes: presentModelRoutes(modelRoutes), prices },
+    redact: (text) => text.replaceAll("hunter2", "***"),
+  });
+  onTestFinished(async () => {
+    await served[Symbol.asyncDispose]();
+    await f[Symbol.asyncDispose]();
+  });
+  const client = new Client(async () => ({ url: served.url, token }));
+  const answer = await client.call(api.listServerSettings, {});
+  expect(answer.settings).toContainEqual({ name: "GEMINI_API_KEY", source: "environment", is_secret: true });
+  expect(answer.settings).toContainEqual({
+    name: "WHARF_PUBLIC_URL",
+    source: "environment",
+    is_secret: false,
+    value: "https://***.example",
+  });
+  const models = await client.call(api.listModelRoutes, {});
+  const origin = "https://generativelanguage.googleapis.com";
+  const upstreams = [{ origin, key: "GEMINI_API_KEY", weight: 1, organizations: [] }];
+  expect(models.routes).toEqual([{ name: "gemini", api: "gemini", upstreams }]);
+  expect(models.prices.find((price) => price.models.includes("gemini-2.5-pro"))).toMatchObject({
+    source: "published",
+    input: 1.25,
+  });
+  expect(JSON.stringify([answer, models])).not.toContain("hunter2");
 });

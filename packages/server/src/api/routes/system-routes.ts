@@ -1,7 +1,8 @@
-import { api, type PartName, WharfError } from "@wharf/contract";
+import { api, type ModelRouteView, type PartName, type ServerSetting, WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { WarmPool } from "../../runners/index.ts";
 import type { Boards } from "../../tasks/index.ts";
+import type { PriceTable } from "../../usage/index.ts";
 import { registerRoute } from "../http/register-route.ts";
 
 /** What is known about a part of the server. The problem and the next step are for everyone. */
@@ -36,12 +37,18 @@ export interface SystemModules {
     isolation_reason?: string;
     limits?: string;
   };
+  /** What the server was started with. */
+  readonly setup: {
+    readonly settings: readonly ServerSetting[];
+    readonly modelRoutes: readonly ModelRouteView[];
+    readonly prices: Pick<PriceTable, "list">;
+  };
   readonly shutdown: (options: { runners: boolean }) => void;
 }
 
 /** Serves the health of the server, its description and its end. */
 export function serveSystem(app: FastifyInstance, modules: SystemModules): void {
-  const { boards, health, redact, server, pool, shutdown } = modules;
+  const { boards, health, redact, server, setup, pool, shutdown } = modules;
   const { version } = server;
   registerRoute(app, api.health, async () => {
     const { status, problems } = health.report;
@@ -70,6 +77,16 @@ export function serveSystem(app: FastifyInstance, modules: SystemModules): void 
       ...(levels.length > 0 && { pool: levels }),
     };
   });
+  registerRoute(app, api.listServerSettings, async () => ({
+    settings: setup.settings.map(({ value, ...setting }) => ({
+      ...setting,
+      ...(value !== undefined && { value: redact(value) }),
+    })),
+  }));
+  registerRoute(app, api.listModelRoutes, async () => ({
+    routes: [...setup.modelRoutes],
+    prices: setup.prices.list(new Date()),
+  }));
   registerRoute(app, api.shutdown, async ({ body }) => {
     shutdown(body);
     return { ok: true as const, pid: process.pid };

@@ -1,3 +1,4 @@
+import type { ModelRouteView } from "@wharf/contract";
 import type { ModelRoute } from "../context.ts";
 import { createSecretSource, SecretError } from "../secrets/index.ts";
 import { describeKey } from "./describe-key.ts";
@@ -31,3 +32,17 @@ export function describeModelRoutes(routes: Readonly<Record<string, ModelRoute>>
     }),
   );
 }
+
+/** Presents the routes with the sources of their keys, and reads no key. */
+export const presentModelRoutes = (routes: Readonly<Record<string, ModelRoute>>): ModelRouteView[] =>
+  Object.entries(routes).map(([name, { api, models, upstreams }]) => ({
+    name,
+    api,
+    ...(models && { models: [...models] }),
+    upstreams: upstreams.map(({ baseUrl, key, weight, organizations }) => ({
+      origin: new URL(baseUrl).origin,
+      key: describeKey(key).name,
+      weight,
+      organizations: [...organizations],
+    })),
+  }));

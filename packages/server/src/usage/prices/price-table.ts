@@ -1,3 +1,4 @@
+import type { ModelPrice } from "@wharf/contract";
 import { PriceFile, type PriceEntry, type PriceVersion } from "./price-list.ts";
 import published from "./published.json" with { type: "json" };
 
@@ -17,6 +18,22 @@ export class PriceTable {
 
   constructor(ownPrices?: PriceFile) {
     this.#files = [...(ownPrices ? [ownPrices] : []), PriceFile.parse(published)];
+  }
+
+  /** Lists the prices that are valid at a time, the person's own first. */
+  list(time: Date): ModelPrice[] {
+    return this.#files.flatMap(({ versions }, index) =>
+      (findVersion(versions, time)?.prices ?? []).map(({ models, api, route, input, cached, cache_write, output }) => ({
+        models,
+        source: index < this.#files.length - 1 ? ("setting" as const) : ("published" as const),
+        ...(api && { api }),
+        ...(route !== undefined && { route }),
+        input,
+        ...(cached !== undefined && { cached }),
+        ...(cache_write !== undefined && { cache_write }),
+        output,
+      })),
+    );
   }
 
   /** Returns the price that is valid at a time; undefined if the model has none. */

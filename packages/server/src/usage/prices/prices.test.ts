@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TokenUsage } from "../token-usage.ts";
 import { getCost } from "./cost.ts";
-import type { PriceEntry } from "./price-list.ts";
+import { type PriceEntry, PriceFile } from "./price-list.ts";
 import { type PricedModel, PriceTable } from "./price-table.ts";
 import { readPriceFile } from "./read-price-file.ts";
 
@@ -126,4 +126,16 @@ describe("a price file", () => {
   ])("with %s is refused with its place", (_what, content, message) => {
     expect(() => read(content)).toThrow(message);
   });
+});
+
+test("the list of prices has the person's own first, each as of the day", () => {
+  const own = PriceFile.parse({
+    versions: [
+      { from: "2026-01-01", prices: [{ models: ["mine"], input: 1, output: 2 }] },
+      { from: "2027-01-01", prices: [{ models: ["mine"], input: 3, output: 4 }] },
+    ],
+  });
+  const [first, second] = new PriceTable(own).list(new Date("2026-06-01"));
+  expect(first).toEqual({ models: ["mine"], source: "setting", input: 1, output: 2 });
+  expect(second).toMatchObject({ source: "published" });
 });
