@@ -7,20 +7,22 @@ import { formatTime, html } from "./page.ts";
 import type { PasskeyForms } from "./passkey-forms.ts";
 import { formatReturnCookie } from "./return-path.ts";
 
-const IdentityForm = z.object({ id: z.uuid() });
+const RowForm = z.object({ id: z.uuid() });
+const linkPurposes = { login: "logs you in", password: "sets your password" } as const;
 
 /** The page on which people see their own logins, and end them. */
 export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, passkeyForms: PasskeyForms): void {
-  const { identities, loginManagement, oidc, passkeys, sessions } = modules;
+  const { identities, links, loginManagement, oidc, passkeys, sessions } = modules;
   pages.get("/account", page, async (request, reply) => {
     const session = await findSession(modules, request);
     if (!session) return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
     const { user_id } = session;
-    const [name, all, own, ownPasskeys] = await Promise.all([
+    const [name, all, own, ownPasskeys, ownLinks] = await Promise.all([
       loginManagement.getName(user_id),
       sessions.list(user_id),
       identities.list(user_id),
       passkeys.list(user_id),
+      links.listOpen(user_id),
     ]);
     const passkeyPart = passkeyForms.createAccountPart(request, ownPasskeys);
     const providers = own.map(
@@ -28,6 +30,15 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
         html`<form method="post" action="/account/identities">
           <input type="hidden" name="id" value="${id}" />${issuer}<br /><small>${email}</small>
           <button>Remove</button>
+        </form>`,
+    );
+    const openLinks = ownLinks.map(
+      ({ id, kind, created_by, expires_at }) =>
+        html`<form method="post" action="/account/links">
+          <input type="hidden" name="id" value="${id}" />A link ${linkPurposes[kind]}<br /><small
+            >by ${created_by ?? "Wharf"}, until ${formatTime(expires_at)} (UTC)</small
+          >
+          <button>Revoke</button>
         </form>`,
     );
     const rows = all.map(
@@ -50,6 +61,7 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
           </tr>
           ${rows}
         </table>
+        ${openLinks.length > 0 ? html`<h2>Unused links</h2>` : undefined}${openLinks}
         ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
         ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`} ${passkeyPart.body}
         <form method="post" action="/logout"><button>Log out</button></form>
@@ -66,11 +78,19 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
       .redirect(oidc && session?.method === "oidc" ? "/logged-out" : "/login", 303);
   });
   pages.post("/account/identities", act("removeIdentity"), async (request, reply) => {
-    const { id } = parseForm(IdentityForm, request.body);
+    const { id } = parseForm(RowForm, request.body);
     const session = await findSession(modules, request);
     if (!session) return reply.redirect("/login", 303);
     request.auditTarget = { kind: "identity", id };
     await identities.remove(session.user_id, id);
+    return reply.redirect("/account", 303);
+  });
+  pages.post("/account/links", act("revokeOwnLink"), async (request, reply) => {
+    const { id } = parseForm(RowForm, request.body);
+    const session = await findSession(modules, request);
+    if (!session) return reply.redirect("/login", 303);
+    request.auditTarget = { kind: "user", id: session.user_id };
+    await links.revoke(session.user_id, id);
     return reply.redirect("/account", 303);
   });
   pages.post("/logout-others", act("endSessions"), async (request, reply) => {
