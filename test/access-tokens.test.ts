@@ -54,6 +54,7 @@ test("a token of an operator is not given by an admin", async () => {
   await expect(createToken("owner", {}, admin)).rejects.toMatchObject({ code: "permission_missing" });
 });
 
+//
 test("a token ends when its user leaves the organization", async () => {
   await addUser("leaver", "member");
   const client = createClient((await createToken("leaver")).token);

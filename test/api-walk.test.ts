@@ -1,9 +1,10 @@
 import { randomInt } from "node:crypto";
-import { Agent } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AnswerCheck } from "./support/api-walk/answer-check.ts";
+import { Connections } from "./support/api-walk/connections.ts";
 import { listOperations } from "./support/api-walk/operations.ts";
+import { formatRequestPath } from "./support/api-walk/request-path.ts";
 import { createRequests, type PlannedRequest } from "./support/api-walk/requests.ts";
 import { sendPlanned } from "./support/api-walk/send.ts";
 import { startWalkedServer, type WalkedServer } from "./support/api-walk/walked-server.ts";
@@ -31,7 +32,7 @@ afterAll(() => server[Symbol.asyncDispose](), 300_000);
 test(`${cases} requests get only answers of the OpenAPI document`, { timeout: 6 * 3_600_000 }, async () => {
   const operations = listOperations().filter(({ name }) => !skippedOperations.has(name));
   const requests = createRequests(operations, server.tokens.length);
-  using agent = new Connections();
+  using agent = new Connections(connections);
   const check = new AnswerCheck();
   const faults = new Map<string, string>();
   const durations: { readonly ms: number; readonly name: string }[] = [];
@@ -39,7 +40,7 @@ test(`${cases} requests get only answers of the OpenAPI document`, { timeout: 6 
 
   const send = async (planned: PlannedRequest): Promise<void> => {
     const { operation, person } = planned;
-    const url = `${server.url}${getPath(planned)}`;
+    const url = `${server.url}${formatRequestPath(planned, server.ids)}`;
     const startedAt = performance.now();
     const answer = await sendPlanned({ ...planned, url, token: server.tokens[person], agent }).catch(
       (cause: unknown) => {
@@ -73,27 +74,6 @@ test(`${cases} requests get only answers of the OpenAPI document`, { timeout: 6 
   );
   expect([...faults].map(([name, fault]) => `${name}\n  ${fault}`).join("\n"), `FUZZ_SEED=${seed}`).toBe("");
 });
-
-/** Connections that end with the walk. */
-class Connections extends Agent implements Disposable {
-  constructor() {
-    super({ keepAlive: true, maxSockets: connections });
-  }
-
-  [Symbol.dispose](): void {
-    this.destroy();
-  }
-}
-
-function getPath({ operation, params, query }: PlannedRequest): string {
-  const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const param = params[name] ?? "";
-    const value = typeof param === "string" ? param : server.ids.choose(operation, name, param.known);
-    return encodeURIComponent(value.toWellFormed());
-  });
-  const pairs = query.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value.toWellFormed())}`);
-  return pairs.length > 0 ? `${path}?${pairs.join("&")}` : path;
-}
 
 const describeRequest = ({ operation: { method }, person, body, contentType, headers }: PlannedRequest, url: string) =>
   `${method} ${url.slice(0, 300)} by person ${person} with ${contentType} ${JSON.stringify(headers).slice(0, 200)} ${JSON.stringify(body).slice(0, 500)}`;

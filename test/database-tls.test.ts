@@ -81,6 +81,7 @@ async function query(text: string): Promise<pg.QueryResult<Record<string, unknow
   return client.query(text).finally(() => client.end());
 }
 
+// K-093
 test("a server uses a database over TLS, and checks its certificate", async () => {
   await using wharf = new ServerHarness(join(folder, "server"), { DATABASE_URL: getUrl(verified("authority")) });
   await wharf.start();

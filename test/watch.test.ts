@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { api, Envelope, type RunnerView, runnerApi, type Task } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
+import { expireToken } from "./support/expire-token.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, launcher, ServerHarness } from "./support/server-harness.ts";
 
@@ -151,6 +152,8 @@ describe("a command says that access was withdrawn", () => {
   const commands: Record<string, () => readonly string[]> = {
     "runner exec": () => ["runner", "exec", runner.id, "--", "echo begun; exec sleep 600"],
     "workspace exec": () => ["workspace", "exec", runner.id, "--", "echo begun; exec sleep 600"],
+    "runner attach": () => ["runner", "attach", runner.id, "sh", "-c", "echo begun; exec sleep 600"],
+    "workspace attach": () => ["workspace", "attach", runner.id, "sh", "-c", "echo begun; exec sleep 600"],
   };
 
   test.each(Object.entries(commands))("%s", { timeout: 60_000 }, async (_, getWords) => {
@@ -158,6 +161,16 @@ describe("a command says that access was withdrawn", () => {
     const command = await run(getWords(), person);
     await eventually(() => command.read.out.includes("begun"), true);
     await revoke(person);
+    expect(await command.ended).toMatchObject({ code: 2, err: expect.stringContaining(sentence) });
+  });
+
+  test("runner attach, when the token expires", { timeout: 60_000 }, async () => {
+    const person = await addPerson("admin");
+    const command = await run(commands["runner attach"]!(), person);
+    await eventually(() => command.read.out.includes("begun"), true);
+    await expireToken(wharf, person.token_id, 1);
+    // The server learns of the new end as of any other change.
+    await wharf.client.call(api.shareBoard, { params: { board_id, user: "owner" }, body: { role: "owner" } });
     expect(await command.ended).toMatchObject({ code: 2, err: expect.stringContaining(sentence) });
   });
 

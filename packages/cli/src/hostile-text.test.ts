@@ -94,6 +94,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "workspace jobs input": [[id, id, evil]],
   "workspace terminals rename": [[id, id, evil]],
   "user role": [[id, "admin"]],
+  "org join": [[`http://127.0.0.1/invitations/${"x".repeat(43)}`]],
   "passkey ls": [[], ["--user", evil]],
   "passkey rm": [[id], [id, "--user", evil]],
   "identity ls": [[], ["--user", evil]],

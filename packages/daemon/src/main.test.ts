@@ -272,6 +272,28 @@ test("a daemon that is stopped in a turn commits the work and keeps all records,
   expect(keptRecords.at(-1)).toMatchObject({ kind: "turn", turn_id: "turn-1", status: "cancelled" });
 });
 
+// S-026
+test("the route for shadow branches creates one, and switches to one that exists", async () => {
+  bench.startDaemon();
+  const { server } = await bench.serveRepository(1);
+  const client = await server.client();
+  const { head } = await client.call(daemonApi.clone, cloneInput);
+  const switchTo = async (branch: string): Promise<unknown> => {
+    const { status, body } = await client.request({
+      method: "POST",
+      path: "/api/git/branch",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ branch }),
+    });
+    expect(status).toBe(200);
+    expect(runGit("-C", bench.workspace, "symbolic-ref", "--short", "HEAD")).toBe(branch);
+    return JSON.parse(await text(body));
+  };
+  expect(await switchTo("shadow/task-2")).toEqual({ branch: "shadow/task-2", head, created: true });
+  expect(await switchTo("shadow/task-1")).toEqual({ branch: "shadow/task-1", head, created: false });
+  expect(await switchTo("shadow/task-2")).toEqual({ branch: "shadow/task-2", head, created: false });
+});
+
 test("a partial upload of a killed daemon is removed by the next daemon", async () => {
   const daemon = bench.startDaemon();
   const server = await bench.serve({ epoch: 1 });

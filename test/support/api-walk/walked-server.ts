@@ -8,6 +8,8 @@ import { KnownIds } from "./known-ids.ts";
 
 export interface WalkedServer extends AsyncDisposable {
   readonly url: string;
+  /** The data folder. */
+  readonly data: string;
   /** Tokens of people with different rights; one has none, and one is not valid. */
   readonly tokens: readonly (string | undefined)[];
   readonly ids: KnownIds;
@@ -78,6 +80,7 @@ export async function startWalkedServer(): Promise<WalkedServer> {
   };
   return {
     url,
+    data: wharf.data,
     tokens: [
       token,
       token,

@@ -5,7 +5,7 @@ import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } fro
 import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
 import { logInWithBrowser } from "../login/browser-login.ts";
-import { printPersonLink } from "../login/person-link.ts";
+import { parsePersonLink, printPersonLink } from "../login/person-link.ts";
 import { readPassword } from "../login/read-password.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { isUnreachable } from "../server/client.ts";
@@ -85,15 +85,9 @@ async function logInAtServer(cli: Cli, { browser, email }: LoginOptions): Promis
   return { url, tokens: await client.call(api.login, { body: { email, password } }) };
 }
 
-const linkForm = /^\/(login|password|invitations)\/([\w-]{20,100})$/;
-
 /** Uses up a link in place of a browser. */
 async function followLink(cli: Cli, link: string): Promise<LoginResult> {
-  const address = URL.parse(link);
-  const [, kind, token = ""] = linkForm.exec(address?.pathname ?? "") ?? [];
-  if (!address || kind === undefined)
-    throw createUsageError(`'${toSingleLine(link, 60)}' is not a link of a Wharf server`);
-  const url = address.origin;
+  const { url, kind, token } = parsePersonLink(link);
   warnAboutHttp(cli, url);
   const client = createOpenClient(url);
   if (kind === "login") return { url, tokens: await client.call(api.useLoginLink, { body: { token } }) };

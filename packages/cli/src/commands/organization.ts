@@ -2,7 +2,9 @@ import { api } from "@wharf/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { type Cli, type CommandLineInput, type RegisterCommand, toJsonLine } from "../cli.ts";
+import { createUsageError } from "../failure.ts";
 import { addExamples } from "../help/examples.ts";
+import { parsePersonLink } from "../login/person-link.ts";
 import { toSingleLine } from "../render/safe-text.ts";
 import { formatTable, maxCellLength } from "../render/table.ts";
 
@@ -11,8 +13,10 @@ const CreateOptions = z.object({ title: api.createOrganization.body.shape.name.o
 export function addOrganization(program: Command, register: RegisterCommand): void {
   const group = program
     .command("org")
-    .summary("List and create organizations")
-    .description("List and create organizations. --org and WHARF_ORGANIZATION choose the one in which a command acts.");
+    .summary("List, create and join organizations")
+    .description(
+      "List, create and join organizations. --org and WHARF_ORGANIZATION choose the one in which a command acts.",
+    );
   addExamples(group, ["wharf org ls", "wharf org create acme"]);
   const ls = group.command("ls").description("List your organizations. A * marks the one in which commands act.");
   register(addExamples(ls, ["wharf org ls", "wharf org ls --org acme"]), z.object({}), listOrganizations);
@@ -24,6 +28,28 @@ export function addOrganization(program: Command, register: RegisterCommand): vo
     .option("--title <text>", "name for people (default: the short name)");
   const createLines = ["wharf org create acme", 'wharf org create acme --title "Acme Corp."'];
   register(addExamples(create, createLines), CreateOptions, createOrganization);
+  const join = group
+    .command("join")
+    .summary("Join an organization")
+    .description(
+      "Join an organization with an invitation to the address of your account. Without an account, `wharf login <link>` creates one.",
+    )
+    .argument("<invitation-link>", "link that you got");
+  const joinLines = ["wharf org join https://wharf.example.com/invitations/…"];
+  register(addExamples(join, joinLines), z.object({}), joinOrganization);
+}
+
+async function joinOrganization(
+  { client, settings, terminal }: Cli,
+  { args }: CommandLineInput<object>,
+): Promise<void> {
+  const { kind, token } = parsePersonLink(args[0] ?? "");
+  if (kind !== "invitations")
+    throw createUsageError("this link is not an invitation; open it with `wharf login <link>`");
+  const joined = await client.call(api.joinOrganization, { body: { token } });
+  if (settings.json) return terminal.out(toJsonLine(joined));
+  const slug = toSingleLine(joined.slug);
+  terminal.out(`You joined the organization '${slug}' as ${joined.role}. Act in it with \`--org ${slug}\`.\n`);
 }
 
 async function listOrganizations({ client, settings, terminal, look }: Cli): Promise<void> {

@@ -27,6 +27,7 @@ const goodArguments: Readonly<Record<string, string>> = {
   turns: "5",
   role: "admin",
   link: `http://127.0.0.1:1/login/${"x".repeat(43)}`,
+  "invitation-link": `http://127.0.0.1:1/invitations/${"x".repeat(43)}`,
 };
 const neededOptions: Readonly<Record<string, readonly string[]>> = {
   run: ["--repo", "/"],

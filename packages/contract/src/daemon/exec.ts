@@ -10,6 +10,14 @@ import { createDaemonEndpoint, Ok } from "../endpoint.ts";
 
 const Uuid = z.uuid();
 
+/** The system ends a text at NUL, so that a program would get another one. */
+export const hasNoNul = (text: string): boolean => !text.includes("\0");
+
+export const EnvironmentVariables = z.record(
+  z.string().min(1).max(1024),
+  z.string().max(131_072).refine(hasNoNul, "must not contain the character NUL"),
+);
+
 export const OutputEncoding = z.enum(["utf8", "base64"]);
 export type OutputEncoding = z.infer<typeof OutputEncoding>;
 
@@ -17,7 +25,7 @@ export const ExecCommand = z.object({
   command: z.string().min(1).max(1_000_000),
   shell: z.string().min(1).max(4096).default("bash"),
   working_dir: z.string().max(4096).default("."),
-  environment: z.record(z.string().min(1).max(1024), z.string().max(131_072)).default({}),
+  environment: EnvironmentVariables.default({}),
   /**
    * The caller chooses the id, so that it can send input or kill the command before the first
    * output.

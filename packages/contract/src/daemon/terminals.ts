@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createDaemonEndpoint, Ok } from "../endpoint.ts";
+import { EnvironmentVariables, hasNoNul } from "./exec.ts";
 
 /**
  * Terminals in a runner, and their history. Everything that a terminal ever showed has an absolute
@@ -24,7 +25,7 @@ const rows = z.number().int().min(1).max(1000);
 const offset = z.number().int().min(0);
 
 /** People name terminals to tell them apart; several may have the same name. */
-export const TerminalName = z.string().trim().min(1).max(100);
+export const TerminalName = z.string().trim().min(1).max(100).refine(hasNoNul, "must not contain the character NUL");
 
 export const TerminalCreate = z.object({
   /** The caller chooses the id. If a terminal with this id exists, no new one starts. */
@@ -34,7 +35,7 @@ export const TerminalCreate = z.object({
   command: z.string().min(1).max(1_000_000).optional(),
   shell: z.string().min(1).max(4096).default("bash"),
   working_dir: z.string().max(4096).default("."),
-  environment: z.record(z.string().min(1).max(1024), z.string().max(131_072)).default({}),
+  environment: EnvironmentVariables.default({}),
   cols: cols.default(80),
   rows: rows.default(24),
   /** Limits on the history that is kept. */

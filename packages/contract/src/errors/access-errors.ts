@@ -6,12 +6,13 @@ export interface AccessErrors {
   stream_ticket_invalid: NoContext;
   query_token_refused: NoContext;
   access_ended: { reason: "login" | "permission" | "resource" };
-  permission_missing: { permission: Permission; reason: "role" | "board" | "token" };
+  permission_missing: { permission: Permission; reason: "role" | "board" | "token" | "issuer" };
   organization_not_found: { name: string };
   organization_exists: { slug: string };
   organization_needs_admin: NoContext;
   user_not_found: { name: string };
   user_exists: { username: string };
+  user_needs_invitation: { username: string; email: string };
   access_token_not_found: { id: string };
   access_token_outlives_creator: { expires_at: string };
   board_needs_owner: NoContext;
@@ -21,6 +22,7 @@ const lackReasons = {
   role: "your role does not have it",
   board: "your role on this board does not have it",
   token: "the token does not have it",
+  issuer: "a token that another person created does not have it",
 } as const;
 
 const endings = {
@@ -73,6 +75,7 @@ export const accessErrors: Catalogue<AccessErrors> = {
       `The request needs the permission '${permission}', and ${lackReasons[reason]}.`,
     next: ({ permission, reason }) => {
       if (reason === "token") return `Use a token with '${permission}'.`;
+      if (reason === "issuer") return "Log in with `wharf login`, or use a token that you created yourself.";
       if (reason === "board") return "Ask an owner of the board for another role.";
       return permissions[permission].role === "operator"
         ? "Ask the person who runs the server."
@@ -108,6 +111,13 @@ export const accessErrors: Catalogue<AccessErrors> = {
     grpc: "ALREADY_EXISTS",
     message: ({ username }) => `The name '${username}' or the e-mail address belongs to another user.`,
     next: () => "Choose another name, or give the user's own address.",
+  },
+  user_needs_invitation: {
+    http: 409,
+    grpc: "FAILED_PRECONDITION",
+    message: ({ username }) =>
+      `'${username}' has an account on this server, and joins an organization only by consent.`,
+    next: ({ email }) => `Invite the person, who accepts with the link: \`wharf user invite ${email}\`.`,
   },
   access_token_not_found: {
     http: 404,

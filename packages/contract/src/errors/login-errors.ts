@@ -5,7 +5,9 @@ export interface LoginErrors {
   login_ended: NoContext;
   login_not_found: { id: string };
   link_invalid: NoContext;
+  login_link_not_found: { id: string };
   invitation_not_found: { id: string };
+  invitation_for_other_account: { email: string };
   password_unsuitable: { reason: string };
   username_taken: { username: string };
   account_shared: { username: string };
@@ -44,6 +46,18 @@ export const loginErrors: Catalogue<LoginErrors> = {
     grpc: "NOT_FOUND",
     message: ({ id }) => `There is no open invitation '${id}'.`,
     next: () => "List the invitations with `wharf user invitations`.",
+  },
+  invitation_for_other_account: {
+    http: 403,
+    grpc: "PERMISSION_DENIED",
+    message: ({ email }) => `The invitation is for ${email}, and your account has another address.`,
+    next: () => "Open the link without being logged in, or ask for an invitation to the address of your account.",
+  },
+  login_link_not_found: {
+    http: 404,
+    grpc: "NOT_FOUND",
+    message: ({ id }) => `You have no unused link '${id}'.`,
+    next: () => "List your links with `wharf session links`.",
   },
   password_unsuitable: {
     http: 400,

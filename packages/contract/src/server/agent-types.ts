@@ -12,6 +12,9 @@ export const ResourceLimits = z.object({
 });
 export type ResourceLimits = z.infer<typeof ResourceLimits>;
 
+/** Linux starts no program with a longer argument or variable. */
+const maxValueLength = 131_071;
+
 /**
  * Values may name `${WHARF_GATEWAY}`, `${WHARF_TOKEN}`, `${WHARF_MODEL_ROUTE}` and
  * `${WHARF_MODEL_API}`; no other value of the server reaches a sandbox this way.
@@ -23,13 +26,18 @@ export const AgentTypeInput = z.object({
     .max(100)
     .regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, . _ -"),
   description: z.string().max(2000).default(""),
-  command: z.array(z.string().min(1)).min(1).max(100),
+  command: z.array(z.string().min(1).max(maxValueLength)).min(1).max(100),
   /**
    * Further programs that the agent starts, such as `pi` for `pi-acp`: Wharf installs them in its
    * runners too.
    */
   programs: z
-    .array(z.string().regex(/^[\w.+@-]+$/, "the name of a program on the PATH"))
+    .array(
+      z
+        .string()
+        .max(100)
+        .regex(/^[\w.+@-]+$/, "the name of a program on the PATH"),
+    )
     .max(20)
     .default([]),
   protocol: AgentProtocol.default("acp"),
@@ -37,11 +45,11 @@ export const AgentTypeInput = z.object({
   docker_image: z.string().max(500).optional(),
   docker_tag: z.string().max(128).default("latest"),
   default_resources: ResourceLimits.default({ cpu: "1.0", memory: "2g", disk: "10g" }),
-  environment_vars: z.record(z.string(), z.string()).default({}),
+  environment_vars: z.record(z.string().max(1_000), z.string().max(maxValueLength)).default({}),
   /**
    * Files in the agent's home folder, by path; values may use the same `${…}` as the environment.
    */
-  home_files: z.record(z.string(), z.string()).default({}),
+  home_files: z.record(z.string().max(4_096), z.string().max(500_000)).default({}),
   /** MCP servers that the agent uses in its runner; their values may use the same `${…}`. */
   mcp_servers: McpServers.default([]),
   capabilities: z.array(z.string().max(100)).default([]),

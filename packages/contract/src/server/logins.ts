@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { OrganizationRole } from "../permissions.ts";
 import { createFieldsQuery, pageEnd, rowsQuery } from "./paging.ts";
-import { Username, userParams } from "./people.ts";
+import { Organization, Username, userParams } from "./people.ts";
 
 /** An e-mail address, which names an account in any spelling of its letters. */
 export const AccountEmail = z
@@ -58,6 +58,14 @@ export const PersonLink = z.object({
   user: z.object({ id: z.uuid(), email: z.string(), username: z.string() }),
 });
 export type PersonLink = z.infer<typeof PersonLink>;
+
+/** A link to log in or to set a password that still works, without its secret. */
+export const OpenLink = PersonLink.pick({ kind: true, expires_at: true }).extend({
+  id: z.uuid(),
+  created_by: z.string().optional().describe("the name of the person who created it"),
+  created_at: z.string(),
+});
+export type OpenLink = z.infer<typeof OpenLink>;
 
 export const Invitation = z.object({
   id: z.uuid(),
@@ -219,6 +227,15 @@ export const loginsApi = {
     response: LoginTokens,
     errors: ["link_invalid", "login_failed", "password_unsuitable", "username_taken", "rate_limited"],
   }),
+  joinOrganization: createEndpoint({
+    needs: "account:write",
+    method: "POST",
+    path: "/api/v1/me/organizations",
+    summary: "Join an organization with the last part of an invitation to the address of your account",
+    body: z.object({ token: Secret }),
+    response: Organization.extend({ role: OrganizationRole }),
+    errors: ["link_invalid", "invitation_for_other_account"],
+  }),
   changePassword: createEndpoint({
     needs: "account:write",
     method: "PUT",
@@ -242,6 +259,26 @@ export const loginsApi = {
     body: LinkInput.default({ kind: "login" }),
     status: 201,
     response: PersonLink,
+  }),
+  listOwnLinks: createEndpoint({
+    needs: "account:read",
+    method: "GET",
+    path: "/api/v1/me/links",
+    summary: "List the unused links that log you in or set your password, the newest first",
+    query: z.object(createFieldsQuery(OpenLink)),
+    items: "links",
+    response: z.object({ links: z.array(OpenLink) }),
+  }),
+  revokeOwnLink: createEndpoint({
+    needs: "account:write",
+    method: "DELETE",
+    ifMatch: "unsupported",
+    path: "/api/v1/me/links/:link_id",
+    summary: "Revoke an unused link that logs you in or sets your password",
+    params: z.object({ link_id: z.uuid() }),
+    status: 204,
+    response: "none",
+    errors: ["login_link_not_found"],
   }),
   listSessions: createEndpoint({
     needs: "account:read",

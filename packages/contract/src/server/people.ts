@@ -124,11 +124,11 @@ export const peopleApi = {
     needs: "organization:admin",
     method: "POST",
     path: "/api/v1/users",
-    summary: "Add a user to the organization, and create the user unless the name exists",
+    summary: "Create a user of the organization. A person who has an account is invited instead",
     body: MemberInput,
     status: 201,
     response: Member,
-    errors: ["user_exists"],
+    errors: ["user_exists", "user_needs_invitation"],
   }),
   setMemberRole: createEndpoint({
     needs: "organization:admin",

@@ -74,7 +74,8 @@ export class AccessTokens {
       hint: getTokenHint(token),
       permissions: permissions ?? (scope.permissions ? [...scope.permissions] : null),
       expires_at: expiresAt ?? null,
-      created_by: scope.user_id,
+      // A token that somebody else created must not become one of the user's own.
+      created_by: scope.token_issuer === undefined ? scope.user_id : scope.token_issuer,
     });
     const [row] = await this.#db
       .select(tokenColumns)

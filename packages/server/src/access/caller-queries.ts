@@ -34,6 +34,7 @@ export async function findTokenCaller(db: Database, key: TokenKey): Promise<Toke
       token_id: access_tokens.id,
       permissions: access_tokens.permissions,
       expires_at: access_tokens.expires_at,
+      created_by: access_tokens.created_by,
       isUseStale: sql<boolean>`coalesce(${access_tokens.last_used_at} < now() - interval '1 minute', true)`,
     })
     .from(access_tokens)
@@ -47,13 +48,14 @@ export async function findTokenCaller(db: Database, key: TokenKey): Promise<Toke
     .innerJoin(users, eq(users.id, access_tokens.user_id))
     .where(and(isToken, sql`coalesce(${access_tokens.expires_at} > now(), true)`));
   if (!row) return undefined;
-  const { caller, permissions, expires_at: expiresAt, ...token } = row;
+  const { caller, permissions, expires_at: expiresAt, created_by: creator, ...token } = row;
   return {
     ...token,
     caller: {
       ...caller,
       ...(permissions !== null && { permissions: new Set<Permission>(permissions) }),
       ...(expiresAt !== null && { expires_at: expiresAt }),
+      ...(creator !== caller.user_id && { token_issuer: creator }),
     },
   };
 }

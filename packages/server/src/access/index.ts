@@ -27,7 +27,14 @@ export { PasskeyLogins, type PasskeyBrowser } from "./passkeys/passkey-logins.ts
 export { CreatedPasskey, UsedPasskey } from "./passkeys/passkey-proof.ts";
 export { type PasskeyRow, Passkeys } from "./passkeys/passkeys.ts";
 export { Passwords } from "./passwords/passwords.ts";
-export { type Caller, createScope, requireBoardPermission, requirePermission, type Scope } from "./scope.ts";
+export {
+  type Caller,
+  createScope,
+  requireBoardPermission,
+  requireOwnCredentials,
+  requirePermission,
+  type Scope,
+} from "./scope.ts";
 export { SessionCredentials } from "./sessions/session-credentials.ts";
 export { SessionTokens } from "./sessions/session-tokens.ts";
 export { type LoginSource, type SessionRow, Sessions } from "./sessions/sessions.ts";

@@ -77,24 +77,21 @@ export class Members {
     return order.toPage(rows, page.limit);
   }
 
-  /** Adds a user who exists under the same name and address, or creates one. */
-  async add(scope: MemberScope, { role, ...input }: MemberInput): Promise<MemberRow> {
+  /**
+   * Creates a user. An account that exists is never added, because its person has not agreed to it:
+   * they accept an invitation. Only a program that left its last organisation can be taken over.
+   */
+  async add({ organization_id }: MemberScope, { role, ...input }: MemberInput): Promise<MemberRow> {
     const { username, is_service, email = `${username}@localhost` } = input;
     return this.#db.transaction(async (tx) => {
-      await tx.insert(users).values({ id: randomUUID(), username, email, is_service }).onConflictDoNothing();
-      const [user] = await tx
-        .select()
-        .from(users)
-        .where(and(eq(users.username, username), eq(users.email, email), eq(users.is_service, is_service)));
-      if (!user) throw new WharfError("user_exists", { username });
-      const { organization_id } = scope;
-      const added = await tx
-        .insert(memberships)
-        .values({ organization_id, user_id: user.id, role })
+      const [created] = await tx
+        .insert(users)
+        .values({ id: randomUUID(), username, email, is_service })
         .onConflictDoNothing()
-        .returning({ role: memberships.role });
-      if (added.length === 0) throw new WharfError("user_exists", { username });
-      return findMember(tx, scope, user.id);
+        .returning({ id: users.id });
+      const userId = created?.id ?? (await findUnusedService(tx, { organization_id, username, email, is_service }));
+      await tx.insert(memberships).values({ organization_id, user_id: userId, role });
+      return findMember(tx, { organization_id }, userId);
     });
   }
 
@@ -137,6 +134,32 @@ export class Members {
     });
     this.#onChange();
   }
+}
+
+interface ExistingUser extends MemberScope {
+  readonly username: string;
+  readonly email: string;
+  readonly is_service: boolean;
+}
+
+/** Returns an existing program that no organisation has any more, and refuses all other users. */
+async function findUnusedService(tx: Executor, { organization_id, ...user }: ExistingUser): Promise<string> {
+  const { username, email, is_service } = user;
+  // Locked, so that two organisations do not take it at once.
+  const [existing] = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.username, username), eq(users.email, email), eq(users.is_service, is_service)))
+    .for("update");
+  if (!existing) throw new WharfError("user_exists", { username });
+  const joined = await tx
+    .select({ id: memberships.organization_id })
+    .from(memberships)
+    .where(eq(memberships.user_id, existing.id));
+  const isMember = joined.some(({ id }) => id === organization_id);
+  if (!isMember && !is_service) throw new WharfError("user_needs_invitation", { username, email });
+  if (joined.length > 0) throw new WharfError("user_exists", { username });
+  return existing.id;
 }
 
 /** Two changes at once could each leave the other one's admin as the last. */

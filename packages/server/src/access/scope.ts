@@ -20,6 +20,8 @@ export interface Caller {
   readonly is_operator: boolean;
   /** The access token that proves the user, if one does. */
   readonly token_id?: string;
+  /** Who created that token, if not the user; null if that account is gone. */
+  readonly token_issuer?: string | null;
   /** The login that the request belongs to; absent if a token proves the sender. */
   readonly session?: { readonly id: string; readonly kind: "browser" | "program" };
   /** The token's permissions; absent if the token allows all that the user may do. */
@@ -49,6 +51,14 @@ export function requirePermission(caller: Caller, permission: Permission): void 
     throw new WharfError("permission_missing", { permission, reason: "role" });
   if (caller.permissions?.has(permission) === false)
     throw new WharfError("permission_missing", { permission, reason: "token" });
+}
+
+/**
+ * Refuses a token that somebody else created, such as an admin. It acts for the user in one
+ * organisation, and the account may belong to others.
+ */
+export function requireOwnCredentials({ token_issuer: issuer }: Caller, permission: Permission): void {
+  if (issuer !== undefined) throw new WharfError("permission_missing", { permission, reason: "issuer" });
 }
 
 /** Refuses a request unless the person has a role on its board that grants what it needs. */

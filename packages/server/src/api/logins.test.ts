@@ -29,6 +29,7 @@ const logIn = (email: string): Promise<LoginTokens> => anyone().call(api.login, 
 const getSecret = ({ path }: { path: string }) => path.split("/").at(-1) ?? "";
 const forgetFailures = () => f.db.delete(schema.login_failures);
 
+//
 test("a program logs in, refreshes its login and logs out", async () => {
   const person = await createPerson(f, { password });
   const first = await logIn(person.email.toUpperCase());
@@ -110,6 +111,7 @@ test("the owner's first way in is a link, which works once", async () => {
   expect(last_login_at).toBeDefined();
 });
 
+//
 test("an invited person creates an account with the role of the invitation", async () => {
   const invitation = await owner().call(api.createInvitation, { body: { email: "Grace@Example.com", role: "viewer" } });
   expect((await owner().call(api.listInvitations, {})).invitations).toMatchObject([{ email: "grace@example.com" }]);
@@ -177,6 +179,28 @@ test("a token with a list of permissions cannot become a login", async () => {
     client.call(api.createInvitation, { body: { email: "me@example.com", role: "admin" } }),
   ).rejects.toMatchObject(missing);
   await expect(client.call(api.changePassword, { body: { new_password: password } })).rejects.toMatchObject(missing);
+});
+
+test("a token that an admin created for a person does not act on their account, also not by another token", async () => {
+  await forgetFailures();
+  const organization_id = await createOrganization(f);
+  const boss = await createPerson(f, { password, role: "admin", organization_id });
+  const person = await createPerson(f, { password, role: "admin" });
+  await f.db.insert(schema.memberships).values({ organization_id, user_id: person.id, role: "admin" });
+  const admin = createClient((await logIn(boss.email)).access_token);
+  const issued = await admin.call(api.createAccessToken, { body: { name: "issued", user: person.username } });
+  const derived = await createClient(issued.token).call(api.createAccessToken, { body: { name: "derived" } });
+  for (const bearer of [issued.token, derived.token]) {
+    const client = createClient(bearer);
+    expect(await client.call(api.whoami, {})).toMatchObject({ user: { id: person.id } });
+    await expect(client.call(api.createOwnLink, { body: {} })).rejects.toMatchObject({ code: "permission_missing" });
+    await expect(
+      client.call(api.createUserLink, { params: { user: person.username }, body: {} }),
+    ).rejects.toMatchObject({ code: "account_shared" });
+  }
+  const own = createClient((await logIn(person.email)).access_token);
+  const { token: ownToken } = await own.call(api.createAccessToken, { body: { name: "own" } });
+  expect(await createClient(ownToken).call(api.createOwnLink, { body: {} })).toMatchObject({ kind: "login" });
 });
 
 test("a new password ends all other logins and links, and the old one is needed for it", async () => {

@@ -73,6 +73,14 @@ export function testPeople({ folder, getExitCode, run, server }: CommandLineHarn
     expect(await getExitCode("board rm", ["Shop"])).toEqual(failed);
     expect(await getExitCode("user rm", ["robot"])).toBe(0);
     expect(await getExitCode("user rm", ["robot"])).toEqual(failed);
+    const invitation = await run("user invite", ["owner@localhost", "--role", "viewer", "--org", "acme"]);
+    expect((await run("org join", [invitation.out.replace("/invitations/", "/login/").trim()])).err).toContain(
+      "not an invitation",
+    );
+    expect(await run("org join", [invitation.out.trim()])).toMatchObject({
+      code: 0,
+      out: "You joined the organization 'acme' as admin. Act in it with `--org acme`.\n",
+    });
   });
 
   test("of logins exit with 0 when they succeed", async () => {
@@ -107,6 +115,13 @@ export function testPeople({ folder, getExitCode, run, server }: CommandLineHarn
     expect(link.out).toMatch(/^http.*\/login\/[\w-]{43}\n$/);
     expect(await getExitCode("login", [link.out.trim()])).toBe(0);
     expect((await run("login", [link.out.trim()])).err).toContain("This link does not work");
+    const unused = await run("login", ["--link"]);
+    expect((await run("session links")).out).toContain("logs you in");
+    expect((await run("session ls")).err).toContain("wharf session links");
+    const { links } = parseOutput(await run("session links", ["--json"]));
+    expect(await getExitCode("session revoke", [links[0].id])).toBe(0);
+    expect(await getExitCode("session revoke", [links[0].id])).toEqual(failed);
+    expect((await run("login", [unused.out.trim()])).err).toContain("This link does not work");
     const reset = await run("user link", ["ada", "--password"]);
     expect(await getExitCode("login", [reset.out.trim()], "another horse battery\n")).toBe(0);
     expect(await getExitCode("user logout", ["ada"])).toBe(0);

@@ -4,7 +4,7 @@ import { and, desc, eq, getTableColumns, inArray, isNull, type SQL, sql } from "
 import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../../store/index.ts";
 import { createSecretText, hashSecretText } from "../secret-text.ts";
 
-const { login_links } = schema;
+const { login_links, users } = schema;
 const getOrder = createRowOrders(
   { created_at: [login_links.created_at, login_links.id], email: [login_links.email, login_links.id] },
   "-created_at",
@@ -23,6 +23,16 @@ export interface InvitationTarget {
 export interface PersonTarget {
   readonly kind: "login" | "password";
   readonly user_id: string;
+}
+
+/** A link of a person that still works. */
+export interface OpenLinkRow {
+  readonly id: string;
+  readonly kind: PersonTarget["kind"];
+  /** The name of its creator, unless that account is gone. */
+  readonly created_by: string | null;
+  readonly created_at: Date;
+  readonly expires_at: Date;
 }
 
 export interface CreatedLink {
@@ -103,6 +113,26 @@ export class Links {
       .returning();
     if (!link) throw new WharfError("link_invalid", {});
     return requireInvitation(link);
+  }
+
+  /** Returns the links of a person that still work, the newest first. */
+  listOpen(userId: string): Promise<OpenLinkRow[]> {
+    const { id, kind, created_at, expires_at } = login_links;
+    return this.#db
+      .select({ id, kind: sql<PersonTarget["kind"]>`${kind}`, created_by: users.username, created_at, expires_at })
+      .from(login_links)
+      .leftJoin(users, eq(users.id, login_links.created_by))
+      .where(and(eq(login_links.user_id, userId), isUnused(), isUnexpired))
+      .orderBy(desc(created_at), desc(id));
+  }
+
+  /** Revokes one link of a person that still works. */
+  async revoke(userId: string, id: string): Promise<void> {
+    const { rowCount } = await this.#db
+      .update(login_links)
+      .set({ revoked_at: sql`now()` })
+      .where(and(eq(login_links.id, id), eq(login_links.user_id, userId), isUnused(), isUnexpired));
+    if (rowCount === 0) throw new WharfError("login_link_not_found", { id });
   }
 
   /** Revokes the links of a person that still work. */

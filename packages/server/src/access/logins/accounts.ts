@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { WharfError } from "@wharf/contract";
-import { and, eq, ne, sql } from "drizzle-orm";
+import { type OrganizationRole, WharfError } from "@wharf/contract";
+import { and, eq, getTableColumns, ne, sql } from "drizzle-orm";
 import { type Executor, schema } from "../../store/index.ts";
 import { findMember, type MemberRow } from "../members.ts";
 import type { Caller } from "../scope.ts";
 
-const { memberships, users } = schema;
+const { memberships, organizations, users } = schema;
 
 export type AccountRow = typeof users.$inferSelect;
 
@@ -89,12 +89,33 @@ export async function createAccount(tx: Executor, input: NewAccount): Promise<Ac
   throw new WharfError("username_taken", { username: names.at(-1) ?? base });
 }
 
+/**
+ * Returns whether no organisation has an account any more and nothing can prove it, so that an
+ * invitation is the only way back. That of an operator is never open to invited people.
+ */
+export async function isAbandoned(db: Executor, { id, is_operator, password_hash }: AccountRow): Promise<boolean> {
+  if (is_operator || password_hash !== null) return false;
+  const { rowCount } = await db.execute(sql`
+    select from memberships where user_id = ${id}
+    union all select from identities where user_id = ${id}
+    union all select from passkeys where user_id = ${id} limit 1`);
+  return rowCount === 0;
+}
+
+export type JoinedOrganization = typeof organizations.$inferSelect & { readonly role: OrganizationRole };
+
 /** Adds a person to an organisation. A person who is in it already keeps their role. */
 export async function addMember(
   tx: Executor,
-  member: { organization_id: string; user_id: string; role: "admin" | "member" | "viewer" },
-): Promise<void> {
+  member: { organization_id: string; user_id: string; role: OrganizationRole },
+): Promise<JoinedOrganization> {
   await tx.insert(memberships).values(member).onConflictDoNothing();
+  const [joined] = await tx
+    .select({ ...getTableColumns(organizations), role: memberships.role })
+    .from(memberships)
+    .innerJoin(organizations, eq(organizations.id, memberships.organization_id))
+    .where(and(eq(memberships.user_id, member.user_id), eq(memberships.organization_id, member.organization_id)));
+  return joined!;
 }
 
 /**
@@ -104,7 +125,8 @@ export async function addMember(
 export async function requireManagedAccount(db: Executor, caller: Caller, name: string): Promise<MemberRow> {
   const user = await findMember(db, caller, name);
   if (user.is_service) throw new WharfError("account_is_service", { username: user.username });
-  if (caller.is_operator || user.id === caller.user_id) return user;
+  const isOwn = user.id === caller.user_id && caller.token_issuer === undefined;
+  if (caller.is_operator || isOwn) return user;
   const [elsewhere] = await db
     .select({ id: memberships.user_id })
     .from(memberships)

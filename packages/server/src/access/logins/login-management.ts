@@ -48,7 +48,11 @@ export class LoginManagement {
 
   /** Returns the name of the account under which a page logs in. */
   async getName(userId: string): Promise<string> {
-    return (await getAccount(this.#db, userId)).username;
+    return (await this.getAccount(userId)).username;
+  }
+
+  getAccount(userId: string): Promise<AccountRow> {
+    return getAccount(this.#db, userId);
   }
 
   async getLastLogin(userId: string): Promise<Date | null> {

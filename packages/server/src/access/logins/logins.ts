@@ -13,6 +13,8 @@ import {
   findAccount,
   findInvitedAccount,
   getAccount,
+  isAbandoned,
+  type JoinedOrganization,
   setPasswordHash,
 } from "./accounts.ts";
 import { type LoggedIn, type LoginRequest, startSession, type StartedSession } from "./start-session.ts";
@@ -83,14 +85,27 @@ export class Logins {
     const invitation = requireInvitation(await links.find(secret, ["invitation"]));
     const { email, organization_id, role } = invitation;
     const existing = await findInvitedAccount(db, email);
-    if (existing) await this.#provePassword(existing, { email, password }, request.source);
-    else requireSuitablePassword(password, [email, username ?? ""]);
-    const hash = existing ? null : await passwords.hash(password);
+    const isProved = existing !== undefined && !(await isAbandoned(db, existing));
+    if (isProved) await this.#provePassword(existing, { email, password }, request.source);
+    else requireSuitablePassword(password, [email, existing?.username ?? username ?? ""]);
+    const hash = isProved ? null : await passwords.hash(password);
     return db.transaction(async (tx) => {
       await links.use(tx, secret, ["invitation"]);
       const account = existing ?? (await createAccount(tx, { email, username, password_hash: hash }));
+      if (existing && hash !== null) await setPasswordHash(tx, existing.id, hash);
       await addMember(tx, { organization_id, user_id: account.id, role });
       return startSession(tx, { account, method: "invitation", request });
+    });
+  }
+
+  /** Joins an organisation as a person who is logged in, to whose address the invitation is. */
+  async joinOrganization(userId: string, secret: string): Promise<JoinedOrganization> {
+    const { db, links } = this.#options;
+    return db.transaction(async (tx) => {
+      const { email, organization_id, role } = requireInvitation(await links.use(tx, secret, ["invitation"]));
+      const account = await getAccount(tx, userId);
+      if (account.email !== email) throw new WharfError("invitation_for_other_account", { email });
+      return addMember(tx, { organization_id, user_id: userId, role });
     });
   }
 

@@ -28,6 +28,7 @@ const withoutToken = { headers: { authorization: "" } };
 
 describe("the limits of requests", () => {
   //
+  // K-093
   test("are a number of requests a minute for each address without a token, and another for each user", async () => {
     const { send } = await serve({ requestLimits: { perUser: 10, perAddress: 4 } });
     for (let i = 0; i < 2; i++) expect(await send("/api/v1/tasks", withoutToken)).toMatchObject({ status: 401 });

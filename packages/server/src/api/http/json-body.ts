@@ -3,9 +3,13 @@ import type { FastifyInstance } from "fastify";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const notUtf8 = { issues: [{ path: "", message: "the body is not valid UTF-8" }] };
+const notUnicode = { issues: [{ path: "", message: "the body escapes half of a surrogate pair" }] };
+/** Captures a high surrogate, the low one behind it, and a low one alone, of all escapes. */
+const escapes = /\\(?:u(d[89ab]..)(\\ud[c-f]..)?|u(d[c-f]..)|.)/gis;
 
 /**
- * Reads JSON bodies strictly: other parsers substitute a replacement character for invalid bytes.
+ * Reads JSON bodies strictly: others on the way to a database or a file would substitute a
+ * replacement character for invalid bytes and for half of a surrogate pair.
  */
 export function setJsonBodyParser(app: FastifyInstance): void {
   app.removeContentTypeParser("text/plain");
@@ -17,6 +21,13 @@ export function setJsonBodyParser(app: FastifyInstance): void {
     } catch (cause) {
       return callback(new WharfError("bad_request", notUtf8, { cause }));
     }
+    if (hasUnpairedSurrogate(text)) return callback(new WharfError("bad_request", notUnicode));
     return void parse(request, text, callback);
   });
 }
+
+const hasUnpairedSurrogate = (json: string): boolean =>
+  /\\ud[89a-f]/i.test(json) &&
+  json
+    .matchAll(escapes)
+    .some(([, high, low, alone]) => alone !== undefined || (high !== undefined && low === undefined));

@@ -103,6 +103,17 @@ test("the style of the page is the one that its policy allows", async () => {
   );
 });
 
+test("the page of an account lists unused links, and revokes one", async () => {
+  const path = await createLink("login");
+  const cookie = getCookie(await logIn());
+  const account = await (await browse("/account", { cookie })).text();
+  expect(account).toContain("A link logs you in");
+  const [, id = ""] = /action="\/account\/links">\s*<input type="hidden" name="id" value="([^"]+)"/.exec(account) ?? [];
+  const revoked = await browse("/account/links", { method: "POST", cookie, form: { id } });
+  expect([revoked.status, revoked.headers.get("location")]).toEqual([303, "/account"]);
+  expect((await browse(path)).status).toBe(410);
+});
+
 test("opening a link uses nothing up; its button does", async () => {
   const path = await createLink("login");
   for (let i = 0; i < 3; i++) expect(await (await browse(path)).text()).toContain(`Log in as ${person.username}`);

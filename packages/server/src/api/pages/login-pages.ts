@@ -1,6 +1,7 @@
 import { AccountEmail, Username, WharfError } from "@wharf/contract";
 import type { FastifyError, FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { AccountRow } from "../../access/index.ts";
 import { secretParam } from "../http/audited-operation.ts";
 import { toCatalogueError } from "../http/errors.ts";
 import { requireOwnPage } from "../http/session-cookie.ts";
@@ -9,7 +10,16 @@ import { serveAccountPage } from "./account-page.ts";
 import { serveDevicePages } from "./device-pages.ts";
 import { createLoginForm, type ShowLoginForm } from "./login-form.ts";
 import { serveOidcPages } from "./oidc-pages.ts";
-import { act, createLogin, finishLogin, formatProblem, page, parseForm, sendPage } from "./page-requests.ts";
+import {
+  act,
+  createLogin,
+  findSession,
+  finishLogin,
+  formatProblem,
+  page,
+  parseForm,
+  sendPage,
+} from "./page-requests.ts";
 import { html, pagePolicy } from "./page.ts";
 import { PasskeyForms } from "./passkey-forms.ts";
 import { servePasskeyPages } from "./passkey-pages.ts";
@@ -26,6 +36,9 @@ const PasswordForm = LoginForm.pick({ password: true });
 const InvitationForm = PasswordForm.extend({
   username: z.union([z.literal("").transform(() => undefined), Username]).optional(),
 });
+
+/** A person who is logged in accepts an invitation without a password. */
+const JoinForm = z.object({ join: z.literal("yes") });
 
 /**
  * The pages on which people log in with a browser: forms, which need a script only for passkeys. A
@@ -108,6 +121,13 @@ function serveLinkPages(pages: FastifyInstance, modules: LoginModules): void {
 
   pages.get(`${linkPaths.invitation}:${secretParam}`, page, async (request, reply) => {
     const { email } = await links.find(getSecret(request), ["invitation"]);
+    const account = await findInvitedPerson(modules, request, email);
+    if (account)
+      return sendPage(
+        reply,
+        "Accept the invitation",
+        html`<form method="post"><button name="join" value="yes">Join as ${account.username}</button></form>`,
+      );
     return sendPage(
       reply,
       "Accept the invitation",
@@ -121,8 +141,27 @@ function serveLinkPages(pages: FastifyInstance, modules: LoginModules): void {
     );
   });
   pages.post(`${linkPaths.invitation}:${secretParam}`, act("acceptInvitation"), async (request, reply) => {
-    const input = { secret: getSecret(request), ...parseForm(InvitationForm, request.body) };
+    const secret = getSecret(request);
+    if (JoinForm.safeParse(request.body).success) {
+      const session = await findSession(modules, request);
+      if (!session) return reply.redirect(linkPaths.invitation + secret, 303);
+      request.auditTarget = { kind: "user", id: session.user_id };
+      await logins.joinOrganization(session.user_id, secret);
+      return reply.redirect("/", 303);
+    }
+    const input = { secret, ...parseForm(InvitationForm, request.body) };
     const { cookie, account } = await logins.acceptInvitation(input, createLogin(modules, request));
     return finishLogin(modules, { request, reply, cookie, account });
   });
+}
+
+/** Returns the account of a browser that is logged in, if an invitation is to its address. */
+async function findInvitedPerson(
+  modules: LoginModules,
+  request: FastifyRequest,
+  email: string | null,
+): Promise<AccountRow | undefined> {
+  const session = await findSession(modules, request);
+  const account = session && (await modules.loginManagement.getAccount(session.user_id));
+  return account?.email === email ? account : undefined;
 }

@@ -1,23 +1,24 @@
 import { api, type LoginTokens, streamTicketSeconds, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type {
-  SessionTokens,
-  AccountRow,
-  DeviceLogins,
-  IdempotencyKeys,
-  Identities,
-  LinkRow,
-  Links,
-  LoginManagement,
-  Logins,
-  LoginSource,
-  OidcLogins,
-  PasskeyLogins,
-  Passkeys,
-  Scope,
-  SessionRow,
-  Sessions,
-  StreamTickets,
+import {
+  requireOwnCredentials,
+  type SessionTokens,
+  type AccountRow,
+  type DeviceLogins,
+  type IdempotencyKeys,
+  type Identities,
+  type LinkRow,
+  type Links,
+  type LoginManagement,
+  type Logins,
+  type LoginSource,
+  type OidcLogins,
+  type PasskeyLogins,
+  type Passkeys,
+  type Scope,
+  type SessionRow,
+  type Sessions,
+  type StreamTickets,
 } from "../../access/index.ts";
 import { mapPage, nameRows } from "../../store/index.ts";
 import { registerRoute } from "../http/register-route.ts";
@@ -150,7 +151,11 @@ function servePasskeys(app: FastifyInstance, { passkeys }: LoginModules): void {
   });
 }
 
-function serveOwnLogins(app: FastifyInstance, { logins, sessions, loginManagement }: LoginModules): void {
+function serveOwnLogins(app: FastifyInstance, { links, logins, sessions, loginManagement }: LoginModules): void {
+  registerRoute(app, api.joinOrganization, ({ scope, body }) => {
+    requireWholeAccount(scope);
+    return logins.joinOrganization(scope.user_id, body.token);
+  });
   registerRoute(app, api.changePassword, ({ scope, body }, { request }) => {
     requireWholeAccount(scope);
     const { current_password: current, new_password: next } = body;
@@ -185,6 +190,11 @@ function serveOwnLogins(app: FastifyInstance, { logins, sessions, loginManagemen
     requireWholeAccount(scope);
     return toPersonLink(await loginManagement.createOwnLink(scope, body.kind));
   });
+  registerRoute(app, api.listOwnLinks, async ({ scope }) => ({ links: await links.listOpen(scope.user_id) }));
+  registerRoute(app, api.revokeOwnLink, ({ scope, params }) => {
+    requireWholeAccount(scope);
+    return links.revoke(scope.user_id, params.link_id);
+  });
   registerRoute(app, api.createUserLink, async ({ scope, params, body }) => {
     requireWholeAccount(scope);
     return toPersonLink(await loginManagement.createUserLink(scope, params.user, body.kind));
@@ -216,7 +226,9 @@ export const getLoginSource = ({ clientAddress, headers }: FastifyRequest): Logi
 });
 
 /** A token with a list of permissions must not create a login, which has all of them. */
-function requireWholeAccount({ permissions, needs }: Scope): void {
+function requireWholeAccount(scope: Scope): void {
+  const { permissions, needs } = scope;
+  if (needs === "account:write") requireOwnCredentials(scope, needs);
   if (permissions !== undefined && needs !== "nothing" && needs !== "token")
     throw new WharfError("permission_missing", { permission: needs, reason: "token" });
 }

@@ -84,6 +84,7 @@ describe("a request to a model", () => {
     },
   );
 
+  // K-091
   test("is refused at once without the run's token, in the API's own format", async () => {
     let asked = 0;
     for (const [api, form] of [

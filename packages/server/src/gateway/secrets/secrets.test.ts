@@ -31,6 +31,7 @@ const writeSecret = (text: string | Buffer, name = "key") => {
   return path;
 };
 
+// K-093
 test("a secret of the environment is its value, there is no newer one, and a missing one is named", async () => {
   const source = createSecretSource({ kind: "environment", name: "GEMINI_API_KEY", value: "k-1" });
   expect([await source.get(), await source.renew("k-1")]).toEqual(["k-1", undefined]);

@@ -109,6 +109,7 @@ describe("a login over HTTP", () => {
     expect(`${JSON.stringify(error)}${String((error as Error).cause)}`).not.toContain(secret);
   });
 
+  // K-091
   test("that a host repeats in its messages is removed from them", async () => {
     await scratch.repository("source");
     const hooks = join(scratch.path, "hooks");
@@ -127,6 +128,7 @@ describe("a login over HTTP", () => {
     expect(error).toMatchObject({ code: "push_rejected", message: expect.stringContaining("got *** ***") });
   });
 
+  // K-091
   test("belongs to one organisation, and the logins of the server's user do not take its place", async () => {
     await scratch.repository("source");
     const organization = "22222222-2222-4222-8222-222222222222";
