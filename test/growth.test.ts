@@ -123,7 +123,7 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
       const { next_cursor } = await client.call(api.search, { query });
       await client.call(api.search, { query: { ...query, cursor: next_cursor } });
     }
-  for (const route of [api.listBoards, api.listAgentTypes, api.serverInfo, api.health]) await client.call(route, {});
+  for (const route of [api.serverInfo, api.health]) await client.call(route, {});
   await client.call(api.getBoard, { params: board });
   for (const sort of ["-priority", "-priority,created_at", "priority,created_at", "updated_at", "-updated_at"] as const)
     for (const state of [undefined, "REVIEW" as const, ["TODO" as const, "FAILED" as const]]) {
@@ -136,6 +136,35 @@ async function readLists(task: Pick<Task, "id">): Promise<void> {
     for (const { id } of runners.slice(0, 1))
       await client.call(runnerApi.getRunner, { params: { runner_id: id.slice(0, 13) } });
   }
+}
+
+/** Reads two pages of each list, in each of its orders. */
+async function readOtherLists(): Promise<void> {
+  const routes = [
+    api.listAccessTokens,
+    api.listAgentTypes,
+    api.listAllowedHosts,
+    api.listBoards,
+    api.listIdentities,
+    api.listInvitations,
+    api.listMembers,
+    api.listPasskeys,
+    api.listRunLimits,
+    api.listTemplates,
+    runnerApi.listOrphans,
+  ];
+  for (const route of routes) {
+    const page = await client.call(route, { query: { limit: 1 } });
+    await client.call(route, { query: { limit: 1000, offset: 1 } });
+    await client.call(route, { query: { cursor: page.next_cursor } });
+  }
+  const params = { board_id: seeded.boardId };
+  for (const sort of ["created_at", "-username"] as const) {
+    await client.call(api.listBoardMembers, { params, query: { sort } });
+    await client.call(api.listMembers, { query: { sort } });
+  }
+  for (const sort of ["-used_at", "used_at"] as const) await client.call(api.listSessions, { query: { sort } });
+  for (const sort of ["email", "created_at"] as const) await client.call(api.listInvitations, { query: { sort } });
 }
 
 /** Follows the events of boards from early and late cursors, until some have come. */
@@ -228,6 +257,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
   const { board_id } = { board_id: seeded.boardId };
   const long = { id: seeded.taskId };
   await readLists(long);
+  await readOtherLists();
   await followBoards();
   await readUsage(long);
   await useRunner();
