@@ -3,6 +3,7 @@ import type { LoginSession } from "@wharf/client";
 import { maxPageLength, wharf } from "../api/index.ts";
 import { ConfirmButton, Moment, Row, Rows, Section, useChange } from "../settings/index.ts";
 import { visible } from "../text/index.ts";
+import { formatUserAgent } from "./user-agent.ts";
 
 const sessionsQuery = queryOptions({
   queryKey: ["me", "sessions"],
@@ -17,8 +18,6 @@ const methods: Readonly<Record<LoginSession["method"], string>> = {
   passkey: "with a passkey",
   device: "confirmed in a browser",
 };
-
-const maxAgentLength = 80;
 
 /** Where the person is logged in. */
 export function Sessions() {
@@ -37,8 +36,8 @@ export function Sessions() {
             badge={session.is_current ? "this one" : undefined}
             details={
               <>
-                {visible(session.user_agent.slice(0, maxAgentLength))} · used <Moment timestamp={session.used_at} /> ·
-                ends <Moment timestamp={session.expires_at} />
+                {formatUserAgent(session.user_agent)} · used <Moment timestamp={session.used_at} /> · ends{" "}
+                <Moment timestamp={session.expires_at} />
               </>
             }
           >
