@@ -163,7 +163,8 @@ async function readOtherLists(): Promise<void> {
     await client.call(api.listBoardMembers, { params, query: { sort } });
     await client.call(api.listMembers, { query: { sort } });
   }
-  for (const sort of ["-used_at", "used_at"] as const) await client.call(api.listSessions, { query: { sort } });
+  for (const sort of ["-used_at", "used_at", "-created_at", "created_at"] as const)
+    await client.call(api.listSessions, { query: { sort } });
   for (const sort of ["email", "created_at"] as const) await client.call(api.listInvitations, { query: { sort } });
 }
 

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { boolean, check, index, integer, jsonb, pgTable, text, unique, uuid, varchar } from "drizzle-orm/pg-core";
-import { createNumberColumn, createOneOfCheck, createTimeColumn } from "./columns.ts";
+import { createNumberColumn, createOneOfCheck, createTimeColumn, getNewestFirstColumns } from "./columns.ts";
 import { access_tokens, organizations, users } from "./people.ts";
 
 /**
@@ -29,7 +29,7 @@ export const sessions = pgTable(
     expires_at: createTimeColumn().notNull(),
   },
   (t) => [
-    index("sessions_user").on(t.user_id, t.created_at.desc()),
+    index("sessions_user").on(t.user_id, ...getNewestFirstColumns(t)),
     index("sessions_used").on(t.used_at),
     index("sessions_expires").on(t.expires_at),
     check("sessions_kind", createOneOfCheck("kind", ["browser", "program"])),
@@ -58,7 +58,7 @@ export const login_links = pgTable(
   },
   (t) => [
     index("login_links_user").on(t.user_id),
-    index("login_links_organization").on(t.organization_id, t.created_at.desc()),
+    index("login_links_organization").on(t.organization_id, ...getNewestFirstColumns(t)),
     index("login_links_email").on(t.email),
     index("login_links_created_by").on(t.created_by),
     index("login_links_expires").on(t.expires_at),
