@@ -36,7 +36,7 @@ export const fileErrors: Catalogue<FileErrors> = {
     http: 413,
     grpc: "RESOURCE_EXHAUSTED",
     message: ({ path, limit_bytes }) => `'${path}' is larger than ${formatBytes(limit_bytes)}.`,
-    next: () => "Read or write it in parts, or copy it with `wharf runner cp`.",
+    next: () => "Read or write it in parts.",
   },
   folder_not_empty: {
     http: 409,
