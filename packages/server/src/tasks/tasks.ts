@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type EventDataByKind, type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
+import { taskTransitions } from "@wharf/contract/task-transitions";
 import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
@@ -26,7 +27,6 @@ import {
 } from "../store/index.ts";
 import { createAssigneeCondition } from "./find-assignee.ts";
 import { type TaskMatches, findTasks } from "./find-many.ts";
-import { taskTransitions } from "./states.ts";
 import { createTaskQuery, type TaskFilter } from "./task-filter.ts";
 
 const { boards, task_dependencies, tasks } = schema;

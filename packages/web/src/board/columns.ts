@@ -1,4 +1,5 @@
 import type { TaskState, TaskSummary } from "@wharf/client";
+import { taskTransitions } from "@wharf/contract/task-transitions";
 
 /** What needs a person comes first. */
 export const columns = [
@@ -39,17 +40,27 @@ export const stateNames: Readonly<Record<TaskState, string>> = {
 /** What a person can do with a task, beside opening it. */
 export type TaskAction = "start" | "stop" | "accept" | "cancel" | "reopen" | "archive";
 
-const actions: Readonly<Record<TaskState, readonly TaskAction[]>> = {
-  TODO: ["start", "accept", "cancel", "archive"],
-  IN_PROGRESS: ["stop", "accept", "cancel"],
-  BLOCKED: ["stop", "accept", "cancel"],
-  REVIEW: ["accept", "cancel", "archive"],
-  COMPLETED: ["reopen", "archive"],
-  FAILED: ["start", "reopen", "cancel", "archive"],
-  CANCELLED: ["reopen", "archive"],
+/** The state to which an action moves a task, or undefined for one that moves none. */
+const targets: Readonly<Record<TaskAction, TaskState | undefined>> = {
+  start: "IN_PROGRESS",
+  stop: "REVIEW",
+  reopen: "TODO",
+  accept: "COMPLETED",
+  cancel: "CANCELLED",
+  archive: undefined,
 };
+const allActions = Object.keys(targets) as TaskAction[];
 
-export const getActions = ({ state }: Pick<TaskSummary, "state">): readonly TaskAction[] => actions[state];
+const atWork: ReadonlySet<TaskState> = new Set(["IN_PROGRESS", "BLOCKED"]);
+const startable: ReadonlySet<TaskState> = new Set(["TODO", "FAILED"]);
+
+export const getActions = ({ state }: Pick<TaskSummary, "state">): readonly TaskAction[] =>
+  allActions.filter((action) => {
+    // An agent that has finished gets a prompt instead, and one at work is stopped first.
+    if (action === "start") return startable.has(state);
+    const target = targets[action];
+    return target === undefined ? !atWork.has(state) : taskTransitions[state].includes(target);
+  });
 
 export const actionNames: Readonly<Record<TaskAction, string>> = {
   start: "Start",
@@ -71,5 +82,5 @@ const dropActions: Readonly<Partial<Record<ColumnId, TaskAction>>> = {
 export function getDropAction(state: TaskState, columnId: ColumnId): TaskAction | undefined {
   const action = dropActions[columnId];
   if (action === undefined || getColumnId(state) === columnId) return undefined;
-  return actions[state].includes(action) ? action : undefined;
+  return getActions({ state }).includes(action) ? action : undefined;
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
+import { WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
 import type { LoginModules } from "../routes/login-routes.ts";
 import { findSession, page } from "./page-requests.ts";
@@ -58,6 +59,8 @@ function serveDocument(app: FastifyInstance, modules: LoginModules, path: string
   let document: Promise<string> | undefined;
   for (const url of webPaths) {
     app.get(url, page, async (request, reply) => {
+      // The router takes the address `*` for `/`.
+      if (request.url === "*") throw new WharfError("route_not_found", { method: request.method, path: request.url });
       void reply.header("cache-control", "no-cache").header("content-security-policy", policy);
       if (!(await findSession(modules, request)))
         return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);

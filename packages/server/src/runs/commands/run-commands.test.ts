@@ -9,11 +9,11 @@ import {
   TurnState as TurnStates,
   WharfError,
 } from "@wharf/contract";
+import { taskTransitions } from "@wharf/contract/task-transitions";
 import { eq } from "drizzle-orm";
 import { describe, expect, test } from "vitest";
 import { type Fixture, fixture } from "../../../test/fixture.ts";
 import { schema } from "../../store/index.ts";
-import { taskTransitions } from "../../tasks/states.ts";
 import { findAllowedSecrets } from "../state/allowed-secrets.ts";
 import { runTransitions, turnTransitions } from "../state/states.ts";
 import { getOpenTurns } from "../state/transitions.ts";

@@ -1,4 +1,4 @@
-import type { TaskState } from "@wharf/contract";
+import type { TaskState } from "./states.ts";
 
 /**
  * TODO → IN_PROGRESS when a run is requested. IN_PROGRESS ⇄ BLOCKED while the agent waits for a
