@@ -4,8 +4,12 @@ import { dirname, join } from "node:path";
 import { spawn } from "@lydell/node-pty";
 import { drawSvg } from "./draw-svg.ts";
 import { type OutputChunk, parseOutput } from "./parse-output.ts";
+import { takePictures } from "./take-pictures.ts";
 
-/** Runs `wharf demo` on a terminal and draws what it prints: the picture in the README. */
+/**
+ * Runs `wharf demo` on a terminal, and draws what it prints and the pages to which it leads: the
+ * pictures in the README and in docs/browser.md.
+ */
 
 const root = join(import.meta.dirname, "../..");
 const picture = join(root, "docs/images/demo.svg");
@@ -20,14 +24,22 @@ async function recordDemo(home: string): Promise<OutputChunk[]> {
     cwd: home,
     env: { ...process.env, HOME: home, TMPDIR: home, TERM: "xterm-256color" },
   });
-  let hasLink = false;
-  program.onData((text) => {
-    chunks.push({ time: performance.now() - startedAt, text });
-    if (hasLink || !text.includes("/login/")) return;
-    hasLink = true;
-    program.write("\u0003");
+  const exit = new Promise<number>((resolve) => program.onExit(({ exitCode }) => resolve(exitCode)));
+  const link = new Promise<string | undefined>((resolve) => {
+    let isOver = false;
+    program.onData((text) => {
+      if (isOver) return;
+      chunks.push({ time: performance.now() - startedAt, text });
+      const found = /http:\/\/[\w.:/?=-]+\/login\/[\w./?=-]+/.exec(text)?.[0];
+      if (found === undefined) return;
+      isOver = true;
+      resolve(found);
+    });
+    void exit.then(() => resolve(undefined));
   });
-  const exitCode = await new Promise<number>((resolve) => program.onExit((exit) => resolve(exit.exitCode)));
+  const login = await link;
+  if (login !== undefined) await takePictures(login, dirname(picture)).finally(() => program.write("\u0003"));
+  const exitCode = await exit;
   if (exitCode !== 0) throw new Error(`wharf demo ended with ${exitCode}: ${chunks.map(({ text }) => text).join("")}`);
   return chunks.map(({ time, text }) => ({ time, text: text.replaceAll(home, "/tmp") }));
 }

@@ -10,7 +10,7 @@ import { BoardTitle } from "./board-title.tsx";
 import styles from "./board.module.css";
 import { BulkBar } from "./bulk-bar.tsx";
 import { ColumnView } from "./column-view.tsx";
-import { columns } from "./columns.ts";
+import { columns, getColumnId } from "./columns.ts";
 import { FilterBar } from "./filter-bar.tsx";
 import { groupCards } from "./group-cards.ts";
 import { ListView } from "./list-view.tsx";
@@ -60,7 +60,7 @@ function LoadedBoard({ boardId, search, store, version }: LoadedBoardProps) {
   // The cards change in place, and the version with them.
   const groups = useMemo(() => groupCards(store.cards, search), [store, search, version]);
   const needed = useMemo(
-    () => [...store.cards.values()].filter(({ task }) => neededStates.has(task.state)).length,
+    () => [...store.cards.values()].filter(({ task }) => getColumnId(task.state) === "needs-you").length,
     [store, version],
   );
 
@@ -118,4 +118,3 @@ function LoadedBoard({ boardId, search, store, version }: LoadedBoardProps) {
 }
 
 const noCosts: ReadonlyMap<string, number> = new Map();
-const neededStates: ReadonlySet<string> = new Set(["BLOCKED", "FAILED", "REVIEW"]);
