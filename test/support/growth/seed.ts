@@ -27,7 +27,7 @@ const logTables = [
   "search_queue",
 ];
 const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys", "stream_tickets"];
-const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_disks", "host_usage"];
+const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_counters", "runner_disks", "host_usage"];
 
 export interface Seeded {
   readonly ownerId: string;
@@ -102,6 +102,8 @@ async function seedRunners(
          'DESTROYED', 'DESTROYED', 'DESTROYED'])[1 + n % 10] as state) s`,
     [owner, board, runners],
   );
+  await run(`insert into runner_counters (runner_id, launch, cpu_ms, running_ms, memory_bytes, sampled_at)
+    select id, 'first', 1, 1, 1, now() from runners where state <> 'DESTROYED'`);
 }
 
 /**

@@ -47,9 +47,9 @@ export function serveAccountPage(pages: FastifyInstance, modules: LoginModules, 
       reply,
       "Your account",
       html`<p>You are logged in as <b>${name}</b>. <a href="/me">Your logins and tokens</a></p>
-        ${openLinks.length > 0 ? html`<h2>Unused links</h2>` : undefined}${openLinks}
         ${providers.length > 0 ? html`<h2>Login providers</h2>` : undefined}${providers}
         ${oidc && html`<p><a href="/oidc/login">Log in with ${oidc.name} from now on</a></p>`} ${passkeyPart.body}
+        ${openLinks.length > 0 ? html`<h2>Unused links</h2>` : undefined}${openLinks}
         <form method="post" action="/logout"><button>Log out</button></form>`,
       passkeyPart.script,
     );

@@ -41,6 +41,17 @@ export async function readRunnerDetails(
     .orderBy(desc(runs.created_at))
     .limit(1)
     .as("run");
+  const counters = db
+    .select({
+      cpu_ms: runner_counters.cpu_ms,
+      running_ms: runner_counters.running_ms,
+      memory_bytes: runner_counters.memory_bytes,
+      sampled_at: runner_counters.sampled_at,
+    })
+    .from(runner_counters)
+    .where(eq(runner_counters.runner_id, runners.id))
+    .limit(1)
+    .as("counters");
   const rows = await db
     .select({
       id: runners.id,
@@ -49,7 +60,10 @@ export async function readRunnerDetails(
       agent_type: run.agent_type,
       run_status: run.status,
       idle_since: run.idle_since,
-      counters: runner_counters,
+      cpu_ms: counters.cpu_ms,
+      running_ms: counters.running_ms,
+      memory_bytes: counters.memory_bytes,
+      sampled_at: counters.sampled_at,
       disk_mib: runner_disks.disk_mib,
     })
     .from(runners)
@@ -57,29 +71,26 @@ export async function readRunnerDetails(
     // A task that moved to another board is not shown to those who see the runner.
     .leftJoin(tasks, and(eq(tasks.id, run.task_id), eq(tasks.board_id, runners.board_id), isNull(tasks.deleted_at)))
     .leftJoin(users, eq(users.id, sql`coalesce(${runners.owner_id}, ${run.user_id}, ${tasks.created_by})`))
-    .leftJoin(runner_counters, eq(runner_counters.runner_id, runners.id))
+    .leftJoinLateral(counters, sql`true`)
     .leftJoin(runner_disks, and(eq(runner_disks.runner_id, runners.id), sql`${runner_disks.held_until} = 'infinity'`))
     .where(sql`${runners.id} = any(${sql.param(ids)}::uuid[])`);
   return new Map(
-    rows.map(({ id, counters, disk_mib, ...details }) => [
+    rows.map(({ id, cpu_ms, running_ms, memory_bytes, sampled_at, disk_mib, ...details }) => [
       id,
       {
         ...details,
-        usage: counters && toUsage(counters),
+        usage: toUsage({ cpu_ms, running_ms, memory_bytes, sampled_at }),
         disk_bytes: disk_mib === null ? null : disk_mib * bytesPerMib,
       },
     ]),
   );
 }
 
-const toUsage = ({
-  cpu_ms,
-  running_ms,
-  memory_bytes,
-  sampled_at,
-}: typeof runner_counters.$inferSelect): RunnerUsage => ({
-  cpu_seconds: cpu_ms / 1_000,
-  running_seconds: running_ms / 1_000,
-  memory_bytes,
-  sampled_at,
-});
+type Counters = { readonly [Name in "cpu_ms" | "running_ms" | "memory_bytes"]: number | null } & {
+  readonly sampled_at: Date | null;
+};
+
+function toUsage({ cpu_ms, running_ms, memory_bytes, sampled_at }: Counters): RunnerUsage | null {
+  if (cpu_ms === null || running_ms === null || memory_bytes === null || sampled_at === null) return null;
+  return { cpu_seconds: cpu_ms / 1_000, running_seconds: running_ms / 1_000, memory_bytes, sampled_at };
+}
