@@ -15,8 +15,11 @@ const changingTables: ReadonlySet<string> = new Set([
   "runner_counters",
   "runner_disks",
   "runner_hours",
+  "search_documents",
+  "search_positions",
   "search_queue",
   "servers",
+  "task_events",
 ]);
 
 /** The number of rows of each table that only requests change, and of people who run the server. */
