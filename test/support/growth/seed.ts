@@ -27,7 +27,15 @@ const logTables = [
   "search_queue",
 ];
 const loginTables = ["sessions", "login_links", "login_challenges", "idempotency_keys", "stream_tickets"];
-const usageTables = ["budgets", "model_requests", "usage_hours", "runner_hours", "runner_counters", "runner_disks", "host_usage"];
+const usageTables = [
+  "budgets",
+  "model_requests",
+  "usage_hours",
+  "runner_hours",
+  "runner_counters",
+  "runner_disks",
+  "host_usage",
+];
 
 export interface Seeded {
   readonly ownerId: string;

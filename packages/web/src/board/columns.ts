@@ -51,15 +51,15 @@ const targets: Readonly<Record<TaskAction, TaskState | undefined>> = {
 };
 const allActions = Object.keys(targets) as TaskAction[];
 
-const atWork: ReadonlySet<TaskState> = new Set(["IN_PROGRESS", "BLOCKED"]);
+const working: ReadonlySet<TaskState> = new Set(["IN_PROGRESS", "BLOCKED"]);
 const startable: ReadonlySet<TaskState> = new Set(["TODO", "FAILED"]);
 
 export const getActions = ({ state }: Pick<TaskSummary, "state">): readonly TaskAction[] =>
   allActions.filter((action) => {
-    // An agent that has finished gets a prompt instead, and one at work is stopped first.
+    // An agent that has finished gets a prompt instead.
     if (action === "start") return startable.has(state);
     const target = targets[action];
-    return target === undefined ? !atWork.has(state) : taskTransitions[state].includes(target);
+    return target === undefined ? !working.has(state) : taskTransitions[state].includes(target);
   });
 
 export const actionNames: Readonly<Record<TaskAction, string>> = {
