@@ -7,6 +7,8 @@ const alone = "test/hostile-runner.test.ts";
 
 /** Most of them wait: for a place at their engine, or for a pod. */
 const engineWorkers = 20;
+/** A cluster takes its time to remove namespaces with pods in them. */
+const removalTimeout = 240_000; // ms
 
 /**
  * Units stand beside their source. `test/` holds whole workflows: they come after the units, two files at a time, because
@@ -77,6 +79,7 @@ export default defineConfig({
           name: "engines",
           include: [engines],
           testTimeout: 120_000, // ms
+          hookTimeout: removalTimeout,
           setupFiles: ["test/setup/take-engine-places.ts"],
           maxWorkers: engineWorkers,
           sequence: { groupOrder: 4 },
@@ -88,7 +91,7 @@ export default defineConfig({
           name: "conformance",
           include: ["test/conformance/*.test.ts"],
           testTimeout: 180_000, // ms
-          hookTimeout: 240_000, // ms; a cluster takes its time to remove namespaces with pods in them
+          hookTimeout: removalTimeout,
           setupFiles: ["test/setup/take-engine-places.ts"],
           maxWorkers: engineWorkers,
           sequence: { groupOrder: 4 },

@@ -39,7 +39,7 @@ export interface AgentDriver {
   /** Asks the agent to end its turn. */
   cancel(): void;
   /** Kills the process at once, to end a turn that does not end. */
-  kill(): void;
+  kill(reason: string): void;
   /** Ends the agent gracefully; resolves when all its processes have exited. */
   end(reason: string): Promise<void>;
   /** Aborted when the agent can no longer be prompted. */

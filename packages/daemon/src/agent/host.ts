@@ -222,7 +222,9 @@ export class SingleAgentHost implements AgentHost {
     const activeAgent = this.#activeAgent;
     if (!activeAgent) return await this.#pause.end();
     activeAgent.stopReason = reason;
-    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => activeAgent.driver?.kill());
+    // Killed first, an agent gets no request to end its turn and cannot answer one.
+    if (killAfterMs === 0) activeAgent.driver?.kill(reason);
+    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => activeAgent.driver?.kill(reason));
     await this.#pendingTurn?.written.catch(() => undefined);
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createOutgoingEnvironment } from "../../relay/index.ts";
 import { gitVariables } from "../../std/git-variables.ts";
-import { Bench } from "../fixtures/bench.ts";
+import { Bench, until } from "../fixtures/bench.ts";
 
 test("a turn's updates become events in wire order, with text joined", async () => {
   await using bench = await Bench.open();
@@ -251,7 +251,6 @@ test("an agent that ignores SIGTERM is killed, with all processes it started", a
   await using bench = await Bench.open();
   await bench.start("stubborn");
   await bench.prompt("leak");
-  const { until } = await import("../fixtures/bench.ts");
   await until(() => bench.journal.messageText.includes("pid "));
   const pid = Number(bench.journal.messageText.slice(4));
   expect(() => process.kill(pid, 0)).not.toThrow();
@@ -264,5 +263,22 @@ test("an agent that ignores SIGTERM is killed, with all processes it started", a
   });
   expect(bench.journal.getEvents("agent_exit")).toEqual([
     { kind: "agent_exit", signal: "SIGKILL", message: "The agent was stopped: enough (signal SIGKILL)." },
+  ]);
+});
+
+// K-056
+test("an agent that is stopped at once cannot end its turn first", async () => {
+  await using bench = await Bench.open();
+  await bench.start();
+  await bench.prompt("hang");
+  await until(() => bench.journal.messageText === "working");
+  const stopped = bench.host.stop("at once", { killAfterMs: 0 });
+  await new Promise(setImmediate);
+  // The daemon is busy for longer than the agent needs to answer.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  await stopped;
+  expect(bench.journal.records.slice(-2).map(({ data }) => data)).toMatchObject([
+    { kind: "agent_exit", message: "The agent was stopped: at once (signal SIGKILL)." },
+    { kind: "turn", status: "cancelled" },
   ]);
 });

@@ -187,8 +187,8 @@ export class AcpAgent implements AgentDriver {
     void this.#connection.agent.notify(methods.agent.session.cancel, { sessionId }).catch(() => undefined);
   }
 
-  kill(): void {
-    this.#endReason ??= "it did not end its turn";
+  kill(reason: string): void {
+    this.#endReason ??= reason;
     this.#group?.kill();
   }
 

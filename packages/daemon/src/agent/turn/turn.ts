@@ -119,7 +119,7 @@ export class Turn {
       isPaused: () => recorder.isWaiting || this.#parts.paused(),
       onIdle: () => {
         this.#phase = "killed";
-        driver.kill();
+        driver.kill("it did not end its turn");
       },
     });
   }
