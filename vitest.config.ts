@@ -5,14 +5,16 @@ const engines = "test/{docker,kubernetes}*.test.ts";
 /** A workflow that looks at how long a neighbour waits, and wants the machine to itself. */
 const alone = "test/hostile-runner.test.ts";
 
+/** A workflow waits for turns about half of its time. */
+const workflowWorkers = 3;
 /** Most of them wait: for a place at their engine, or for a pod. */
 const engineWorkers = 20;
 /** A cluster takes its time to remove namespaces with pods in them. */
 const removalTimeout = 240_000; // ms
 
 /**
- * Units stand beside their source. `test/` holds whole workflows: they come after the units, two files at a time, because
- * each has a server, a PostgreSQL and sandboxes of its own.
+ * Units stand beside their source. `test/` holds whole workflows: they come after the units, a few files at a time,
+ * because each has a server, a PostgreSQL and sandboxes of its own.
  */
 export default defineConfig({
   test: {
@@ -49,7 +51,7 @@ export default defineConfig({
           include: ["test/*.test.ts"],
           exclude: [alone, engines],
           testTimeout: 120_000, // ms
-          maxWorkers: 2, // most of the time they wait for a turn
+          maxWorkers: workflowWorkers,
           sequence: { groupOrder: 2 },
         },
       },
@@ -59,7 +61,7 @@ export default defineConfig({
           name: "browser",
           include: ["test/browser/*.test.ts"],
           testTimeout: 120_000, // ms
-          maxWorkers: 2,
+          maxWorkers: workflowWorkers,
           sequence: { groupOrder: 2 },
         },
       },

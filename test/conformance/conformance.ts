@@ -14,7 +14,8 @@ import { streams } from "./parts/streams.ts";
 import { terminals } from "./parts/terminals.ts";
 import { tools } from "./parts/tools.ts";
 
-type Half = "some" | "others";
+/** A third of the suite, which can run beside the others where the backend is slow. */
+export type Third = "basics" | "deaths" | "tools";
 type Part = (under: BackendUnderTest, name: string) => void;
 
 const grouped: Part = (under) => {
@@ -40,21 +41,26 @@ const goingOut: Part = (under) => {
 const dying: Part = (under, name) => deaths(name, under);
 
 /** The parts that depend on the wire and the disk, and the parts that depend on the daemon only. */
-const parts: Record<Half, { backend: readonly Part[]; daemon: readonly Part[] }> = {
-  some: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
-  others: { backend: [dying, hostileWhereKept], daemon: [attacked, goingOut, git, grouped, terminals] },
+const parts: Record<Third, { backend: readonly Part[]; daemon: readonly Part[] }> = {
+  basics: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
+  deaths: { backend: [dying, hostileWhereKept], daemon: [] },
+  tools: { backend: [], daemon: [attacked, goingOut, git, grouped, terminals] },
 };
+
+const allThirds = ["basics", "deaths", "tools"] as const satisfies Third[];
 
 /**
  * The tests that every backend must pass: the same for all, except for declared capabilities. A
- * backend that declares that it cannot do something is tested for that too. For a slow backend,
- * `some` and the `others` run side by side.
+ * backend that declares that it cannot do something is tested for that too.
  */
-export function conformance(name: string, under: BackendUnderTest, halves: readonly Half[] = ["some", "others"]): void {
+export function conformance(name: string, under: BackendUnderTest, thirds: readonly Third[] = allThirds): void {
   const missing = isMissing(under);
   // S-001, S-004, S-013: one client and one set of calls for every backend.
   describe.skipIf(missing)(`the backend '${name}'`, () => {
-    const chosen = halves.flatMap((half) => [...parts[half].backend, ...(isVariant(under) ? [] : parts[half].daemon)]);
+    const chosen = thirds.flatMap((third) => [
+      ...parts[third].backend,
+      ...(isVariant(under) ? [] : parts[third].daemon),
+    ]);
     for (const part of chosen) part(under, name);
   });
 }

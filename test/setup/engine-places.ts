@@ -12,7 +12,7 @@ type Engine = keyof typeof places;
 const engines = Object.keys(places) as Engine[];
 
 /** These kill parts of the cluster or change it for everyone. */
-const disruptive: ReadonlySet<string> = new Set(["kubernetes.test.ts", "kubernetes-deployed.test.ts"]);
+const disruptive: ReadonlySet<string> = new Set(["kubernetes-cluster.test.ts", "kubernetes-deployed.test.ts"]);
 
 declare module "vitest" {
   interface ProvidedContext {

@@ -1,3 +1,3 @@
 import { runSuite } from "./select.ts";
 
-runSuite(["kubernetes"], ["others"]);
+runSuite(["kubernetes"], ["tools"]);

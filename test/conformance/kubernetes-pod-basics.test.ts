@@ -1,0 +1,3 @@
+import { runSuite } from "./select.ts";
+
+runSuite(["kubernetes-pod"], ["basics"]);
