@@ -192,6 +192,7 @@ async function readUsage(task: Pick<Task, "id">): Promise<void> {
   await client.call(api.listAllowedHosts, { query });
   await client.call(api.listDeniedHosts, { query });
   await client.call(api.listBudgets, { query });
+  await client.call(api.listDeniedHosts, { query: {} });
   // A report reads its period, so this one is short.
   const from = new Date(Date.now() - 900_000).toISOString();
   await client.call(api.getUsage, { query: { from } });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { api, type Event } from "@wharf/contract";
+import { api, type Event, runnersApi } from "@wharf/contract";
 import { expect } from "vitest";
 import { killPod } from "./support/cluster-harness.ts";
 import { ClusterScenes, isAgentText, longWork, minutes } from "./support/cluster-scenes.ts";
@@ -28,6 +28,9 @@ test(
     expect(git(scenes.remote, "show", `${shadow_branch}:hello.txt`)).toBe("hello");
     const { namespace, name } = await scene.pod(task);
     expect(namespace).toMatch(new RegExp(`^${scene.prefix}[0-9a-f-]{36}$`));
+    const [{ runner_id = "" } = {}] = await scene.runs(task);
+    const { place } = await scene.wharf.client.call(runnersApi.getRunner, { params: { runner_id } });
+    expect(place).toEqual({ namespace, pod: name, workspace: `workspace-${runner_id}`, home: `home-${runner_id}` });
     const { items: claims } = await scene.admin.core.listNamespacedPersistentVolumeClaim({ namespace });
     expect(claims.map(({ metadata }) => (metadata?.name ?? "").replace(/-.*/, "")).toSorted()).toEqual([
       "home",

@@ -100,6 +100,15 @@ export const RunnerCreate = z
   });
 export type RunnerCreate = z.output<typeof RunnerCreate>;
 
+/** The names of a runner's objects in its Kubernetes cluster. */
+export const RunnerPlace = z.object({
+  namespace: z.string(),
+  pod: z.string(),
+  workspace: z.string().optional().describe("the claim of the workspace's volume"),
+  home: z.string().optional().describe("the claim of the home's volume"),
+});
+export type RunnerPlace = z.infer<typeof RunnerPlace>;
+
 /** Who uses a runner, what for, and what it used. */
 const runnerDetails = {
   owner: z
@@ -133,6 +142,7 @@ export const RunnerView = Runner.extend({
   /** The image and the model route of a standalone runner. */
   image: z.string().optional(),
   model_route: z.string().optional(),
+  place: RunnerPlace.optional(),
 });
 export type RunnerView = z.infer<typeof RunnerView>;
 /** A runner with its work, as its page shows it. */

@@ -8,13 +8,14 @@ import {
   openMockBackend,
 } from "../backends/index.ts";
 import type { Config } from "../config/index.ts";
-import type { Keys } from "../runners/index.ts";
+import { type Keys, storePlace } from "../runners/index.ts";
 import { getHash } from "../std/hash.ts";
+import type { Database } from "../store/index.ts";
 
 /** Opens the configured backend; from here on all backends look the same. */
 export async function openBackend(
   { config, kit }: { config: Config; kit: string },
-  { logger, installation, keys }: { logger: Logger; installation: string; keys: Keys },
+  { logger, installation, keys, db }: { logger: Logger; installation: string; keys: Keys; db: Database },
 ): Promise<Backend> {
   const { stopGraceMs, gitTimeoutMs, registries } = config;
   const daemonSettings = { stopGraceMs, gitTimeoutMs, registries };
@@ -51,6 +52,12 @@ export async function openBackend(
       settings: { ...settings, ...identity },
       wireKey: getWireKey,
       log: logger,
+      onPlaced: ({ id, tenant }, place) => {
+        const ownsNamespace = tenant !== undefined && "prefix" in settings.namespaces;
+        const { namespace } = place;
+        const owner = ownsNamespace && { tenant: { id: tenant, namespace, quota: { ...settings.quota } } };
+        return storePlace(db, { id, place, ...owner });
+      },
     });
   }
   return createLocalBackend({

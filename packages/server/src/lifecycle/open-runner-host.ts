@@ -18,7 +18,7 @@ export type RunnerHost = Awaited<ReturnType<typeof openRunnerHost>>;
 export async function openRunnerHost({ options, logger, parts, secrets }: ServerSetup, storage: Storage) {
   const { config } = options;
   const { audit, db, keys, installation, ledgerPool, notifications, serverId, wakeup } = storage;
-  const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys }), "A backend");
+  const backend = guardFromTransactions(await openBackend(options, { logger, installation, keys, db }), "A backend");
   parts.defer(() => backend.close());
   const limits = { maxTaskMb: config.maxTaskLogMb, maxRunMb: config.maxRunLogMb };
   const log = new Log(db, { notifications, limits });

@@ -22,6 +22,7 @@ export {
   Runners,
   leaseExistingRunner,
 } from "./runners.ts";
+export { storePlace } from "./place.ts";
 export type { RunnerWork } from "./workers/runner-worker.ts";
 export { RunnerWorkers } from "./workers/runner-workers.ts";
 export { StandaloneRunners } from "./standalone/standalone-runners.ts";

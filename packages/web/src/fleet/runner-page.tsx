@@ -91,6 +91,7 @@ function RunnerFigures({ runner }: { runner: RunnerSummary }) {
     ["Owner", runner.owner ? visible(runner.owner.username) : "–"],
     ["Size", visible(runner.tier)],
     ["Backend", [runner.backend, runner.isolation].filter(Boolean).join(", ")],
+    ...(runner.place ? [["Pod", `${runner.place.namespace}/${runner.place.pod}`] as const] : []),
     ["CPUs", <CpuFigure key="cpu" runner={runner} />],
     ["Memory", <MemoryFigure key="memory" runner={runner} />],
     ["Disk", <DiskFigure key="disk" runner={runner} />],

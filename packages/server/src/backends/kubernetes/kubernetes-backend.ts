@@ -16,7 +16,7 @@ import { putSecret } from "./cluster/put-secret.ts";
 import { toWharfError } from "./failures.ts";
 import { createDaemonSecret } from "./objects/daemon-secret.ts";
 import { annotations, getInstanceLabels, getRunnerLabels, toSelector } from "./objects/labels.ts";
-import { getObjectNames, getNamespace } from "./objects/names.ts";
+import { getNamespace, getObjectNames, getPodNames } from "./objects/names.ts";
 import { createBarePod, containerName, getStopSeconds } from "./objects/pod.ts";
 import { createStatefulSet } from "./objects/stateful-set.ts";
 import { createClaims, hasPersistentDisk } from "./objects/volumes.ts";
@@ -67,17 +67,19 @@ export class KubernetesBackend implements Backend {
   readonly #settings: KubernetesSettings;
   readonly #log: Log | undefined;
   readonly #wireKey: (id: string) => string;
+  readonly #onPlaced: KubernetesBackendOptions["onPlaced"];
   readonly #tenants: TenantNamespaces;
   readonly #binding: ClaimBinding;
   readonly #watch: PodWatch;
   readonly #pods: RunnerPods;
   readonly #meter: UsageMeter;
 
-  constructor(cluster: Cluster, { settings, wireKey, log }: Omit<KubernetesBackendOptions, "cluster">) {
+  constructor(cluster: Cluster, { settings, wireKey, log, onPlaced }: Omit<KubernetesBackendOptions, "cluster">) {
     this.#cluster = cluster;
     this.#settings = settings;
     this.maxDiskBytes = settings.most.diskBytes ?? Infinity;
     this.#wireKey = wireKey;
+    this.#onPlaced = onPlaced;
     this.#log = log;
     this.#tenants = new TenantNamespaces(cluster, settings, log);
     this.#binding = new ClaimBinding(cluster);
@@ -219,6 +221,7 @@ export class KubernetesBackend implements Backend {
     await this.#tenants.ensure(namespace);
     // An existing runner keeps its kind, even if the settings have changed since.
     const kind = existing?.kind ?? (hasPersistentDisk(spec, this.#settings) ? "set" : "pod");
+    await this.#onPlaced?.(spec, { namespace, ...getPodNames(spec.id, kind) });
     const make =
       kind === "set" ? this.#ensureSet(spec, namespace, existing) : this.#createPod(spec, namespace, existing);
     const owner = await make.catch((error: unknown) => {
@@ -300,8 +303,7 @@ export class KubernetesBackend implements Backend {
   }
 
   async #deletePod({ id, kind, namespace }: ClusterRunner, gracePeriodSeconds: number): Promise<void> {
-    const { runner } = getObjectNames(id);
-    const name = kind === "set" ? `${runner}-0` : runner;
+    const { pod: name } = getPodNames(id, kind);
     await this.#cluster.core
       .deleteNamespacedPod({ name, namespace, body: { gracePeriodSeconds } })
       .catch(ignoreNotFound);

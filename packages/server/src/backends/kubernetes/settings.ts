@@ -1,3 +1,4 @@
+import type { RunnerPlace } from "@wharf/contract";
 import type { RunnerSpec } from "../backend.ts";
 import { containerPaths } from "../shared/container-paths.ts";
 import type { DaemonSettings } from "../shared/daemon-settings.ts";
@@ -58,6 +59,8 @@ export interface KubernetesBackendOptions {
   /** Returns the key of a runner's wire, in hex. */
   readonly wireKey: (id: string) => string;
   readonly log?: Log;
+  /** Receives the place of a runner before it starts there. */
+  readonly onPlaced?: (spec: Pick<RunnerSpec, "id" | "tenant">, place: RunnerPlace) => Promise<void>;
 }
 
 export interface ServerSelector {

@@ -48,5 +48,8 @@ export const denied_hosts = pgTable(
     first_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
     last_at: timestamp({ withTimezone: true }).notNull().defaultNow(),
   },
-  (t) => [unique("denied_hosts_entry").on(t.task_id, t.entry)],
+  (t) => [
+    unique("denied_hosts_entry").on(t.task_id, t.entry),
+    index("denied_hosts_last").on(t.last_at, t.task_id, t.entry),
+  ],
 );

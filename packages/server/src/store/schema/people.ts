@@ -20,6 +20,9 @@ export const organizations = pgTable("organizations", {
   id: uuid().primaryKey(),
   name: varchar({ length: 255 }).notNull(),
   slug: varchar({ length: 63 }).notNull().unique(),
+  /** On Kubernetes, the namespace of the organization's own and its quota; null if it has none. */
+  kubernetes_namespace: varchar({ length: 63 }).unique(),
+  resource_quota: jsonb().$type<Record<string, string>>(),
   ...stamps,
 });
 

@@ -1,4 +1,4 @@
-import type { BackendName, Isolation, RunnerResources, RunnerState } from "@wharf/contract";
+import type { BackendName, Isolation, RunnerPlace, RunnerResources, RunnerState } from "@wharf/contract";
 import { sql } from "drizzle-orm";
 import { index, jsonb, pgTable, text, uuid, varchar } from "drizzle-orm/pg-core";
 import { createNumberColumn, createTimeColumn, getNewestFirstColumns, stamps } from "./columns.ts";
@@ -25,6 +25,8 @@ export const runners = pgTable(
     /** Environment of every command and terminal in a standalone runner. */
     environment: jsonb().$type<Record<string, string>>().notNull().default({}),
     resources: jsonb().$type<RunnerResources>(),
+    /** Where the runner is in its cluster, if that is known: its namespace, its pod, its claims. */
+    place: jsonb().$type<RunnerPlace>(),
     /** The image of a standalone runner, unless it uses the backend's default. */
     image: text(),
     /** The model route that programs in a standalone runner may use. */

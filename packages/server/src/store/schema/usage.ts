@@ -82,7 +82,7 @@ export const model_requests = pgTable(
     implausible: text(),
     settled_at: createTimeColumn().notNull().defaultNow(),
   },
-  (t) => [index("model_requests_settled").on(t.settled_at)],
+  (t) => [index("model_requests_settled").on(t.settled_at), index("model_requests_run").on(t.run_id, t.settled_at)],
 );
 
 /** The ledger's sums by hour, written together with its rows. */

@@ -1,3 +1,4 @@
+import type { RunnerPlace } from "@wharf/contract";
 import { getHash } from "../../../std/hash.ts";
 import type { KubernetesSettings } from "../settings.ts";
 
@@ -9,6 +10,12 @@ export const getObjectNames = (id: string) => ({
   workspace: `workspace-${id}`,
   home: `home-${id}`,
 });
+
+/** Returns the names of a runner's pod and, if its disk outlives the pod, of its claims. */
+export function getPodNames(id: string, kind: "set" | "pod"): Omit<RunnerPlace, "namespace"> {
+  const { runner, workspace, home } = getObjectNames(id);
+  return kind === "pod" ? { pod: runner } : { pod: `${runner}-0`, workspace, home };
+}
 
 export const accountName = "wharf-runner";
 
