@@ -18,7 +18,7 @@ import {
   selectBoardRole,
   type VisibilityScope,
 } from "../access/index.ts";
-import type { Log, LogWriter } from "../events/index.ts";
+import type { Log, LogEnd, LogWriter } from "../events/index.ts";
 import {
   buildOnce,
   countNewest,
@@ -72,11 +72,11 @@ export class Tasks {
     creatorId: string,
     boardId: string,
     { depends_on: dependsOnIds = [], ...input }: TaskInput,
-    /** Adds rows of other modules in the same transaction. */
+    /** Adds rows of other modules in the same transaction; the result shows no change of the task. */
     withTask: (tx: Executor, taskId: string) => Promise<void> = async () => undefined,
   ): Promise<TaskRow> {
     const id = randomUUID();
-    return this.#log.write(async ({ tx, append }) => {
+    return this.#log.write(async ({ tx, begin }) => {
       const { permission_policy = "ask", interrupt_policy = "ask", metadata = {}, ...rest } = input;
       const values = {
         id,
@@ -87,16 +87,24 @@ export class Tasks {
         interrupt_policy,
         metadata,
       };
-      await tx.insert(tasks).values({ ...omitUndefined(rest), ...values });
+      const insertTask = async (end: LogEnd) => {
+        const [row] = await tx
+          .insert(tasks)
+          .values({ ...omitUndefined(rest), ...values, ...end })
+          .returning();
+        return row!;
+      };
+      const task = await begin(insertTask, [
+        { data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId },
+      ]);
       const dependencies = dependsOnIds.map((neededId) => ({
         task_id: id,
         depends_on_id: neededId,
         created_by: creatorId,
       }));
       if (dependencies.length > 0) await tx.insert(task_dependencies).values(dependencies);
-      await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       await withTask(tx, id);
-      return getTask(tx, id);
+      return task;
     });
   }
 
