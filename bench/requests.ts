@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 import { api } from "@wharf/contract";
 import { type Figure, formatDigits, formatMs, formatSpread, getSpread } from "./support/figures.ts";
 import { unpackPublishedPackage } from "./support/package.ts";
-import { listChildren, readProcessorMs } from "./support/processes.ts";
+import { readFamilyProcessorMs, readProcessorMs } from "./support/processes.ts";
 import { getSize, presentFigures } from "./support/program.ts";
 import { createScratchFolder } from "./support/scratch.ts";
 import { Server } from "./support/server.ts";
@@ -109,13 +109,13 @@ async function measure(): Promise<Figure[]> {
     { what: "create a task", next: create, rate: 500 },
   ];
   for (const { what, next, rate } of kinds) {
-    const database = [await server.postgres(), ...listChildren(await server.postgres())];
-    const before = { server: readProcessorMs([server.pid]), database: readProcessorMs(database) };
+    const database = await server.postgres();
+    const before = { server: readProcessorMs([server.pid]), database: readFamilyProcessorMs(database) };
     const began = performance.now();
     const times = await load.run(seconds, next);
     const perSecond = times.length / ((performance.now() - began) / 1_000);
     const serverMs = (readProcessorMs([server.pid]) - before.server) / times.length;
-    const databaseMs = (readProcessorMs(database) - before.database) / times.length;
+    const databaseMs = (readFamilyProcessorMs(database) - before.database) / times.length;
     figures.push(
       { what: `requests: ${what}, per second`, wharf: formatDigits(perSecond), hold: formatDigits(rate) },
       { what: `requests: ${what}, p50 / p99`, wharf: formatSpread(getSpread(times)), hold: "100 ms of p99" },

@@ -24,6 +24,12 @@ export function readProcessorMs(pids: readonly number[]): number {
   }, 0);
 }
 
+/** Returns the processor time of a process and its children so far, also of those that have ended, in ms. */
+export function readFamilyProcessorMs(parent: number): number {
+  const [user = 0, system = 0] = readStatFields(parent).slice(13, 15).map(Number);
+  return readProcessorMs([parent, ...listChildren(parent)]) + (user + system) * tickMs;
+}
+
 export function listChildren(parent: number): number[] {
   const pids = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

@@ -1,7 +1,7 @@
 import type { OrganizationRole, Permission } from "@wharf/contract";
 import { and, asc, eq, or, sql } from "drizzle-orm";
 import { z } from "zod";
-import { type Database, schema } from "../store/index.ts";
+import { buildOnce, type Database, schema } from "../store/index.ts";
 import type { Caller } from "./scope.ts";
 
 const { access_tokens, memberships, organizations, users } = schema;
@@ -25,10 +25,8 @@ interface TokenCaller {
 /** An access token by its hash, or by its id if it proved its sender before. */
 export type TokenKey = { readonly hash: string } | { readonly id: string };
 
-/** Finds the sender of a request by an access token that has not expired. */
-export async function findTokenCaller(db: Database, key: TokenKey): Promise<TokenCaller | undefined> {
-  const isToken = "hash" in key ? eq(access_tokens.hash, key.hash) : eq(access_tokens.id, key.id);
-  const [row] = await db
+const selectToken = buildOnce(["key"], (db, { key }, column: "hash" | "id") =>
+  db
     .select({
       caller: callerColumns,
       token_id: access_tokens.id,
@@ -46,7 +44,14 @@ export async function findTokenCaller(db: Database, key: TokenKey): Promise<Toke
       ),
     )
     .innerJoin(users, eq(users.id, access_tokens.user_id))
-    .where(and(isToken, sql`coalesce(${access_tokens.expires_at} > now(), true)`));
+    .where(and(eq(access_tokens[column], key), sql`coalesce(${access_tokens.expires_at} > now(), true)`)),
+);
+
+/** Finds the sender of a request by an access token that has not expired. */
+export async function findTokenCaller(db: Database, key: TokenKey): Promise<TokenCaller | undefined> {
+  const [row] = await ("hash" in key
+    ? selectToken(db, { key: key.hash }, "hash")
+    : selectToken(db, { key: key.id }, "id"));
   if (!row) return undefined;
   const { caller, permissions, expires_at: expiresAt, created_by: creator, ...token } = row;
   return {
@@ -66,15 +71,19 @@ export const recordTokenUse = (db: Database, id: string): Promise<unknown> =>
     .set({ last_used_at: sql`now()` })
     .where(eq(access_tokens.id, id));
 
-/** Finds a user as a member of the organisation that they joined first. */
-export async function findFirstCaller(db: Database, userId: string): Promise<Caller | undefined> {
-  const [row] = await db
+const selectFirst = buildOnce(["user_id"], (db, { user_id }) =>
+  db
     .select(callerColumns)
     .from(memberships)
     .innerJoin(users, eq(users.id, memberships.user_id))
-    .where(eq(memberships.user_id, userId))
+    .where(eq(memberships.user_id, user_id))
     .orderBy(asc(memberships.created_at), asc(memberships.organization_id))
-    .limit(1);
+    .limit(1),
+);
+
+/** Finds a user as a member of the organisation that they joined first. */
+export async function findFirstCaller(db: Database, userId: string): Promise<Caller | undefined> {
+  const [row] = await selectFirst(db, { user_id: userId });
   return row;
 }
 

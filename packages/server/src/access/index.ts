@@ -46,5 +46,6 @@ export {
   isVisibleTask,
   isVisibleUsage,
   selectBoardRole,
+  type PlacedScope,
   type VisibilityScope,
 } from "./visibility.ts";

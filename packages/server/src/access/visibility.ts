@@ -1,5 +1,5 @@
 import type { BoardRole } from "@wharf/contract";
-import { type SQL, sql } from "drizzle-orm";
+import { type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "./scope.ts";
 
 /**
@@ -9,8 +9,14 @@ import type { Scope } from "./scope.ts";
  */
 export type VisibilityScope = Pick<Scope, "organization_id" | "user_id" | "role">;
 
+/** A scope whose ids a statement gets with each execution. Its role decides what the statement says. */
+export interface PlacedScope extends Pick<VisibilityScope, "role"> {
+  readonly organization_id: Placeholder;
+  readonly user_id: Placeholder;
+}
+
 /** The boards of the organisation that were shared with the person; its admins see all of them. */
-export function isVisibleBoard({ organization_id, user_id, role }: VisibilityScope): SQL {
+export function isVisibleBoard({ organization_id, user_id, role }: VisibilityScope | PlacedScope): SQL {
   const isPresent = sql`boards.organization_id = ${organization_id} and boards.deleted_at is null`;
   if (role === "admin") return isPresent;
   return sql`${isPresent} and exists (
@@ -18,7 +24,7 @@ export function isVisibleBoard({ organization_id, user_id, role }: VisibilitySco
 }
 
 /** The tasks on visible boards, in a statement that joins `tasks` with `boards`. */
-export const isVisibleTask = (scope: VisibilityScope): SQL =>
+export const isVisibleTask = (scope: VisibilityScope | PlacedScope): SQL =>
   sql`${isVisibleBoard(scope)} and tasks.deleted_at is null`;
 
 /** Whether a column holds the id of a visible board. */
@@ -26,7 +32,7 @@ export const isOnVisibleBoard = (scope: VisibilityScope, boardId: SQL): SQL =>
   sql`${boardId} in (select boards.id from boards where ${isVisibleBoard(scope)})`;
 
 /** The person's role on a visible board. */
-export const selectBoardRole = ({ user_id, role }: VisibilityScope): SQL<BoardRole> =>
+export const selectBoardRole = ({ user_id, role }: VisibilityScope | PlacedScope): SQL<BoardRole> =>
   role === "admin"
     ? sql<BoardRole>`'owner'::text`
     : sql<BoardRole>`(select board_members.role from board_members

@@ -1,7 +1,7 @@
 import { WharfError } from "@wharf/contract";
-import { and, asc, eq, isNull, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, isNull, or, type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { Scope } from "../access/index.ts";
-import { type Executor, schema } from "../store/index.ts";
+import { buildOnce, type Executor, schema } from "../store/index.ts";
 import type { AgentTypeRow } from "./row.ts";
 
 const { agent_types } = schema;
@@ -10,7 +10,7 @@ const { agent_types } = schema;
 export type AgentTypeReader = Pick<Scope, "organization_id">;
 
 /** The server's agent types and the organization's own ones. */
-export const isUsableType = ({ organization_id }: AgentTypeReader): SQL =>
+export const isUsableType = ({ organization_id }: AgentTypeReader | { readonly organization_id: Placeholder }): SQL =>
   or(isNull(agent_types.organization_id), eq(agent_types.organization_id, organization_id))!;
 
 /** Those types, without types of the server that one of the organization replaces. */
@@ -19,6 +19,22 @@ export const isListedType = (reader: AgentTypeReader): SQL =>
     select from agent_types own
     where agent_types.organization_id is null and own.organization_id = ${reader.organization_id}
       and own.name = agent_types.name)`;
+
+const uuidForm = /^[0-9a-f-]{36}$/;
+
+const selectType = buildOnce(["organization_id", "key"], (db, { organization_id, key }, column: "id" | "name") =>
+  db
+    .select()
+    .from(agent_types)
+    .where(
+      and(
+        eq(column === "id" ? sql`${agent_types.id}::text` : sql`${agent_types.name}`, key),
+        isUsableType({ organization_id }),
+      ),
+    )
+    .orderBy(asc(agent_types.organization_id))
+    .limit(1),
+);
 
 /**
  * Finds an agent type by its id or name. An organization's own type takes the place of the server's
@@ -29,13 +45,8 @@ export async function findAgentType(
   reader: AgentTypeReader,
   idOrName: string,
 ): Promise<AgentTypeRow | undefined> {
-  const column = /^[0-9a-f-]{36}$/.test(idOrName) ? sql`${agent_types.id}::text` : sql`${agent_types.name}`;
-  const [row] = await db
-    .select()
-    .from(agent_types)
-    .where(and(eq(column, idOrName), isUsableType(reader)))
-    .orderBy(asc(agent_types.organization_id))
-    .limit(1);
+  const { organization_id } = reader;
+  const [row] = await selectType(db, { organization_id, key: idOrName }, uuidForm.test(idOrName) ? "id" : "name");
   return row;
 }
 

@@ -31,6 +31,19 @@ export interface LogWriter {
   readonly tx: Executor;
   /** Returns the events as the log stores them. */
   append(taskId: string, events: readonly NewEvent[]): Promise<readonly Event[]>;
+  /** Inserts a task that has its first events, and returns it. */
+  begin<T extends LoggedTask>(insertTask: (end: LogEnd) => Promise<T>, events: readonly NewEvent[]): Promise<T>;
+}
+
+/** Where the log of a task ends; its task's row stores it. */
+export interface LogEnd {
+  readonly last_seq: number;
+  readonly log_bytes: number;
+}
+
+interface LoggedTask extends LogEnd {
+  readonly id: string;
+  readonly board_id: string;
 }
 
 /** What one call of `append` stored. */
@@ -113,14 +126,22 @@ export class Log {
   async write<T>(work: (writer: LogWriter) => Promise<T>): Promise<T> {
     const appended: StoredBatch[] = [];
     const result = await this.#db.transaction(async (tx) => {
-      const append = async (taskId: string, entries: readonly NewEvent[]) => {
-        if (entries.length === 0) return [];
-        const batch = await insertEvents(tx, taskId, { entries, limits: this.#limits });
+      const insert = async (task: LoggedTask, entries: readonly NewEvent[]) => {
+        const batch = await insertEvents(tx, task, entries);
         await this.published.insert(tx, batch);
         appended.push(batch);
         return batch.events;
       };
-      return work({ tx, append });
+      return work({
+        tx,
+        append: async (taskId, entries) =>
+          entries.length === 0 ? [] : insert(await moveLogEnd(tx, taskId, { entries, limits: this.#limits }), entries),
+        begin: async (insertTask, entries) => {
+          const task = await insertTask({ last_seq: entries.length, log_bytes: countBytes(entries) });
+          await insert(task, entries);
+          return task;
+        },
+      });
     });
     for (const batch of appended) {
       const last = batch.events.at(-1);
@@ -191,35 +212,42 @@ export class Log {
   }
 }
 
+const getSize = ({ data: content }: NewEvent): number => Buffer.byteLength(JSON.stringify(content));
+const countBytes = (entries: readonly NewEvent[]): number => entries.reduce((sum, entry) => sum + getSize(entry), 0);
+
 /**
- * Assigns the task's next sequences to the events under the lock of the task's row, held until the
+ * Assigns the task's next sequences to events under the lock of the task's row, held until the
  * transaction ends: so no reader by cursor ever sees a later event before an earlier one.
  */
-async function insertEvents(
+async function moveLogEnd(
   tx: Executor,
   taskId: string,
   { entries, limits }: { entries: readonly NewEvent[]; limits: LogLimits },
-): Promise<StoredBatch> {
-  const sizes = entries.map((entry) => Buffer.byteLength(JSON.stringify(entry.data)));
-  const addedBytes = sizes.reduce((sum, size) => sum + size, 0);
+): Promise<LoggedTask> {
+  const addedBytes = countBytes(entries);
   const [task] = await tx
     .update(tasks)
     .set({ last_seq: sql`${tasks.last_seq} + ${entries.length}`, log_bytes: sql`${tasks.log_bytes} + ${addedBytes}` })
     .where(and(eq(tasks.id, taskId), isNull(tasks.deleted_at)))
-    .returning({ last_seq: tasks.last_seq, log_bytes: tasks.log_bytes, board_id: tasks.board_id });
+    .returning({ id: tasks.id, board_id: tasks.board_id, last_seq: tasks.last_seq, log_bytes: tasks.log_bytes });
   if (!task) throw new WharfError("task_not_found", { id: taskId });
   const reported = entries.find(({ journal }) => journal !== undefined);
   if (reported) await requireLogSpace(tx, { ...task, run_id: reported.run_id, limits });
+  return task;
+}
+
+/** Inserts the events at the end of the task's log, which already counts them. */
+async function insertEvents(tx: Executor, task: LoggedTask, entries: readonly NewEvent[]): Promise<StoredBatch> {
   const first = task.last_seq - entries.length + 1;
   const currentTime = new Date();
   const rows = entries.map((entry, i) => ({
-    task_id: taskId,
+    task_id: task.id,
     seq: first + i,
     run_id: entry.run_id ?? null,
     type: entry.type ?? eventTypeByKind[entry.data.kind],
     kind: entry.data.kind,
     data: entry.data,
-    bytes: sizes[i] ?? 0,
+    bytes: getSize(entry),
     timestamp: entry.timestamp ?? currentTime,
     journal_epoch: entry.journal?.epoch ?? null,
     journal_seq: entry.journal?.seq ?? null,
@@ -233,7 +261,7 @@ async function insertEvents(
   }
   const storedEvents = rows.map(toEvent);
   return {
-    task_id: taskId,
+    task_id: task.id,
     board_id: task.board_id,
     events: storedEvents,
     entries: storedEvents.map((event) => ({

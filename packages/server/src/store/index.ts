@@ -5,6 +5,7 @@ export { countMissingMigrations, migrateDatabase } from "./migrate.ts";
 export { type Database, type Executor, type DatabaseConnections, openDatabase } from "./database.ts";
 export { guardFromTransactions } from "./transaction-guard.ts";
 export { type CommitHook, runWithCommitHook } from "./commit-hook.ts";
+export { buildOnce } from "./built-statements.ts";
 export { omitUndefined } from "./omit-undefined.ts";
 export { countNewest, createCursorLookup, type NewestQuery, readNewestKeys, sortByKeys } from "./newest-rows.ts";
 export { parseOrder } from "./list-order.ts";

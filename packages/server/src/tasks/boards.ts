@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type BoardRole, type BoardSort, WharfError } from "@wharf/contract";
+import { type BoardRole, type BoardSort, type OrganizationRole, WharfError } from "@wharf/contract";
 import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
@@ -9,6 +9,7 @@ import {
   type VisibilityScope,
 } from "../access/index.ts";
 import {
+  buildOnce,
   createRowOrders,
   type Database,
   type Executor,
@@ -97,10 +98,8 @@ export class Boards {
   }
 
   async get(scope: Scope, id: string): Promise<BoardRow> {
-    const [row] = await this.#db
-      .select({ board: boards, role: selectBoardRole(scope) })
-      .from(boards)
-      .where(and(eq(boards.id, id), isVisibleBoard(scope)));
+    const { organization_id, user_id, role } = scope;
+    const [row] = await selectBoard(this.#db, { id, organization_id, user_id }, role);
     if (!row) throw new WharfError("board_not_found", { id });
     requireBoardPermission(scope, row.role);
     return { ...row.board, role: row.role };
@@ -121,6 +120,13 @@ export class Boards {
     return { ...row!, role };
   }
 }
+
+const selectBoard = buildOnce(["id", "organization_id", "user_id"], (db, { id, ...ids }, role: OrganizationRole) =>
+  db
+    .select({ board: boards, role: selectBoardRole({ ...ids, role }) })
+    .from(boards)
+    .where(and(eq(boards.id, id), isVisibleBoard({ ...ids, role }))),
+);
 
 /** Locks a board that somebody changes or deletes. */
 export async function lockBoard(tx: Executor, id: string, expected: ExpectedVersions): Promise<void> {

@@ -1,17 +1,26 @@
 import { randomUUID } from "node:crypto";
-import { type EventDataByKind, type TaskInput, type TaskState, type TaskUpdate, WharfError } from "@wharf/contract";
+import {
+  type EventDataByKind,
+  type OrganizationRole,
+  type TaskInput,
+  type TaskState,
+  type TaskUpdate,
+  WharfError,
+} from "@wharf/contract";
 import { taskTransitions } from "@wharf/contract/task-transitions";
-import { and, eq, getTableColumns, isNull, sql } from "drizzle-orm";
+import { and, between, eq, getTableColumns, isNull, type SQL, sql } from "drizzle-orm";
 import {
   isVisibleBoard,
   isVisibleTask,
+  type PlacedScope,
   requireBoardPermission,
   type Scope,
   selectBoardRole,
   type VisibilityScope,
 } from "../access/index.ts";
-import type { Log, LogWriter } from "../events/index.ts";
+import type { Log, LogEnd, LogWriter } from "../events/index.ts";
 import {
+  buildOnce,
   countNewest,
   createCursorLookup,
   toPage,
@@ -19,7 +28,7 @@ import {
   omitUndefined,
   type Executor,
   type ExpectedVersions,
-  createIdCondition,
+  parseIdRange,
   readNewestKeys,
   requireVersion,
   schema,
@@ -63,11 +72,11 @@ export class Tasks {
     creatorId: string,
     boardId: string,
     { depends_on: dependsOnIds = [], ...input }: TaskInput,
-    /** Adds rows of other modules in the same transaction. */
+    /** Adds rows of other modules in the same transaction; the result shows no change of the task. */
     withTask: (tx: Executor, taskId: string) => Promise<void> = async () => undefined,
   ): Promise<TaskRow> {
     const id = randomUUID();
-    return this.#log.write(async ({ tx, append }) => {
+    return this.#log.write(async ({ tx, begin }) => {
       const { permission_policy = "ask", interrupt_policy = "ask", metadata = {}, ...rest } = input;
       const values = {
         id,
@@ -78,16 +87,24 @@ export class Tasks {
         interrupt_policy,
         metadata,
       };
-      await tx.insert(tasks).values({ ...omitUndefined(rest), ...values });
+      const insertTask = async (end: LogEnd) => {
+        const [row] = await tx
+          .insert(tasks)
+          .values({ ...omitUndefined(rest), ...values, ...end })
+          .returning();
+        return row!;
+      };
+      const task = await begin(insertTask, [
+        { data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId },
+      ]);
       const dependencies = dependsOnIds.map((neededId) => ({
         task_id: id,
         depends_on_id: neededId,
         created_by: creatorId,
       }));
       if (dependencies.length > 0) await tx.insert(task_dependencies).values(dependencies);
-      await append(id, [{ data: { kind: "state", entity: "task", to: "TODO" }, created_by: creatorId }]);
       await withTask(tx, id);
-      return getTask(tx, id);
+      return task;
     });
   }
 
@@ -112,14 +129,13 @@ export class Tasks {
 
   /** Finds a task by its id or by a unique prefix of it. */
   async find(scope: Scope, id: string): Promise<TaskRow> {
-    const matches = createIdCondition(tasks.id, id);
-    if (!matches) throw new WharfError("task_not_found", { id });
-    const rows = await this.#db
-      .select({ task: tasks, role: selectBoardRole(scope) })
-      .from(tasks)
-      .innerJoin(boards, eq(boards.id, tasks.board_id))
-      .where(and(matches, isVisibleTask(scope)))
-      .limit(2);
+    const range = parseIdRange(id);
+    if (!range) throw new WharfError("task_not_found", { id });
+    const { organization_id, user_id, role } = scope;
+    const rows =
+      range.low === range.high
+        ? await selectTask(this.#db, { id: range.low, organization_id, user_id }, role)
+        : await selectTasks(this.#db, scope, between(tasks.id, range.low, range.high));
     if (rows.length > 1) throw new WharfError("ambiguous_id", { what: "task", id });
     if (!rows[0]) throw new WharfError("task_not_found", { id });
     requireBoardPermission(scope, rows[0].role);
@@ -162,6 +178,19 @@ export class Tasks {
     });
   }
 }
+
+/** Selects the tasks of a condition that a scope sees; the second one shows that there are several. */
+const selectTasks = (db: Executor, scope: VisibilityScope | PlacedScope, condition: SQL) =>
+  db
+    .select({ task: tasks, role: selectBoardRole(scope) })
+    .from(tasks)
+    .innerJoin(boards, eq(boards.id, tasks.board_id))
+    .where(and(condition, isVisibleTask(scope)))
+    .limit(2);
+
+const selectTask = buildOnce(["id", "organization_id", "user_id"], (db, { id, ...ids }, role: OrganizationRole) =>
+  selectTasks(db, { ...ids, role }, eq(tasks.id, id)),
+);
 
 /** Names the changed fields, with the values that a list of tasks shows. */
 function createUpdate(fields: Partial<TaskUpdate>): EventDataByKind<"update"> {

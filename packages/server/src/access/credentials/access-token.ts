@@ -1,4 +1,4 @@
-import { createHash, randomInt } from "node:crypto";
+import { hash, randomInt } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
@@ -23,7 +23,7 @@ export function isAccessToken(text: string): boolean {
 }
 
 /** The token is random and long, so that a plain hash cannot be reversed. */
-export const hashAccessToken = (token: string): string => createHash("sha256").update(token).digest("hex");
+export const hashAccessToken = (token: string): string => hash("sha256", token, "hex");
 
 /** Returns the end of a token, which identifies it to people and reveals little. */
 export const getTokenHint = (token: string): string => token.slice(-4);

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 
-const getDigest = (text: string) => createHash("sha256").update(text).digest();
+const getDigest = (text: string) => hash("sha256", text, "buffer");
 
 /** Compares two tokens without revealing by its timing where they differ. */
 export const isSameToken = (presentedToken: string, real: string): boolean =>

@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { type LoginSessionSort, WharfError } from "@wharf/contract";
-import { and, eq, getTableColumns, ne, type SQL, sql } from "drizzle-orm";
-import { createRowOrders, type Database, type Executor, type Page, type PageQuery, schema } from "../../store/index.ts";
+import { and, eq, getTableColumns, ne, type Placeholder, type SQL, sql } from "drizzle-orm";
+import {
+  buildOnce,
+  createRowOrders,
+  type Database,
+  type Executor,
+  type Page,
+  type PageQuery,
+  schema,
+} from "../../store/index.ts";
 import { createSecretText, deriveKey, hashSecretText } from "../secret-text.ts";
 import { formatRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 
@@ -85,12 +93,12 @@ export class Sessions {
 
   /** Returns the session of a browser's cookie. */
   async findByCookie(cookie: string): Promise<SessionRow | undefined> {
-    return this.#find(eq(sessions.secret_hash, hashSecretText(cookie)));
+    return this.#find("secret_hash", hashSecretText(cookie));
   }
 
   /** Returns the session of an access token. */
   async findById(id: string): Promise<SessionRow | undefined> {
-    return this.#find(eq(sessions.id, id));
+    return this.#find("id", id);
   }
 
   /** Replaces a refresh token. */
@@ -181,12 +189,8 @@ export class Sessions {
     return row!;
   }
 
-  async #find(condition: SQL | undefined): Promise<SessionRow | undefined> {
-    const isUseOld = sql<boolean>`${sessions.used_at} < now() - make_interval(secs => ${useIntervalMs / 1000})`;
-    const [found] = await this.#db
-      .select({ session: sessions, isUseOld })
-      .from(sessions)
-      .where(and(condition, this.#isAlive()));
+  async #find(column: "id" | "secret_hash", key: string): Promise<SessionRow | undefined> {
+    const [found] = await selectSession(this.#db, { key, idle_s: this.#times.idleMs / 1000 }, column);
     if (!found) return undefined;
     const { id } = found.session;
     if (found.isUseOld)
@@ -227,11 +231,20 @@ export class Sessions {
     return formatRefreshToken(this.#refreshKey, { session_id: id, generation });
   }
 
-  #isAlive(): SQL | undefined {
-    const { idleMs } = this.#times;
-    return and(
-      sql`${sessions.expires_at} > now()`,
-      sql`${sessions.used_at} > now() - make_interval(secs => ${idleMs / 1000})`,
-    );
+  #isAlive(): SQL {
+    return isAlive(this.#times.idleMs / 1000);
   }
 }
+
+const isAlive = (idleSeconds: number | Placeholder): SQL =>
+  sql`${sessions.expires_at} > now() and ${sessions.used_at} > now() - make_interval(secs => ${idleSeconds})`;
+
+const selectSession = buildOnce(["key", "idle_s"], (db, { key, idle_s }, column: "id" | "secret_hash") =>
+  db
+    .select({
+      session: sessions,
+      isUseOld: sql<boolean>`${sessions.used_at} < now() - make_interval(secs => ${useIntervalMs / 1000})`,
+    })
+    .from(sessions)
+    .where(and(eq(sessions[column], key), isAlive(idle_s))),
+);

@@ -48,7 +48,9 @@ export class ClientAddresses {
   }
 
   #findForwarded(message: Message): string | undefined {
-    const [address = "", proof = ""] = String(message.headers[forwardedHeader] ?? "").split(" ");
+    const header = message.headers[forwardedHeader];
+    if (header === undefined) return undefined;
+    const [address = "", proof = ""] = String(header).split(" ");
     return isSameToken(proof, this.#createProof(message, address)) ? address : undefined;
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { type ServerEndpoint, WharfError } from "@wharf/contract";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ExpectedVersions } from "../../store/index.ts";
@@ -32,7 +32,7 @@ export function serveEntityTags(app: FastifyInstance): void {
     const isRead = method === "GET" || method === "HEAD";
     if (!isRead && reply.rowVersion === undefined) return payload;
     const version = reply.rowVersion === undefined ? "" : `${reply.rowVersion}.`;
-    const tag = `"${version}${createHash("sha256").update(payload).digest("base64url").slice(0, 22)}"`;
+    const tag = `"${version}${hash("sha256", payload, "base64url").slice(0, 22)}"`;
     void reply.header("etag", tag);
     if (!isRead || !hasTag(headers["if-none-match"], tag)) return payload;
     void reply.status(304).removeHeader("content-type").removeHeader("content-length");

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type EnvelopeType, envelopeTypes, WharfError } from "@wharf/contract";
 import type { Database, Executor, Notifications } from "../../store/index.ts";
 import { Feed, type FeedSubscription } from "../feed.ts";
@@ -14,6 +15,11 @@ const maxPageEvents = 250;
 const maxPageReads = 2;
 /** How long a task's progress waits for a later one that replaces it. */
 const progressIntervalMs = 1_000;
+/**
+ * Interval for which events are collected before they get their positions, because each numbering
+ * is a transaction.
+ */
+const numberingIntervalMs = 20;
 const defaultLookIntervalMs = 60_000;
 /** Wakes the readers of other processes. */
 const wakeupName = "published";
@@ -43,8 +49,9 @@ export interface PublishedOptions {
  *                                          └── the process died: the next numbering takes it
  *
  * Positions are given after the commit, so writers of different tasks do not wait for each other,
- * and one numbering takes all rows that wait. Progress is the exception: agents may report it a
- * thousand times a second, so only the latest one of each second becomes a row.
+ * and one numbering takes all rows that wait: the first one after a quiet period at once, the next
+ * ones together. Progress is the exception: agents may report it a thousand times a second, so only
+ * the latest one of each second becomes a row.
  */
 export class PublishedEvents {
   readonly #db: Database;
@@ -56,6 +63,7 @@ export class PublishedEvents {
   #lookTimer: NodeJS.Timeout | undefined;
   #isNumbering = false;
   #isNumberingDue = false;
+  #numberedAt = -numberingIntervalMs;
 
   constructor(db: Database, { notifications, lookIntervalMs = defaultLookIntervalMs }: PublishedOptions = {}) {
     this.#db = db;
@@ -152,6 +160,8 @@ export class PublishedEvents {
   async #numberAll(): Promise<void> {
     this.#isNumbering = true;
     while (this.#isNumberingDue) {
+      const delayMs = this.#numberedAt + numberingIntervalMs - performance.now();
+      if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
       this.#isNumberingDue = false;
       try {
         const position = await numberPublished(this.#db);
@@ -160,6 +170,7 @@ export class PublishedEvents {
       } catch {
         // The rows wait: the next event, the next look, or another process numbers them.
       }
+      this.#numberedAt = performance.now();
     }
     this.#isNumbering = false;
   }

@@ -62,7 +62,7 @@ export async function indexTask({ db, log, redact }: IndexingContext, taskId: st
   await db.transaction(async (tx) => {
     if (!(await movePosition(tx, { taskId, from: position, to: { seq, open_seq: openSeq } }))) return;
     if (position?.open_seq) await removeLog(tx, taskId, position.open_seq);
-    if (texts) await removeTexts(tx, taskId);
+    if (texts && position) await removeTexts(tx, taskId);
     await insertDocuments(tx, [...rows, ...(texts ?? [])]);
   });
   return seq < task.last_seq;

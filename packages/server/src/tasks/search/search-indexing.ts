@@ -63,23 +63,17 @@ async function findDueTasks(db: Database, limit: number): Promise<string[]> {
 
 /**
  * Removes a task whose log is complete in the documents. The task's lock is that of the writers of
- * its log: an event that is not counted here finds no row in the queue, and adds one.
+ * its log: an event that is not counted here finds no row in the queue, and adds one. The lock
+ * returns the row as its last writer left it, and the position may only be older.
  */
-async function dequeue(db: Database, taskId: string): Promise<void> {
-  await db.transaction(async (tx) => {
-    const [task] = await tx
-      .select({ last_seq: tasks.last_seq, deleted_at: tasks.deleted_at })
-      .from(tasks)
-      .where(sql`${tasks.id} = ${taskId}`)
-      .for("no key update");
-    if (task && !task.deleted_at) {
-      const isComplete = sql`${search_positions.task_id} = ${taskId} and ${search_positions.seq} >= ${task.last_seq}`;
-      const positions = await tx.select({ seq: search_positions.seq }).from(search_positions).where(isComplete);
-      if (positions.length === 0) return;
-    }
-    await tx.delete(search_queue).where(sql`${search_queue.task_id} = ${taskId}`);
-  });
-}
+const dequeue = (db: Database, taskId: string) =>
+  db.execute(sql`
+    with task as (
+      select last_seq from ${tasks} where id = ${taskId} and deleted_at is null for no key update
+    )
+    delete from ${search_queue} where task_id = ${taskId} and not exists (
+      select from task where last_seq > coalesce(
+        (select seq from ${search_positions} where task_id = ${taskId}), -1))`);
 
 const postpone = (db: Database, taskId: string) =>
   db

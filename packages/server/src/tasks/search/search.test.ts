@@ -278,6 +278,27 @@ describe("the documents of the search", () => {
     expect([await count(), await countAll()]).toEqual([found, all]);
   });
 
+  test("have an event that is committed while its task leaves the queue", async () => {
+    await using f = await fixture();
+    const task = await f.newTask();
+    const appended = Promise.withResolvers<void>();
+    const commit = Promise.withResolvers<void>();
+    const writing = f.log.write(async ({ append: add }) => {
+      await add(task.id, [{ data: say("kingfisher") }]);
+      appended.resolve();
+      await commit.promise;
+    });
+    await appended.promise;
+    const step = createIndexing(f).step();
+    const isWaiting = sql`select from pg_stat_activity
+      where wait_event_type = 'Lock' and datname = current_database() and query like '%search_queue%'`;
+    await expect.poll(async () => (await f.db.execute(isWaiting)).rowCount, { timeout: 20_000 }).toBe(1);
+    commit.resolve();
+    await Promise.all([writing, step]);
+    await index(f);
+    expect(await findTexts(f, "kingfisher")).toHaveLength(1);
+  });
+
   test("of a long log come in several steps, and one task that fails delays no other", async () => {
     await using f = await fixture();
     const task = await f.newTask();
