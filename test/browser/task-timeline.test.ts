@@ -71,3 +71,31 @@ test("a prompt waits in the queue, is withdrawn, and a draft survives a reload",
   await page.getByRole("button", { name: "Stop turn" }).click();
   await page.getByText(/^The turn was cancelled/).waitFor();
 });
+
+test("an agent is paused, continues and is stopped after a question, with buttons and keys", async () => {
+  await using harness = await TaskPageHarness.start({ description: "demo: hang" });
+  const browser = await harness.open();
+  const { page } = browser;
+  const state = page.getByRole("status", { name: "State" });
+  const getButton = (name: string) => page.getByRole("button", { name, exact: true });
+  await getButton("Start").click();
+  await getButton("Pause").click();
+  await state.getByText("Paused").waitFor();
+  expect(await page.locator(":focus").textContent()).toContain("Resume");
+  await getButton("Resume").blur();
+  await page.keyboard.press("p");
+  await getButton("Pause").waitFor();
+  await state.getByText("Running").waitFor();
+  await page.getByRole("textbox", { name: "Message" }).pressSequentially("ps"); // keys of the text, not of the page
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.keyboard.press("s");
+  const question = page.getByRole("dialog", { name: "Stop the agent?" });
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Find a command or a task" }).fill("stop the agent");
+  await page.keyboard.press("Enter");
+  await question.getByRole("button", { name: "Stop" }).click();
+  await state.getByText("Review").waitFor();
+  for (const name of ["Pause", "Resume", "Stop"]) expect(await getButton(name).count()).toBe(0);
+});
