@@ -8,6 +8,7 @@ import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
 import { Toasts } from "../toasts/index.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
+import { OrganizationSelect } from "./organization-select.tsx";
 import styles from "./shell.module.css";
 
 /** What is around every page. On a phone the ways to other pages are at the bottom. */
@@ -20,6 +21,7 @@ export function Shell() {
         <Link to="/" className={styles.name}>
           Wharf
         </Link>
+        <OrganizationSelect />
         <ConnectionStatus />
         <Palette />
       </header>
