@@ -72,6 +72,29 @@ test("a prompt waits in the queue, is withdrawn, and a draft survives a reload",
   await page.getByText(/^The turn was cancelled/).waitFor();
 });
 
+test("a hidden page notifies a person of their task, once they have asked for it", async () => {
+  await using harness = await TaskPageHarness.start();
+  const browser = await harness.open("", { permissions: ["notifications"] });
+  const { page } = browser;
+  // Pages of a headless browser are never hidden, and nothing shows what the system shows.
+  await page.addInitScript(`
+    globalThis.shown = [];
+    Object.defineProperty(document, "hidden", { get: () => true });
+    globalThis.Notification = class extends Notification {
+      constructor(...parameters) { super(...parameters); shown.push(this); }
+    };`);
+  await page.goto(new URL("/me", page.url()).href);
+  await page.getByText("Off in this browser.").waitFor();
+  await page.getByRole("button", { name: "Turn on", exact: true }).click();
+  await page.getByText("On in this browser").waitFor();
+  await page.getByRole("status").filter({ hasText: "live" }).waitFor();
+  await harness.server.turn(harness.task, "demo: say hello");
+  const read = () => page.evaluate("shown.map(({ title, body }) => [title, body])");
+  await expect.poll(read).toEqual([[harness.task.title, "The task is ready for review."]]);
+  await page.evaluate('shown[0].dispatchEvent(new Event("click"))');
+  await page.getByRole("heading", { level: 1, name: harness.task.title }).waitFor();
+});
+
 test("an agent is paused, continues and is stopped after a question, with buttons and keys", async () => {
   await using harness = await TaskPageHarness.start({ description: "demo: hang" });
   const browser = await harness.open();

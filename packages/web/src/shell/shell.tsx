@@ -4,6 +4,7 @@ import { ChartNoAxesColumn, CircleUser, Columns3, Plus, Server, Settings } from 
 import { Suspense } from "react";
 import { listAdminSections } from "../admin/index.ts";
 import { queries } from "../api/index.ts";
+import { TaskNotifications } from "../notifications/index.ts";
 import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
 import { Toasts } from "../toasts/index.ts";
@@ -53,6 +54,7 @@ export function Shell() {
         </Suspense>
       </div>
       <ShortcutHelp />
+      <TaskNotifications />
       <Toasts />
     </div>
   );
