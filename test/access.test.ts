@@ -276,6 +276,7 @@ const bodies: Partial<Record<keyof typeof routes, unknown>> = {
   killRunnerCommand: {},
 };
 const queries: Partial<Record<keyof typeof routes, Record<string, string>>> = {
+  listRepositoryBranches: { url: "/not/a/repository" },
   listRunnerFiles: { path: "." },
   statRunnerFile: { path: "." },
   downloadRunnerFile: { path: "x" },

@@ -139,3 +139,38 @@ test("the keys reach the page and everything on it", async () => {
   await expect.poll(() => page.locator(":focus").getAttribute("aria-label")).toBe("Revoke laptop");
   expect(await row.count()).toBe(1);
 });
+
+test("a person of several organizations chooses one for all pages, links and streams of the browser", async () => {
+  const { id } = await server.client.call(api.createOrganization, { body: { name: "Second", slug: "second" } });
+  await using browser = await BrowserHarness.launch();
+  const page = await openMe(browser);
+  const { url } = await server.client.locate();
+  const other = await page.context().newPage();
+  await other.goto(new URL("/me", url).href);
+  const choice = (where: typeof page) => where.getByRole("combobox", { name: "Organization" });
+  await choice(other).waitFor();
+  await choice(page).selectOption(id);
+  // The board of the organization is live: its stream has the choice, too.
+  await page.waitForURL(/\/boards\//);
+  await page.getByRole("status").filter({ hasText: "live" }).waitFor();
+  await other.waitForURL(/\/boards\//);
+  expect(await choice(other).locator("option:checked").textContent()).toBe("Second");
+  expect(await browser.findAxeViolations()).toEqual([]);
+  const read = (path: string) => page.evaluate<string>(`fetch("${path}").then((answer) => answer.text())`);
+  expect(JSON.parse(await read("/api/v1/whoami"))).toMatchObject({ organization: { id }, role: "admin" });
+  const card = page.getByRole("link", { name: "Write for the second" });
+  const [board] = JSON.parse(await read("/api/v1/boards")).boards;
+  const body = JSON.stringify({ title: "Write for the second", description: "demo: say hello" });
+  await page.evaluate(
+    `fetch("/api/v1/boards/${board.id}/tasks", { method: "POST", headers: { "content-type": "application/json" }, body: ${JSON.stringify(body)} })`,
+  );
+  await card.waitFor();
+  await page.getByRole("link", { name: "Me", exact: true }).click();
+  await page.getByRole("listitem").filter({ hasText: "Second" }).getByText("shown here").waitFor();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Find a command or a task" }).fill("organization");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/boards\//);
+  await expect.poll(() => choice(page).locator("option:checked").textContent()).not.toBe("Second");
+  expect(await card.count()).toBe(0);
+});

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { api } from "@wharf/contract";
 import { afterAll, beforeAll, expect } from "vitest";
 import { BrowserHarness } from "../support/browser/browser-harness.ts";
-import { createRepository } from "../support/repository.ts";
+import { createRepository, git } from "../support/repository.ts";
 import { createScratchFolder, ServerHarness, timeoutMs } from "../support/server-harness.ts";
 import { withTestService } from "../support/test-services.ts";
 
@@ -51,6 +51,36 @@ test("the form keeps what was typed, and starts a task with all that was chosen"
   expect(budgets).toMatchObject([{ amount_usd: 2.5 }]);
   await page.goto(new URL("/new", page.url()).href);
   await expect.poll(() => prompt.inputValue()).toBe("");
+});
+
+test("the branches of the repository are suggested, and another one can be typed", async () => {
+  mkdirSync(join(folder, "branched"));
+  const repository = createRepository(join(folder, "branched/shop"));
+  git(repository, "branch", "release/2");
+  await using browser = await BrowserHarness.launch({ expectedErrors: [/422/] });
+  const { page } = browser;
+  page.setDefaultTimeout(timeoutMs);
+  await browser.logIn(server, "/new");
+  const branch = page.getByLabel("Branch");
+  await page.getByLabel("Repository").fill(join(folder, "nowhere"));
+  await branch.focus();
+  await page.getByText("There is no repository at", { exact: false }).waitFor();
+  await page.getByLabel("Repository").fill(repository);
+  await branch.focus();
+  const suggestions = page.locator("datalist#branches option");
+  await expect
+    .poll(() => suggestions.evaluateAll((options) => options.map((option) => option.getAttribute("value"))))
+    .toEqual(["main", "release/2"]);
+  await branch.fill("release/3");
+  await page.getByText("no branch of this name yet").waitFor();
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await branch.fill("release/2");
+  await page.getByLabel("Prompt").fill("Release the shop");
+  await page.getByRole("button", { name: "Add to the board" }).click();
+  await page.getByRole("link", { name: "Release the shop" }).click();
+  await page.getByRole("heading", { level: 1, name: "Release the shop" }).waitFor();
+  const id = new URL(page.url()).pathname.split("/").at(-1) ?? "";
+  expect(await server.task(id)).toMatchObject({ repository_url: repository, branch: "release/2" });
 });
 
 test("a newcomer needs no knowledge of agents, and is asked for the repository", async () => {

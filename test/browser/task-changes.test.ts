@@ -15,6 +15,7 @@ test("changes are read by file and by turn, commented on, and the next prompt se
   await pane.locator("code", { hasText: "second" }).waitFor();
   await pane.getByRole("link", { name: /one\.ts/ }).click();
   await pane.locator("code", { hasText: "const b = 2;" }).waitFor();
+  await pane.locator('[data-token="keyword"]', { hasText: "const" }).first().waitFor();
   await pane.getByRole("button", { name: "Comment on line 2" }).click();
   await pane.getByRole("textbox", { name: "Comment" }).fill("Why two?");
   await pane.getByRole("button", { name: "Add comment" }).click();

@@ -71,3 +71,54 @@ test("a prompt waits in the queue, is withdrawn, and a draft survives a reload",
   await page.getByRole("button", { name: "Stop turn" }).click();
   await page.getByText(/^The turn was cancelled/).waitFor();
 });
+
+test("a hidden page notifies a person of their task, once they have asked for it", async () => {
+  await using harness = await TaskPageHarness.start();
+  const browser = await harness.open("", { permissions: ["notifications"] });
+  const { page } = browser;
+  // Pages of a headless browser are never hidden, and nothing shows what the system shows.
+  await page.addInitScript(`
+    globalThis.shown = [];
+    Object.defineProperty(document, "hidden", { get: () => true });
+    globalThis.Notification = class extends Notification {
+      constructor(...parameters) { super(...parameters); shown.push(this); }
+    };`);
+  await page.goto(new URL("/me", page.url()).href);
+  await page.getByText("Off in this browser.").waitFor();
+  await page.getByRole("button", { name: "Turn on", exact: true }).click();
+  await page.getByText("On in this browser").waitFor();
+  await page.getByRole("status").filter({ hasText: "live" }).waitFor();
+  await harness.server.turn(harness.task, "demo: say hello");
+  const read = () => page.evaluate("shown.map(({ title, body }) => [title, body])");
+  await expect.poll(read).toEqual([[harness.task.title, "The task is ready for review."]]);
+  await page.evaluate('shown[0].dispatchEvent(new Event("click"))');
+  await page.getByRole("heading", { level: 1, name: harness.task.title }).waitFor();
+});
+
+test("an agent is paused, continues and is stopped after a question, with buttons and keys", async () => {
+  await using harness = await TaskPageHarness.start({ description: "demo: hang" });
+  const browser = await harness.open();
+  const { page } = browser;
+  const state = page.getByRole("status", { name: "State" });
+  const getButton = (name: string) => page.getByRole("button", { name, exact: true });
+  await getButton("Start").click();
+  await getButton("Pause").click();
+  await state.getByText("Paused").waitFor();
+  expect(await page.locator(":focus").textContent()).toContain("Resume");
+  await getButton("Resume").blur();
+  await page.keyboard.press("p");
+  await getButton("Pause").waitFor();
+  await state.getByText("Running").waitFor();
+  await page.getByRole("textbox", { name: "Message" }).pressSequentially("ps"); // keys of the text, not of the page
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.keyboard.press("s");
+  const question = page.getByRole("dialog", { name: "Stop the agent?" });
+  expect(await browser.findAxeViolations()).toEqual([]);
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Find a command or a task" }).fill("stop the agent");
+  await page.keyboard.press("Enter");
+  await question.getByRole("button", { name: "Stop" }).click();
+  await state.getByText("Review").waitFor();
+  for (const name of ["Pause", "Resume", "Stop"]) expect(await getButton(name).count()).toBe(0);
+});

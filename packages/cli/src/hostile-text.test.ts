@@ -72,6 +72,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "task model": [[id], [id, evil]],
   "task cancel-turn": [[id], [id, evil]],
   watch: [[]],
+  branches: [[evil]],
   "runner ls": [[], ["--orphans"]],
   "runner rm": [[id], ["--all"], ["--orphans"]],
   "runner logs": [[id], [id, "--follow"]],

@@ -6,6 +6,7 @@ import { addAgent } from "./commands/agent.ts";
 import { addAllow } from "./commands/allow.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addBoard } from "./commands/board.ts";
+import { addBranches } from "./commands/branches.ts";
 import { addBudget } from "./commands/budget.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addConfig } from "./commands/config.ts";
@@ -93,6 +94,7 @@ export function createProgram(host: Host, { onExit, showHelp }: ProgramHooks): C
   addTask(program, register);
   addTemplate(program, register);
   addSearch(program, register);
+  addBranches(program, register);
   addRunner(program, register);
   addWorkspace(program, register);
   addAgent(program, register);

@@ -7,7 +7,9 @@ import type { ServerHarness } from "../server-harness.ts";
 import { findChromium } from "../test-services.ts";
 import { findAxeViolations } from "./axe.ts";
 
-export interface BrowserOptions extends Pick<BrowserContextOptions, "colorScheme" | "viewport" | "hasTouch"> {
+type ContextOptions = Pick<BrowserContextOptions, "colorScheme" | "viewport" | "hasTouch" | "permissions">;
+
+export interface BrowserOptions extends ContextOptions {
   /** Errors that the test causes on purpose. */
   readonly expectedErrors?: readonly RegExp[];
 }

@@ -134,6 +134,10 @@ const badValues: Readonly<Record<string, Readonly<Record<string, typeof free | r
     "--limit": ["101", "a whole number from 1 to 100"],
     "--cursor": [long, "at most 500 characters"],
   },
+  branches: {
+    "--text": [long, "at most 250 characters"],
+    "--limit": ["1001", "a whole number from 1 to 1000"],
+  },
   usage: {
     "--by": ["year", "one of hour, "],
     "--task": free,

@@ -14,6 +14,7 @@ import { orchestratorApi } from "./orchestrator.ts";
 import { passkeysApi } from "./passkeys.ts";
 import { peopleApi } from "./people.ts";
 import { queueApi } from "./queue.ts";
+import { repositoriesApi } from "./repositories.ts";
 import { resourceUsageApi } from "./resource-usage.ts";
 import { runLimitsApi } from "./run-limits.ts";
 import { runnerCommandsApi } from "./runner-commands.ts";
@@ -50,6 +51,7 @@ export * from "./paging.ts";
 export * from "./passkeys.ts";
 export * from "./people.ts";
 export * from "./queue.ts";
+export * from "./repositories.ts";
 export * from "./resource-usage.ts";
 export * from "./run-limits.ts";
 export * from "./runner-commands.ts";
@@ -90,6 +92,7 @@ export const api = {
   ...orchestratorApi,
   ...logsApi,
   ...taskSearchApi,
+  ...repositoriesApi,
   ...queueApi,
   ...runLimitsApi,
   ...loginsApi,

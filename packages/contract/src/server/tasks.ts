@@ -21,7 +21,7 @@ const hasLogin = (address: string): boolean => {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   return url !== undefined && (url.password !== "" || (/^https?:$/.test(url.protocol) && url.username !== ""));
 };
-const repositoryUrl = z
+export const repositoryUrl = z
   .string()
   .trim()
   .min(1)
@@ -31,7 +31,7 @@ const repositoryUrl = z
     "an address without a login: name the login in the file of WHARF_GIT_CREDENTIALS on the server",
   )
   .describe("https, ssh or git URL, or the path of a repository on the server's machine");
-const branchName = z
+export const branchName = z
   .string()
   .max(250)
   .regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a branch name: letters, digits, . _ / -");

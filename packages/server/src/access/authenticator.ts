@@ -20,6 +20,8 @@ export interface Credentials {
   readonly ticket?: string | undefined;
   /** An organisation of the sender, by id or slug. */
   readonly [organizationHeader]?: string | string[] | undefined;
+  /** The organisation that the person chose in the browser. It does not count after they left. */
+  readonly organizationCookie?: string | undefined;
 }
 
 export interface AuthenticatorOptions {
@@ -65,7 +67,15 @@ export class Authenticator {
       ...(authorization !== "" && { token }),
     });
     if (!session) throw new WharfError("unauthenticated", {});
+    if (organization === undefined && credentials.organizationCookie !== undefined)
+      return this.#getBrowserCaller(session, credentials.organizationCookie);
     return this.#getSessionCaller(session, organization);
+  }
+
+  async #getBrowserCaller(session: SessionRow, organization: string): Promise<Caller> {
+    const { user_id, id, kind } = session;
+    const member = await findMemberCaller(this.#options.db, { user_id, organization });
+    return member ? { ...member, session: { id, kind } } : this.#getSessionCaller(session, undefined);
   }
 
   /** Without an organisation in the request, the person acts in the first one that they joined. */

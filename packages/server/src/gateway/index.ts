@@ -23,6 +23,7 @@ export {
   type Mirrors,
   openMirrors,
   readHostAuthor,
+  selectBranches,
 } from "./git/index.ts";
 export { describeModelRoutes, presentModelRoutes, type UpstreamDescription } from "./models/index.ts";
 export {

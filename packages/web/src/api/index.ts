@@ -14,6 +14,7 @@ export { wharf } from "./client.ts";
 export { type ConnectionState, connections, useConnection } from "./connections.ts";
 export { formatError } from "./format-error.ts";
 export { LiveStream } from "./live-stream.ts";
+export { chooseOrganization, followOrganization } from "./organization.ts";
 export { perform } from "./perform.ts";
 export { maxPageLength, queries } from "./queries.ts";
 export { useConnectionCheck } from "./use-connection-check.ts";

@@ -11,6 +11,8 @@ const maxSilenceMs = 5_000;
 export interface LiveStreamOptions {
   /** Returns the path of the stream, with the cursor at which to read on. */
   readonly getPath: () => string;
+  /** Returns what is sent whenever the stream opens, such as what it is to follow. */
+  readonly getFirstMessage?: () => unknown;
   /** Handles a message that is not a heartbeat. */
   readonly onMessage: (message: unknown) => void;
   /** Handles the code of the error with which the server ended the stream. */
@@ -73,6 +75,8 @@ export class LiveStream implements Disposable {
       if (!isCurrent()) return;
       this.#failures = 0;
       this.#askedAt = undefined;
+      const { getFirstMessage } = this.#options;
+      if (getFirstMessage) socket.send(JSON.stringify(getFirstMessage()));
       this.#setState("live");
     });
     socket.addEventListener("message", ({ data }: MessageEvent<string>) => isCurrent() && this.#handle(data));

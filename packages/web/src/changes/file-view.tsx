@@ -12,6 +12,7 @@ import { diffQueries } from "./diff-queries.ts";
 import { DiscardFile } from "./discard-file.tsx";
 import { type LinePlace, PatchRowView, type StartComment } from "./patch-rows.tsx";
 import { parsePatch, type PatchRow, toPairs, toRows } from "./patch.ts";
+import { useHighlight } from "./use-highlight.ts";
 import type { Layout } from "./use-layout.ts";
 
 interface FileViewProps {
@@ -32,6 +33,7 @@ export function FileView({ task, turns, turn, path, base, layout }: FileViewProp
   const scroller = useRef<HTMLElement>(null);
   const lines = useMemo(() => parsePatch(changes.patch), [changes.patch]);
   const rows = useMemo(() => (layout === "split" ? toPairs(lines) : toRows(lines)), [layout, lines]);
+  const highlighted = useHighlight(path, lines);
   const ownComments = useMemo(
     () => comments.filter(({ file, sent_turn_id: sent }) => file === path && sent === undefined),
     [comments, path],
@@ -55,7 +57,7 @@ export function FileView({ task, turns, turn, path, base, layout }: FileViewProp
             const draft = draftPlace && places.find((place) => isSamePlace(place, draftPlace));
             return (
               <div key={index}>
-                <PatchRowView row={row} start={start} />
+                <PatchRowView row={row} start={start} highlighted={highlighted} />
                 {findComments(ownComments, places).map((comment) => (
                   <CommentView key={comment.id} comment={comment} />
                 ))}

@@ -1,6 +1,7 @@
 import { visible } from "../text/index.ts";
 import styles from "./changes.module.css";
 import type { PatchLine, PatchRow } from "./patch.ts";
+import type { HighlightedLines } from "./use-highlight.ts";
 
 /** A line of the file before or with the changes. */
 export interface LinePlace {
@@ -14,21 +15,32 @@ interface Starter {
   readonly start: StartComment | undefined;
 }
 
+interface Shown extends Starter {
+  /** The colours of the lines, as soon as they are known. */
+  readonly highlighted: HighlightedLines | undefined;
+}
+
 const marks = { added: "+", removed: "−", same: " " };
 
-export function PatchRowView({ row, start }: { row: PatchRow } & Starter) {
-  if ("whole" in row) return <WholeRow line={row.whole} start={start} />;
+export function PatchRowView({ row, start, highlighted }: { row: PatchRow } & Shown) {
+  if ("whole" in row) return <WholeRow line={row.whole} start={start} highlighted={highlighted} />;
   const { before, after } = row;
   const oldPlace = before === after ? undefined : toPlace("old", before?.oldLine);
   return (
     <div className={styles.pair}>
-      <Half line={before} number={before?.oldLine} place={oldPlace} start={start} />
-      <Half line={after} number={after?.newLine} place={toPlace("new", after?.newLine)} start={start} />
+      <Half line={before} number={before?.oldLine} place={oldPlace} start={start} highlighted={highlighted} />
+      <Half
+        line={after}
+        number={after?.newLine}
+        place={toPlace("new", after?.newLine)}
+        start={start}
+        highlighted={highlighted}
+      />
     </div>
   );
 }
 
-function WholeRow({ line, start }: { line: PatchLine } & Starter) {
+function WholeRow({ line, start, highlighted }: { line: PatchLine } & Shown) {
   const { type, text, oldLine, newLine } = line;
   if (type === "hunk" || type === "note")
     return <p className={styles.whole}>{type === "hunk" ? `Line ${newLine} ${visible(text)}` : visible(text)}</p>;
@@ -38,25 +50,34 @@ function WholeRow({ line, start }: { line: PatchLine } & Starter) {
       <LineNumber line={oldLine} place={oldPlace} start={start} />
       <LineNumber line={newLine} place={toPlace("new", newLine)} start={start} />
       <code>
-        {marks[type]} {showLine(text)}
+        {marks[type]} <Line line={line} highlighted={highlighted} />
       </code>
     </div>
   );
 }
 
-interface HalfProps extends Starter {
+interface HalfProps extends Shown {
   readonly line: PatchLine | undefined;
   readonly number: number | undefined;
   readonly place: LinePlace | undefined;
 }
 
-function Half({ line, number, place, start }: HalfProps) {
+function Half({ line, number, place, start, highlighted }: HalfProps) {
   return (
     <div className={styles.half} data-change={line?.type ?? "none"}>
       <LineNumber line={number} place={place} start={start} />
-      <code>{line ? showLine(line.text) : ""}</code>
+      <code>{line && <Line line={line} highlighted={highlighted} />}</code>
     </div>
   );
+}
+
+function Line({ line, highlighted }: { line: PatchLine } & Pick<Shown, "highlighted">) {
+  const pieces = highlighted?.get(line) ?? [{ text: line.text }];
+  return pieces.map(({ text, token }, index) => (
+    <span key={index} data-token={token}>
+      {showLine(text)}
+    </span>
+  ));
 }
 
 function LineNumber({ line, place, start }: { line: number | undefined; place: LinePlace | undefined } & Starter) {

@@ -1,5 +1,6 @@
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { queries } from "../api/index.ts";
+import { NotificationChoice } from "../notifications/index.ts";
 import { Row, Rows, Section, SettingsPage } from "../settings/index.ts";
 import { visible } from "../text/index.ts";
 import { TokenForm, TokenList, tokensQuery } from "../tokens/index.ts";
@@ -13,6 +14,12 @@ export function MePage() {
     <SettingsPage title={user.username}>
       {user.email !== "" && <p>{visible(user.email)}</p>}
       <Sessions />
+      <Section
+        title="Notifications"
+        hint="The browser shows when a task that you created, or that is assigned to you, needs you or has ended. Nothing leaves this machine."
+      >
+        <NotificationChoice />
+      </Section>
       <Section title="Passkeys and login providers">
         <p>
           <a href="/account">Change how you log in</a>

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, type SubmitEvent, useEffect, useRef, useState } from "react";
 import { chooseAgent, hasServerChoice, perform, queries, useConnectionCheck, wharf } from "../api/index.ts";
 import { formatRepository, visible } from "../text/index.ts";
+import { BranchField } from "./branch-field.tsx";
 import { createTask, findPlaceholders, getDefaultTitle, policies, tiers, toDraft, useDraft } from "./draft.ts";
 import { Field } from "./field.tsx";
 import styles from "./new-task.module.css";
@@ -128,18 +129,11 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
               </>
             )}
           </Field>
-          <Field label="Branch">
-            {(input) => (
-              <input
-                {...input}
-                maxLength={250}
-                pattern="[a-zA-Z0-9][a-zA-Z0-9._\/\-]*"
-                placeholder="the default branch"
-                value={draft.branch}
-                onChange={({ target }) => update({ branch: target.value })}
-              />
-            )}
-          </Field>
+          <BranchField
+            repository={draft.repository.trim()}
+            branch={draft.branch}
+            onChange={(branch) => update({ branch })}
+          />
           <Field label="Agent">
             {(input) => (
               <select {...input} value={draft.agent} onChange={({ target }) => update({ agent: target.value })}>

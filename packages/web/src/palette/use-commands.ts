@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useDeferredValue, useState } from "react";
 import { listAdminSections } from "../admin/index.ts";
-import { queries } from "../api/index.ts";
+import { chooseOrganization, queries } from "../api/index.ts";
 import { type Command, listPageCommands } from "./page-commands.ts";
 
 const maxShown = 50;
@@ -34,6 +34,13 @@ export function useCommands(text: string): readonly Command[] {
       name: `Settings of ${name}`,
       run: () => void navigate({ to: "/boards/$boardId/settings", params: { boardId: id } }),
     })),
+    ...(whoami?.organizations ?? [])
+      .filter(({ id }) => id !== whoami?.organization.id)
+      .map(({ id, name }) => ({
+        id: `organization-${id}`,
+        name: `Organization: ${name}`,
+        run: () => chooseOrganization(id),
+      })),
     { id: "me", name: "Me: logins and tokens", run: () => void navigate({ to: "/me" }) },
     { id: "account", name: "Me: passkeys and login providers", run: () => window.location.assign("/account") },
     ...listAdminSections(whoami?.permissions ?? []).map(({ id, name }) => ({

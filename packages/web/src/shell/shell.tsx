@@ -4,10 +4,12 @@ import { ChartNoAxesColumn, CircleUser, Columns3, Plus, Server, Settings } from 
 import { Suspense } from "react";
 import { listAdminSections } from "../admin/index.ts";
 import { queries } from "../api/index.ts";
+import { TaskNotifications } from "../notifications/index.ts";
 import { Palette } from "../palette/index.ts";
 import { ShortcutHelp } from "../shortcuts/index.ts";
 import { Toasts } from "../toasts/index.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
+import { OrganizationSelect } from "./organization-select.tsx";
 import styles from "./shell.module.css";
 
 /** What is around every page. On a phone the ways to other pages are at the bottom. */
@@ -20,6 +22,7 @@ export function Shell() {
         <Link to="/" className={styles.name}>
           Wharf
         </Link>
+        <OrganizationSelect />
         <ConnectionStatus />
         <Palette />
       </header>
@@ -51,6 +54,7 @@ export function Shell() {
         </Suspense>
       </div>
       <ShortcutHelp />
+      <TaskNotifications />
       <Toasts />
     </div>
   );

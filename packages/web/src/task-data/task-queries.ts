@@ -19,6 +19,13 @@ export const taskQueries = {
       queryKey: ["task", taskId, "status"],
       queryFn: ({ signal }) => wharf.tasks.taskStatus(taskId, { signal }),
     }),
+  /** The latest run. */
+  run: (taskId: string) =>
+    queryOptions({
+      queryKey: ["task", taskId, "run"],
+      queryFn: async ({ signal }) =>
+        (await wharf.agents.listTaskAgents(taskId, { limit: 1 }, { signal })).agents[0] ?? null,
+    }),
   cost: (taskId: string) =>
     queryOptions({
       queryKey: ["task", taskId, "cost"],

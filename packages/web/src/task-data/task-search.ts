@@ -16,7 +16,7 @@ export const TaskSearch = z.object({
   turn: z.coerce.number().int().min(1).optional().catch(undefined),
   /** The terminal that is shown. */
   terminal: z.uuid().optional().catch(undefined),
-  /** The sequence of the newest event that the activity shows. */
+  /** The sequence of the newest event that the timeline and the activity show. */
   at: z.coerce.number().int().min(1).optional().catch(undefined),
 });
 export type TaskSearch = z.infer<typeof TaskSearch>;

@@ -1,12 +1,12 @@
-import { Link, useNavigate } from "@tanstack/react-router";
 import type { Event, Task } from "@wharf/client";
 import { useRef, useState } from "react";
 import { Virtualizer } from "virtua";
 import { CopyButton, Problem } from "../actions/index.ts";
-import type { TaskSearch } from "../task-data/task-search.ts";
 import { Time, visible } from "../text/index.ts";
 import { type TaskLog, useLogVersion } from "../timeline/index.ts";
 import styles from "./activity-pane.module.css";
+import { MomentBar } from "./moment-bar.tsx";
+import type { Moment } from "./use-moment.ts";
 
 /** Longer data is shown in part; the command prints all of it. */
 const maxDataLength = 2_000;
@@ -15,28 +15,22 @@ const allKinds = "";
 interface ActivityPaneProps {
   readonly task: Task;
   readonly taskLog: TaskLog;
-  readonly search: TaskSearch;
+  readonly moment: Moment;
 }
 
 /** Every event of the log, also those that the timeline joins or leaves out. The newest is first. */
-export function ActivityPane({ task, taskLog, search: { at } }: ActivityPaneProps) {
+export function ActivityPane({ task, taskLog, moment }: ActivityPaneProps) {
   const { log, readOlder, olderError } = taskLog;
   useLogVersion(log);
   const hasOlder = log.firstSeq > 1;
-  const navigate = useNavigate();
   const [kind, setKind] = useState(allKinds);
   const scroller = useRef<HTMLElement>(null);
   const kinds = [...new Set(log.events.map(({ data }) => data.kind))].toSorted();
   const shown = log.events
-    .filter(({ seq, data }) => (at === undefined || seq <= at) && (kind === allKinds || data.kind === kind))
+    .filter(
+      ({ seq, data }) => (moment.seq === undefined || seq <= moment.seq) && (kind === allKinds || data.kind === kind),
+    )
     .toReversed();
-  const goTo = (seq: number) =>
-    void navigate({
-      to: "/tasks/$taskId",
-      params: { taskId: task.id },
-      search: { pane: "activity", ...(seq < log.lastSeq && { at: seq }) },
-      replace: true,
-    });
   return (
     <div className={styles.pane}>
       <div className={styles.bar}>
@@ -48,21 +42,7 @@ export function ActivityPane({ task, taskLog, search: { at } }: ActivityPaneProp
             </option>
           ))}
         </select>
-        <input
-          type="range"
-          aria-label="Moment"
-          min={log.firstSeq}
-          max={Math.max(log.firstSeq, log.lastSeq)}
-          value={at ?? log.lastSeq}
-          onChange={({ target }) => goTo(target.valueAsNumber)}
-        />
-        {at === undefined ? (
-          <span className={styles.muted}>live</span>
-        ) : (
-          <Link to="/tasks/$taskId" params={{ taskId: task.id }} search={{ pane: "activity" }}>
-            Back to live
-          </Link>
-        )}
+        <MomentBar log={log} moment={moment} />
         <CopyButton text={`wharf task logs ${task.id.slice(0, 8)} --json`} label="Copy command" />
       </div>
       <section ref={scroller} className={styles.events} tabIndex={0} aria-label="Events">

@@ -31,7 +31,7 @@ export function PaneLinks({ taskId, current }: { taskId: string; current: Pane }
             key={pane}
             to="/tasks/$taskId"
             params={{ taskId }}
-            search={{ pane }}
+            search={({ at }) => ({ pane, ...(at !== undefined && { at }) })}
             data-pane={pane}
             activeProps={{ "aria-current": undefined }}
             {...(pane === current && { "aria-current": "page" as const })}

@@ -5,6 +5,7 @@ import {
   CircleCheck,
   CircleDashed,
   CircleDot,
+  CirclePause,
   CircleSlash,
   CircleQuestionMark,
   type LucideIcon,
@@ -21,8 +22,10 @@ const labels: Readonly<Record<TaskState, { readonly text: string; readonly Icon:
   CANCELLED: { text: "Cancelled", Icon: CircleSlash },
 };
 
-export function StateBadge({ state }: { state: TaskState }) {
-  const { text, Icon } = labels[state];
+const paused = { text: "Paused", Icon: CirclePause };
+
+export function StateBadge({ state, isPaused }: { state: TaskState; isPaused: boolean }) {
+  const { text, Icon } = isPaused && state === "IN_PROGRESS" ? paused : labels[state];
   return (
     <output className={styles.state} data-state={state} aria-label="State">
       <Icon size={16} aria-hidden /> {text}

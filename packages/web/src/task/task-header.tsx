@@ -7,12 +7,14 @@ import { wharf } from "../api/index.ts";
 import { taskQueries } from "../task-data/task-queries.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { formatCost, visible } from "../text/index.ts";
+import { RunControls } from "./run-controls.tsx";
 import { useMissing } from "./start-form.tsx";
 import { StateBadge } from "./state-badge.tsx";
 import styles from "./task-header.module.css";
 
 export function TaskHeader({ task, turns }: { task: Task; turns: readonly Turn[] }) {
   const { canChangeTask, canPrompt } = usePermissions();
+  const { data: run } = useQuery(taskQueries.run(task.id));
   return (
     <header className={styles.header}>
       <Link
@@ -24,23 +26,18 @@ export function TaskHeader({ task, turns }: { task: Task; turns: readonly Turn[]
         <ChevronLeft size={18} aria-hidden />
       </Link>
       <h1 title={visible(task.title)}>{visible(task.title)}</h1>
-      <StateBadge state={task.state} />
+      <StateBadge state={task.state} isPaused={run?.status === "PAUSED"} />
       <p className={styles.facts}>
         <Facts task={task} />
       </p>
       <div className={styles.actions}>
-        {canPrompt && isAtWork(task, turns) && (
-          <ActionButton label="Stop" send={() => wharf.tasks.stopTask(task.id, { reason: "stopped on the page" })} />
-        )}
+        {canPrompt && <RunControls task={task} turns={turns} />}
         {canChangeTask && <StateActions task={task} />}
         <CopyButton text={`wharf task show ${task.id.slice(0, 8)}`} label="Copy command" />
       </div>
     </header>
   );
 }
-
-const isAtWork = ({ state }: Task, turns: readonly Turn[]): boolean =>
-  state === "IN_PROGRESS" || turns.some((turn) => turn.state === "RUNNING");
 
 const endedStates: readonly TaskState[] = ["COMPLETED", "FAILED", "CANCELLED"];
 

@@ -7,12 +7,14 @@ import { taskQueries } from "../task-data/task-queries.ts";
 import type { Pane, TaskSearch } from "../task-data/task-search.ts";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { createTaskPlace } from "../task-data/workspace-place.ts";
-import { Timeline, TimelineContext, type TimelineTask, useTaskLog } from "../timeline/index.ts";
+import { PastTimeline, Timeline, TimelineContext, type TimelineTask, useTaskLog } from "../timeline/index.ts";
 import { Composer } from "./composer/composer.tsx";
 import { PaneLinks, paneLabels } from "./pane-links.tsx";
+import { PastNotice } from "./past-notice.tsx";
 import { StartForm, useMissing } from "./start-form.tsx";
 import { TaskHeader } from "./task-header.tsx";
 import styles from "./task-page.module.css";
+import { useMoment } from "./use-moment.ts";
 import { useTaskUpdates } from "./use-task-updates.ts";
 
 const ChangesPane = lazy(async () => ({ default: (await import("../changes/index.ts")).ChangesPane }));
@@ -27,6 +29,7 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
   const { data: turns } = useQuery(taskQueries.turns(taskId));
   const taskLog = useTaskLog(taskId);
   useTaskUpdates(taskId, taskLog);
+  const moment = useMoment(search.at);
   const { canPrompt, canChangeTask } = usePermissions();
   const isMissing = useMissing(task);
   const timelineTask = useMemo<TimelineTask>(
@@ -43,9 +46,16 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
       <TaskHeader task={task} turns={turns ?? []} />
       <PaneLinks taskId={taskId} current={isWide ? shown : pane} />
       <section className={styles.timeline} aria-label="Conversation">
-        <TimelineContext value={timelineTask}>
-          <Timeline taskLog={taskLog} />
-        </TimelineContext>
+        <div className={styles.log}>
+          {moment.seq !== undefined && <PastNotice onLive={moment.goLive} />}
+          <TimelineContext value={timelineTask}>
+            {moment.seq === undefined ? (
+              <Timeline taskLog={taskLog} />
+            ) : (
+              <PastTimeline taskLog={taskLog} seq={moment.seq} />
+            )}
+          </TimelineContext>
+        </div>
         {isMissing && canChangeTask ? <StartForm task={task} /> : <Composer task={task} turns={turns ?? []} />}
       </section>
       {shown !== "timeline" && (
@@ -56,7 +66,7 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
               {shown === "terminal" && <TerminalPane place={place} terminalId={search.terminal} />}
               {shown === "files" && <FilesPane place={place} file={search.file} />}
               {shown === "usage" && <UsagePane task={task} turns={turns ?? []} />}
-              {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} search={search} />}
+              {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} moment={moment} />}
             </Suspense>
           </PaneBoundary>
         </section>

@@ -1,6 +1,7 @@
 import type { Event } from "@wharf/client";
 import { EntryList } from "./entry-list.ts";
 import type { Entry } from "./entry.ts";
+import type { LogView } from "./log-view.ts";
 
 /**
  * A task's log as its page shows it: a range of its events that grows at both ends. New events come
@@ -10,7 +11,7 @@ import type { Entry } from "./entry.ts";
  * Subscribers are notified once per frame, however many events came, and not at all while the page
  * is hidden. `entries` grows in place: compare `version`.
  */
-export class TimelineLog {
+export class TimelineLog implements LogView {
   /** All events of the range. */
   readonly #events: Event[] = [];
   #list = new EntryList();

@@ -17,11 +17,11 @@ const keptLines = 40;
 const olderDistancePx = 1_500;
 
 /** A task's log, of which only the visible part is in the page. */
-export function Timeline({ taskLog }: { taskLog: TaskLog }) {
+export function Timeline({ taskLog, endLabel = "Live" }: { taskLog: TaskLog; endLabel?: string }) {
   const { log, readOlder, olderError } = taskLog;
   const version = useLogVersion(log);
   const hasOlder = log.firstSeq > 1;
-  const { live, goLive, scroller, list } = useLiveEnd(version);
+  const { live, goLive, scroller, list } = useLiveEnd(`${version} ${log.lastSeq}`);
   const isPrepended = usePrepended(log.entries[0]?.seq);
   const { ref } = scroller;
 
@@ -56,7 +56,7 @@ export function Timeline({ taskLog }: { taskLog: TaskLog }) {
       <Problem error={olderError} />
       {!live && (
         <button type="button" className={styles.toEnd} onClick={goLive}>
-          <ArrowDown size={16} aria-hidden /> Live
+          <ArrowDown size={16} aria-hidden /> {endLabel}
         </button>
       )}
     </div>

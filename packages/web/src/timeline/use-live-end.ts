@@ -7,7 +7,7 @@ const upwards = new Set(["ArrowUp", "Home", "PageUp"]);
  * Keeps a growing list at its end while it is live. A person who scrolls up in any way leaves the
  * end, and is live again after scrolling back down to it.
  */
-export function useLiveEnd(version: number) {
+export function useLiveEnd(version: string) {
   const [live, setLive] = useState(true);
   const scroller = useRef<HTMLElement>(null);
   const top = useRef(0); // the position at the last look

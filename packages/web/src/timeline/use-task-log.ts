@@ -2,6 +2,7 @@ import { useSuspenseQuery } from "@tanstack/react-query";
 import type { Event } from "@wharf/client";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { LiveStream, wharf } from "../api/index.ts";
+import type { LogView } from "./log-view.ts";
 import { TimelineLog } from "./timeline-log.ts";
 
 /** How many of the newest events a page starts with, and how many older ones it reads at once. */
@@ -9,7 +10,7 @@ const firstEvents = 500;
 const olderEvents = 1_000;
 
 export interface TaskLog {
-  readonly log: TimelineLog;
+  readonly log: LogView;
   /** Reads the events before those that are known. */
   readonly readOlder: () => void;
   /** Why the older events could not be read. */
@@ -48,7 +49,7 @@ export function useTaskLog(taskId: string): TaskLog {
 }
 
 /** Draws the component again when the log has changed. The rest of the page stays as it is. */
-export const useLogVersion = (log: TimelineLog): number => useSyncExternalStore(log.subscribe, log.getVersion);
+export const useLogVersion = (log: LogView): number => useSyncExternalStore(log.subscribe, log.getVersion);
 
 /** Reads the events between two sequences. Pages are also limited in bytes. */
 async function readEvents(taskId: string, afterSeq: number, beforeSeq: number): Promise<Event[]> {

@@ -59,6 +59,19 @@ export function testTaskRecords({ getExitCode, repository, run, server }: Comman
     expect((await search("otters")).out).toBe("");
   });
 
+  test("of the branches of a repository", async () => {
+    expect(await run("branches", [repository])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^main \(default\)\n/),
+    });
+    expect(parseOutput(await run("branches", [repository, "--limit", "1", "--json"]))).toMatchObject({
+      default_branch: "main",
+      branches: ["main"],
+    });
+    expect(await run("branches", [repository, "--text", "absent"])).toMatchObject({ code: 0, out: "" });
+    expect(await getExitCode("branches", ["/not/a/repository"])).toEqual(failed);
+  });
+
   test("of tasks that are assigned to people", async () => {
     const { id, title } = await server.createTask({ repository_url: repository, title: "for somebody" });
     expect(await getExitCode("task assign", [id, "me"])).toBe(0);

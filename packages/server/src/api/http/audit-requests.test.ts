@@ -21,7 +21,9 @@ let f: Fixture;
 let served: ServedApi;
 beforeAll(async () => {
   f = await fixture();
-  served = await serveApi(f, { mirrors: { checkAddress: () => undefined } });
+  served = await serveApi(f, {
+    mirrors: { checkAddress: () => undefined, listBranches: () => Promise.reject(new Error("not asked")) },
+  });
 });
 afterAll(async () => {
   await served[Symbol.asyncDispose]();

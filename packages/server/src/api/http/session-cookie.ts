@@ -3,7 +3,7 @@ import { organizationHeader, WharfError } from "@wharf/contract";
 import type { Credentials } from "../../access/index.ts";
 import type { RequestPage } from "./guard.ts";
 
-type CookieName = "wharf_device" | "wharf_oidc" | "wharf_return" | "wharf_session";
+type CookieName = "wharf_device" | "wharf_oidc" | "wharf_organization" | "wharf_return" | "wharf_session";
 
 interface Cookie {
   readonly name: CookieName;
@@ -35,6 +35,10 @@ export const formatEndedCookie = (headers: IncomingHttpHeaders): string =>
 export const findSessionCookie = (headers: IncomingHttpHeaders): string | undefined =>
   findCookie(headers, "wharf_session");
 
+/** Returns what a person chose on a page, whose links and WebSockets have no header. */
+export const findOrganizationCookie = (headers: IncomingHttpHeaders): string | undefined =>
+  findCookie(headers, "wharf_organization");
+
 /** Returns the value of the cookie; that of an encrypted connection comes first. */
 export function findCookie(headers: IncomingHttpHeaders, cookieName: CookieName): string | undefined {
   const cookies = new Map<string, string>();
@@ -54,9 +58,12 @@ export function findCookie(headers: IncomingHttpHeaders, cookieName: CookieName)
  * page of that server.
  */
 export function createForwardedHeaders(headers: IncomingHttpHeaders, { host, origin }: URL): OutgoingHttpHeaders {
-  const value = findSessionCookie(headers);
+  const cookies = [
+    { name: getCookieName({ host }, "wharf_session", false), value: findSessionCookie(headers) },
+    { name: getCookieName({ host }, "wharf_organization", false), value: findOrganizationCookie(headers) },
+  ].flatMap(({ name, value }) => (value === undefined ? [] : [`${name}=${value}`]));
   return {
-    ...(value !== undefined && { cookie: `${getCookieName({ host }, "wharf_session", false)}=${value}` }),
+    ...(cookies.length > 0 && { cookie: cookies.join("; ") }),
     ...(headers.origin !== undefined && { origin }),
   };
 }
@@ -66,6 +73,7 @@ export const getCredentials = (headers: IncomingHttpHeaders): Credentials => ({
   authorization: headers.authorization,
   sessionCookie: findSessionCookie(headers),
   [organizationHeader]: headers[organizationHeader],
+  organizationCookie: findOrganizationCookie(headers),
 });
 
 /** `__Host-` makes the browser refuse the cookie from plain HTTP and from other subdomains. */

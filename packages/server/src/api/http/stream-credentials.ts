@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { organizationHeader, WharfError } from "@wharf/contract";
 import { type Caller, type Credentials, getSenderProof } from "../../access/index.ts";
-import { getCredentials } from "./session-cookie.ts";
+import { findOrganizationCookie, getCredentials } from "./session-cookie.ts";
 
 type StreamRequest = Pick<IncomingMessage, "headers" | "url">;
 
@@ -28,8 +28,13 @@ export function getStreamCredentials(
  */
 export const getLastingCredentials = ({ headers, url }: StreamRequest, caller: Caller): Credentials => ({
   proof: getSenderProof(caller),
-  [organizationHeader]: parseQuery(url).has("ticket") ? caller.organization_id : headers[organizationHeader],
+  [organizationHeader]: isChosenOtherwise({ headers, url }) ? caller.organization_id : headers[organizationHeader],
 });
+
+/** Whether the ticket or a cookie names the organisation, which the lasting proof does not have. */
+const isChosenOtherwise = ({ headers, url }: StreamRequest): boolean =>
+  parseQuery(url).has("ticket") ||
+  (headers[organizationHeader] === undefined && findOrganizationCookie(headers) !== undefined);
 
 /** Returns the address with another ticket, for the server to which the request is forwarded. */
 export function replaceTicket(url: string, ticket: string): string {

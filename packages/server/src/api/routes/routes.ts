@@ -4,7 +4,7 @@ import { requirePermission, type Scope } from "../../access/index.ts";
 import type { AllowLists } from "../../allow-lists/index.ts";
 import type { AuditLog, AuditReader } from "../../audit/index.ts";
 import type { Log } from "../../events/index.ts";
-import type { Mirrors } from "../../gateway/index.ts";
+import { type Mirrors, selectBranches } from "../../gateway/index.ts";
 import type { AgentChoice, BudgetWaits, RunCommands, RunQueries, TaskDiffs } from "../../runs/index.ts";
 import { type ExpectedVersions, nameRows } from "../../store/index.ts";
 import type { TaskRow, Tasks } from "../../tasks/index.ts";
@@ -48,7 +48,7 @@ export interface ApiModules
   readonly commands: RunCommands;
   readonly queries: RunQueries;
   readonly allowLists: AllowLists;
-  readonly mirrors: Pick<Mirrors, "checkAddress">;
+  readonly mirrors: Pick<Mirrors, "checkAddress" | "listBranches">;
   readonly usage: UsageReports;
   readonly budgets: Budgets;
   readonly budgetWaits: Pick<BudgetWaits, "step">;
@@ -69,6 +69,7 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveComments(app, modules);
   serveTemplates(app, modules);
   serveSearch(app, modules);
+  serveRepositories(app, modules);
   serveRuns(app, modules);
   serveAgentTypes(app, modules);
   serveAllowedHosts(app, modules);
@@ -78,6 +79,13 @@ export function serveRoutes(app: FastifyInstance, modules: ApiModules): void {
   serveOrchestrator(app, modules);
   serveQueue(app, modules);
   serveSystem(app, modules);
+}
+
+function serveRepositories(app: FastifyInstance, { mirrors }: ApiModules): void {
+  registerRoute(app, api.listRepositoryBranches, async ({ scope, query }, reply) => {
+    const caller = { organization_id: scope.organization_id, signal: getCallerSignal(reply) };
+    return selectBranches(await mirrors.listBranches(query.url, caller), query);
+  });
 }
 
 function serveBoards(app: FastifyInstance, { boards, commands, server }: ApiModules): void {

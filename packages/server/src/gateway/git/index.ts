@@ -7,4 +7,5 @@ export { checkGitCredentials, GitCredentials } from "./credentials/index.ts";
 export { type GitAuthor, readHostAuthor } from "./host-author.ts";
 export { type Mirrors, openMirrors } from "./mirrors.ts";
 export type { MirrorReader } from "./reading/mirror-reader.ts";
+export { selectBranches } from "./select-branches.ts";
 export { createGitServer, type PushScanOptions } from "./git-server.ts";

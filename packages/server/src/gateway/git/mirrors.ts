@@ -19,12 +19,13 @@ import { MirrorUse } from "./mirror-use.ts";
 import { prepareHooks } from "./push-gate.ts";
 import { defaultReadLimits, MirrorReader, type ReadLimits } from "./reading/mirror-reader.ts";
 import { createRemoteGit, createRemoteTimeout, defaultNetworkLimits, type NetworkLimits } from "./remote-git.ts";
-import type { RemoteRefs } from "./remote-refs.ts";
+import { readRemoteRefs, type RemoteRefs } from "./remote-refs.ts";
 import { isShadowBranch, parseRemote, refuseRemoteInside, type Remote } from "./remote.ts";
 import { removeBranches } from "./remove-branches.ts";
 import { runGit } from "./run-git.ts";
 import { type PushScan, scanPush } from "./scan/scan-push.ts";
 import { createShared } from "./shared-work.ts";
+import { Slots } from "./slots.ts";
 import { fetchShadowBranch, synchroniseMirror } from "./synchronise-mirror.ts";
 
 export interface EnsureOptions {
@@ -37,6 +38,12 @@ export interface EnsureOptions {
   readonly shadow_branch?: string;
   /** Limit of the whole call, besides the limits of its commands. */
   readonly timeoutMs?: number;
+}
+
+export interface ListBranchesOptions {
+  /** The organisation whose logins are used. */
+  readonly organization_id?: string;
+  readonly signal?: AbortSignal;
 }
 
 export interface ForwardInput {
@@ -58,6 +65,8 @@ export interface Mirrors {
   checkAddress(url: string): void;
   /** Creates or updates the mirror. Concurrent calls for one URL share one fetch. */
   ensure(url: string, options?: EnsureOptions): Promise<{ repository_id: string; default_branch: string }>;
+  /** Asks the remote for its branches. Concurrent calls for one URL share one answer. */
+  listBranches(url: string, options?: ListBranchesOptions): Promise<RemoteRefs>;
   path(repositoryId: string): string;
   head(repositoryId: string, branch: string): Promise<string | undefined>;
   exists(repositoryId: string): Promise<boolean>;
@@ -109,6 +118,10 @@ export interface MirrorsOptions {
   readonly pushLimits?: Partial<PushLimits>;
 }
 
+/** A person waits for the list of branches. */
+const branchListTimeoutMs = 20_000;
+/** How many remotes an organisation asks for their branches at the same time. */
+const maxBranchLists = 4;
 const ignoreProgress = () => undefined;
 const isCommitId = (sha: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(sha);
 
@@ -171,6 +184,11 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
     return fetchInto(remote, signal, () => synchroniseMirror(remote, context));
   });
 
+  const branchLists = createShared<Remote, RemoteRefs>(async (remote, { signal }) =>
+    readRemoteRefs(remote, { environment: await getHostEnvironment(), folder, runRemoteGit, signal }),
+  );
+  const branchListSlots = new Slots(maxBranchLists);
+
   const mirrors: Mirrors = {
     folder,
     maxRepositoryMb,
@@ -189,6 +207,14 @@ export function openMirrors(options: MirrorsOptions): Mirrors {
         await fetchInto(remote, signal, () => fetchShadowBranch(remote, shadow_branch, context));
       }
       return { repository_id: remote.id, default_branch: refs.defaultBranch };
+    },
+    async listBranches(url, { organization_id, signal: callerSignal } = {}) {
+      const remote = await resolveRemote(url, organization_id);
+      const createError = () => createRemoteTimeout(remote, "list", branchListTimeoutMs);
+      using deadline = startDeadline(callerSignal, branchListTimeoutMs, createError);
+      const { signal } = deadline;
+      using _slot = await branchListSlots.acquire(remote.organizationId, { signal });
+      return await branchLists.join(remote.id, remote, { signal, onProgress: ignoreProgress });
     },
     async head(repositoryId, branch) {
       const result = await runGit(

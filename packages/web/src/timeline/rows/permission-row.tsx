@@ -3,13 +3,12 @@ import { ActionButton } from "../../actions/index.ts";
 import { wharf } from "../../api/index.ts";
 import { formatDuration, visible, visibleText } from "../../text/index.ts";
 import type { EntryByKind } from "../entry.ts";
-import { useTimelineTask } from "../timeline-context.ts";
-import { useTickingTime } from "../use-ticking-time.ts";
+import { useTimelineTask, useTimelineTime } from "../timeline-context.ts";
 import styles from "./rows.module.css";
 
 /** A question of the agent, answered where it is asked. */
 export function PermissionRow({ entry }: { entry: EntryByKind<"permission"> }) {
-  const { task, canPrompt } = useTimelineTask();
+  const { task, canPrompt, nowMs } = useTimelineTask();
   const { data } = entry;
   const { permission_id: id, options = [], status } = data;
   const title = data.title === undefined ? "Permission" : visibleText(data.title);
@@ -38,7 +37,7 @@ export function PermissionRow({ entry }: { entry: EntryByKind<"permission"> }) {
           ))}
         </div>
       ) : (
-        <p className={styles.muted}>An editor of the board can answer.</p>
+        nowMs === undefined && <p className={styles.muted}>An editor of the board can answer.</p>
       )}
     </section>
   );
@@ -52,7 +51,7 @@ function getAnswer({ status, option_id: id, options }: EntryByKind<"permission">
 }
 
 function Deadline({ expiresAt }: { expiresAt: string }) {
-  const leftMs = Math.max(0, Date.parse(expiresAt) - useTickingTime(1_000));
+  const leftMs = Math.max(0, Date.parse(expiresAt) - useTimelineTime(1_000));
   return (
     <p className={styles.muted}>
       The agent waits. Without an answer it is refused in <time dateTime={expiresAt}>{formatDuration(leftMs)}</time>.

@@ -2,8 +2,7 @@ import { CircleAlert, CircleCheck, CircleDot } from "lucide-react";
 import { useEffect } from "react";
 import { formatDuration, visibleText } from "../../text/index.ts";
 import type { EntryByKind, Phase } from "../entry.ts";
-import { useTimelineTask } from "../timeline-context.ts";
-import { useTickingTime } from "../use-ticking-time.ts";
+import { useTimelineTask, useTimelineTime } from "../timeline-context.ts";
 import { getUsualMs, rememberMs } from "../usual-times.ts";
 import styles from "./rows.module.css";
 
@@ -73,5 +72,5 @@ function PhaseItem({ phase }: { phase: Phase }) {
 const formatMs = (ms: number | undefined): string => (ms === undefined ? "" : formatDuration(ms));
 
 function Elapsed({ since }: { since: string }) {
-  return formatDuration(Math.max(0, useTickingTime(500) - Date.parse(since)));
+  return formatDuration(Math.max(0, useTimelineTime(500) - Date.parse(since)));
 }

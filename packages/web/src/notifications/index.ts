@@ -1,0 +1,2 @@
+export { NotificationChoice } from "./notification-choice.tsx";
+export { TaskNotifications } from "./task-notifications.tsx";
