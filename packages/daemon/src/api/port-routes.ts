@@ -18,7 +18,7 @@ export const createPortStreamHandler = (ports: Ports): RawHandler =>
     },
   });
 
-/** Carries the bytes of both directions until the program ends the connection or the caller leaves. */
+/** Carries the bytes of both directions until the program or its caller ends the connection. */
 async function carryConnection(
   socket: Socket,
   { request, response, signal }: { request: IncomingMessage; response: ServerResponse; signal: AbortSignal },
