@@ -16,6 +16,7 @@ const git = { path: "packages/server/src/config/git.ts", constant: "gitEnvironme
 const logins = { path: "packages/server/src/config/logins.ts", constant: "loginEnvironment" };
 const loginProvider = { path: "packages/server/src/config/oidc.ts", constant: "oidcEnvironment" };
 const requests = { path: "packages/server/src/config/requests.ts", constant: "requestEnvironment" };
+const previews = { path: "packages/server/src/config/previews.ts", constant: "previewEnvironment" };
 /** The operating system sets these variables, not a person. */
 const inherited: ReadonlySet<string> = new Set(["HOME", "PATH", "KUBERNETES_SERVICE_HOST"]);
 
@@ -33,6 +34,10 @@ export function formatSettings(): string {
     "## Requests",
     "",
     ...formatTable(readSettings(requests)),
+    "",
+    "## Previews",
+    "",
+    ...formatTable(readSettings(previews)),
     "",
     "## Logins",
     "",

@@ -93,6 +93,7 @@ const calls: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "workspace push": [[id]],
   "workspace checkout": [[id, evil]],
   "workspace jobs input": [[id, id, evil]],
+  "workspace preview": [[id, "3000"]],
   "workspace terminals rename": [[id, id, evil]],
   "user role": [[id, "admin"]],
   "org join": [[`http://127.0.0.1/invitations/${"x".repeat(43)}`]],

@@ -34,6 +34,7 @@ const namedErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   command_id: ["command_not_found"],
   depends_on: ["dependency_not_found", "ambiguous_id"],
   depends_on_id: ["dependency_not_found", "ambiguous_id"],
+  preview_id: ["preview_not_found"],
   runner_id: ["runner_not_found", "ambiguous_id"],
   task_id: ["task_not_found", "ambiguous_id"],
   template_id: ["template_not_found"],
@@ -122,6 +123,8 @@ const daemonErrors: Readonly<Record<string, readonly ErrorCode[]>> = {
   terminal: terminalErrors,
   terminals: terminalErrors,
   logs: terminalErrors,
+  ports: [],
+  previews: [],
 };
 
 const runnerPath = /\/(?:workspace|runners\/:runner_id)\/(?!workspace\/)([a-z]+)/;

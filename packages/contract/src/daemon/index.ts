@@ -4,6 +4,7 @@ import { filesApi } from "./files.ts";
 import { gitApi } from "./git.ts";
 import { healthApi } from "./health.ts";
 import { journalApi } from "./journal.ts";
+import { portsApi } from "./ports.ts";
 import { searchApi } from "./search.ts";
 import { terminalsApi } from "./terminals.ts";
 import { watchApi } from "./watch.ts";
@@ -15,6 +16,7 @@ export * from "./files.ts";
 export * from "./git.ts";
 export * from "./health.ts";
 export * from "./journal.ts";
+export * from "./ports.ts";
 export * from "./registry.ts";
 export * from "./search.ts";
 export * from "./terminal-frames.ts";
@@ -34,5 +36,6 @@ export const daemonApi = {
   ...searchApi,
   ...execApi,
   ...terminalsApi,
+  ...portsApi,
   ...watchApi,
 } as const;

@@ -11,6 +11,7 @@ import { loginErrors } from "./login-errors.ts";
 import { modelErrors } from "./model-errors.ts";
 import { oidcErrors } from "./oidc-errors.ts";
 import { passkeyErrors } from "./passkey-errors.ts";
+import { previewErrors } from "./preview-errors.ts";
 import { repositoryErrors } from "./repository-errors.ts";
 import { requestErrors } from "./request-errors.ts";
 import { runnerErrors } from "./runner-errors.ts";
@@ -34,6 +35,7 @@ export const errorCatalogue: Catalogue<ErrorContexts> = {
   ...commandErrors,
   ...fileErrors,
   ...terminalErrors,
+  ...previewErrors,
   ...journalErrors,
   ...engineErrors,
   ...serverErrors,

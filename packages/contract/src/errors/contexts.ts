@@ -9,6 +9,7 @@ import type { LoginErrors } from "./login-errors.ts";
 import type { ModelErrors } from "./model-errors.ts";
 import type { OidcErrors } from "./oidc-errors.ts";
 import type { PasskeyErrors } from "./passkey-errors.ts";
+import type { PreviewErrors } from "./preview-errors.ts";
 import type { RepositoryErrors } from "./repository-errors.ts";
 import type { RequestErrors } from "./request-errors.ts";
 import type { RunnerErrors } from "./runner-errors.ts";
@@ -33,6 +34,7 @@ export interface ErrorContexts
     CommandErrors,
     FileErrors,
     TerminalErrors,
+    PreviewErrors,
     JournalErrors,
     EngineErrors,
     ServerErrors {}

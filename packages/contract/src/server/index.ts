@@ -50,6 +50,7 @@ export * from "./orchestrator.ts";
 export * from "./paging.ts";
 export * from "./passkeys.ts";
 export * from "./people.ts";
+export * from "./previews.ts";
 export * from "./queue.ts";
 export * from "./repositories.ts";
 export * from "./resource-usage.ts";

@@ -4,12 +4,14 @@ import { execApi } from "../daemon/exec.ts";
 import { filesApi, rawFilesApi } from "../daemon/files.ts";
 import { gitApi, GitCommitRequest } from "../daemon/git.ts";
 import { healthApi } from "../daemon/health.ts";
+import { portsApi } from "../daemon/ports.ts";
 import { searchApi } from "../daemon/search.ts";
 import { terminalsApi, terminalStreams } from "../daemon/terminals.ts";
 import { watchApi } from "../daemon/watch.ts";
 import { aliasEndpoint, type AuditPolicy, type Endpoint, type ServerEndpoint } from "../endpoint.ts";
 import type { Permission } from "../permissions.ts";
 import { runnerParams, taskParams } from "./ids.ts";
+import { previewRoutes } from "./previews.ts";
 import { TurnChoice } from "./turns.ts";
 
 /** The state of a delivery to the remote: on its way, or there already. */
@@ -56,6 +58,7 @@ const readRoutes = {
   terminal: terminalsApi.terminal,
   terminalHistory: terminalsApi.terminalHistory,
   terminalStats: terminalsApi.terminalStats,
+  listPorts: portsApi.listPorts,
   streamTerminal: { ...terminalStreams.watch, query: terminalStreams.watch.query.extend(streamFormat) },
   streamConsole: { ...terminalStreams.stream, query: terminalStreams.stream.query.extend(streamFormat) },
 } as const satisfies Record<string, Endpoint>;
@@ -100,9 +103,10 @@ const execRoutes = {
   killTerminal: terminalsApi.killTerminal,
   removeTerminal: terminalsApi.removeTerminal,
   clearTerminal: terminalsApi.clearTerminal,
+  ...previewRoutes,
 } as const satisfies Record<string, Endpoint>;
 
-/** The routes of the daemon that are reachable in a workspace. */
+/** The routes of the daemon that are reachable in a workspace, and those of previews. */
 export const workspaceRoutes = { ...readRoutes, ...writeRoutes, ...execRoutes } as const;
 
 const getNeed = (name: string): Permission => {
@@ -153,6 +157,7 @@ export function createWorkspaceApi<S extends z.ZodRawShape>(base: string, owner:
         needs: getNeed(name),
         audit: getAuditPolicy(name, route),
         ifMatch: name === "upload" ? "file" : "unsupported",
+        ...(name === "createPreview" && { idempotency: "once" as const }),
         path: base + route.path.replace(/^\/api\//, "/"),
         ...params,
       }),

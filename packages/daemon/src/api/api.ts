@@ -6,6 +6,7 @@ import { getDefaultFileSettings } from "../files/index.ts";
 import type { GitService } from "../git/index.ts";
 import type { IsolationCheck } from "../isolation/index.ts";
 import type { Journal } from "../journal/index.ts";
+import { Ports } from "../ports/index.ts";
 import type { Terminals } from "../terminals/index.ts";
 import type { Watcher } from "../watch/index.ts";
 import { createAgentHandlers } from "./agent-routes.ts";
@@ -13,6 +14,7 @@ import { createRoutes, createEndpointServer } from "./endpoint-server.ts";
 import { createExecHandlers } from "./exec-routes.ts";
 import { createFileHandlers, createRawFileHandler } from "./files-routes.ts";
 import { createGitHandlers, type GitRouteOptions } from "./git-routes.ts";
+import { createPortHandlers, createPortStreamHandler } from "./port-routes.ts";
 import type { RouteHandlers } from "./route-handlers.ts";
 import { createSearchHandlers } from "./search-routes.ts";
 import { createTerminalHandlers, createTerminalStreamHandler } from "./terminal-routes.ts";
@@ -41,6 +43,7 @@ interface ApiOptions {
 export function createApi(parts: ApiOptions): Server {
   const { agent, git, onCommit, watcher, commands, terminals, workspace, onInternal } = parts;
   const files = getDefaultFileSettings(workspace);
+  const ports = new Ports();
   return createEndpointServer({
     routes: createRoutes(daemonApi, {
       ...createHealthAndJournalHandlers(parts),
@@ -50,9 +53,10 @@ export function createApi(parts: ApiOptions): Server {
       ...createSearchHandlers({ workspace }),
       ...createExecHandlers(commands),
       ...createTerminalHandlers(terminals),
+      ...createPortHandlers(ports),
       ...createWatchHandlers(watcher),
     }),
-    raw: [createRawFileHandler(files), createTerminalStreamHandler(terminals)],
+    raw: [createRawFileHandler(files), createTerminalStreamHandler(terminals), createPortStreamHandler(ports)],
     onInternal,
   });
 }

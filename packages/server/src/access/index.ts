@@ -38,6 +38,7 @@ export {
 export { SessionCredentials } from "./sessions/session-credentials.ts";
 export { SessionTokens } from "./sessions/session-tokens.ts";
 export { type LoginSource, type SessionRow, Sessions } from "./sessions/sessions.ts";
+export { PreviewLinks } from "./tickets/preview-links.ts";
 export { getSenderProof, StreamTickets } from "./tickets/stream-tickets.ts";
 export { type StoredValue, ensureStoredSecret, ensureStoredValue } from "./stored-value.ts";
 export {

@@ -1,4 +1,5 @@
 /** The edges: REST by the contract's routes, live logs over WebSocket, errors as problem+json. */
+import { createServer } from "node:http";
 import { createInvalidRequestError } from "@wharf/contract";
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from "fastify";
 import type { z } from "zod";
@@ -20,6 +21,11 @@ import { createOpenApiDocument } from "./openapi/openapi-document.ts";
 import { serveLoginPages } from "./pages/login-pages.ts";
 import { serveApiPage } from "./pages/serve-api-page.ts";
 import { serveWeb } from "./pages/serve-web.ts";
+import { OpenPreviews } from "./previews/open-previews.ts";
+import { PreviewAddresses, type PreviewSite } from "./previews/preview-addresses.ts";
+import { PreviewProxy } from "./previews/preview-proxy.ts";
+import { type PreviewModules, servePreviewRoutes } from "./previews/preview-routes.ts";
+import { PreviewUpstreams } from "./previews/preview-upstreams.ts";
 import { serveAuditRoutes } from "./routes/audit-routes.ts";
 import { oidcCallbackPath, serveLoginRoutes } from "./routes/login-routes.ts";
 import { type ApiModules, serveRoutes } from "./routes/routes.ts";
@@ -33,12 +39,17 @@ import type { WorkspaceModules } from "./workspace/find-runner.ts";
 import { serveWorkspaces } from "./workspace/workspace-routes.ts";
 
 const maxBodyBytes = 1 << 20;
+/** An upload may take long; the head of a request has a separate timeout. */
+const requestTimeoutMs = 3_600_000;
+const keepAliveMs = 72_000;
 
 export interface ApiOptions {
   readonly guard: GuardOptions;
   readonly authenticator: Authenticator;
   readonly accessWatch: AccessWatch;
-  readonly modules: ApiModules & WorkspaceModules & BranchModules;
+  readonly modules: ApiModules & WorkspaceModules & BranchModules & PreviewModules;
+  /** Where previews are for browsers on other machines. */
+  readonly previewSite?: PreviewSite | undefined;
   readonly clientAddresses: ClientAddresses;
   readonly requestLimits: RequestLimitOptions;
   /** Whether addresses of streams may have tokens. */
@@ -56,20 +67,31 @@ export async function createApi({
   clientAddresses,
   requestLimits: requestLimitOptions,
   acceptsQueryTokens,
+  previewSite,
 }: ApiOptions): Promise<FastifyInstance> {
-  const app = Fastify({
+  const addresses = new PreviewAddresses({ site: previewSite, getPort: () => getListeningPort(app) });
+  const previews = new PreviewProxy({
+    addresses,
+    previews: new OpenPreviews({ ...modules, accessWatch, authenticator }),
+    upstreams: new PreviewUpstreams({ ...modules, clientAddresses, authenticator }),
+    logger,
+  });
+  const app: FastifyInstance = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     frameworkErrors: refuseAddress,
     clientErrorHandler: refuseBytes,
-    // The guard refuses a request without a host, with a problem.
-    http: { requireHostHeader: false },
     // The longest id, with each of its characters escaped.
     routerOptions: { maxParamLength: 600 },
-    // An upload may take long; the head of a request has a separate timeout.
-    requestTimeout: 3_600_000, // ms
+    // A preview's host has none of the API.
+    serverFactory: (answer) =>
+      createServer(
+        { requireHostHeader: false, requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveMs },
+        (request, response) =>
+          previews.accepts(request) ? void previews.serve(request, response) : answer(request, response),
+      ),
   });
   const guard = new Guard(guardOptions);
   const requestLimits = new RequestLimits(requestLimitOptions);
@@ -130,9 +152,10 @@ export async function createApi({
   await serveLoginPages(app, modules);
   await serveRunnerRoutes(app, modules);
   await serveWorkspaces(app, modules);
+  servePreviewRoutes(app, modules, addresses);
   serveAuditRoutes(app, modules);
   serveApiPage(app);
-  await serveWeb(app, modules);
+  await serveWeb(app, { ...modules, addresses });
   app.get("/api/v1/openapi.json", async (_request, reply) =>
     reply.type("application/json; charset=utf-8").send((openApiText ??= JSON.stringify(createOpenApiDocument()))),
   );
@@ -149,11 +172,20 @@ export async function createApi({
     streams: viewerStreams,
     peers: modules.peers,
     audit: modules.audit,
+    previews,
     more: (url, sender) => openTerminalStream(modules, url, sender),
   });
   serveEventSources(app, { streams: viewerStreams, accessWatch, viewers: streams });
-  app.addHook("preClose", () => streams.close());
+  app.addHook("preClose", async () => {
+    previews.close();
+    await streams.close();
+  });
   return app;
+}
+
+function getListeningPort({ server }: FastifyInstance): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 /** Creating the document takes a tenth of a second, so it is created once, and only on demand. */
@@ -169,6 +201,7 @@ function getLoggedUrl({ url, routeOptions: { url: route = "" } }: FastifyRequest
 }
 
 export { listenInFolder } from "./http/folder-socket.ts";
+export { listenOnSecondLoopback } from "./http/second-loopback.ts";
 export { ClientAddresses } from "./http/client-addresses.ts";
 export { oidcCallbackPath };
 export { Peers } from "./http/peers.ts";

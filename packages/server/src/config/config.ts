@@ -13,6 +13,7 @@ import { type KubernetesConfig, kubernetesEnvironment, toKubernetesConfig } from
 import { type LoginConfig, loginEnvironment, toLoginConfig } from "./logins.ts";
 import { type ModelConfig, modelEnvironment, toModelConfig } from "./models.ts";
 import { oidcEnvironment } from "./oidc.ts";
+import { type PreviewConfig, previewEnvironment, toPreviewConfig } from "./previews.ts";
 import { readRegistries } from "./registries.ts";
 import { type RequestConfig, requestEnvironment, toRequestConfig } from "./requests.ts";
 import {
@@ -162,6 +163,7 @@ const Environment = z.object({
   ...loginEnvironment,
   ...modelEnvironment,
   ...oidcEnvironment,
+  ...previewEnvironment,
   ...requestEnvironment,
   /** `1` refuses runners whose network does not block what it should. */
   WHARF_REQUIRE_ISOLATION: flag.default(false),
@@ -198,7 +200,7 @@ const Environment = z.object({
   PATH: z.string().default("/usr/local/bin:/usr/bin:/bin"),
 });
 
-export interface Config extends ModelConfig, LoginConfig, RequestConfig {
+export interface Config extends ModelConfig, LoginConfig, PreviewConfig, RequestConfig {
   readonly dataFolder: string;
   readonly host: string;
   readonly port: number;
@@ -261,6 +263,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     });
   }
   const e = parsed.data;
+  const logins = toLoginConfig(e, environment);
   const images = { prefix: e.WHARF_IMAGE_PREFIX, tag: e.WHARF_IMAGE_TAG || "latest" };
   requireImageSupport(e);
   requireContainerBackend(e);
@@ -305,7 +308,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     maxRunLogMb: e.WHARF_MAX_RUN_LOG_MB,
     logLevel: e.LOG_LEVEL,
     ...toModelConfig(e, environment),
-    ...toLoginConfig(e, environment),
+    ...logins,
+    ...toPreviewConfig(e, logins.publicUrl),
     ...toRequestConfig(e),
     registries: readRegistries(e.WHARF_REGISTRIES),
     searchPath: e.PATH,

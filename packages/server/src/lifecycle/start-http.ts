@@ -1,7 +1,15 @@
 import { createHmac } from "node:crypto";
 import { WharfError } from "@wharf/contract";
-import { AccessTokens, accessWakeup, AccessWatch, Authenticator, Members, Organizations } from "../access/index.ts";
-import { ClientAddresses, createApi, Peers } from "../api/index.ts";
+import {
+  AccessTokens,
+  accessWakeup,
+  AccessWatch,
+  Authenticator,
+  Members,
+  Organizations,
+  PreviewLinks,
+} from "../access/index.ts";
+import { ClientAddresses, createApi, listenOnSecondLoopback, Peers } from "../api/index.ts";
 import { AuditReader } from "../audit/index.ts";
 import type { Config } from "../config/index.ts";
 import { presentModelRoutes } from "../gateway/index.ts";
@@ -85,8 +93,10 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     accessWatch,
     clientAddresses,
     acceptsQueryTokens: config.acceptsQueryTokens,
+    previewSite: config.previewSite,
     modules: {
       ...services.loginModules,
+      previewLinks: new PreviewLinks(db, { secret, onEnd: onAccessChange }),
       boards,
       boardMembers: new BoardMembers(db, boards, onAccessChange),
       organizations: new Organizations(db),
@@ -150,7 +160,9 @@ export async function startHttp(setup: ServerSetup, { storage, host, services }:
     },
   });
   parts.defer(() => app.close());
-  return { http: app.server, url: await startListening(app, config) };
+  const url = await startListening(app, config);
+  if (config.host === "localhost") parts.use(await listenOnSecondLoopback(app.server));
+  return { http: app.server, url };
 }
 
 async function startListening(app: Awaited<ReturnType<typeof createApi>>, { host, port }: Config): Promise<string> {

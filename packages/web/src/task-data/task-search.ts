@@ -4,7 +4,7 @@ import { z } from "zod";
  * The views of the task's page. Where there is room, the timeline is beside another one; on a phone
  * each is alone.
  */
-export const Pane = z.enum(["timeline", "changes", "terminal", "files", "usage", "activity"]);
+export const Pane = z.enum(["timeline", "changes", "terminal", "files", "preview", "usage", "activity"]);
 export type Pane = z.infer<typeof Pane>;
 
 /** What the address says about the page, so that a link shows a colleague the same. */
@@ -16,6 +16,8 @@ export const TaskSearch = z.object({
   turn: z.coerce.number().int().min(1).optional().catch(undefined),
   /** The terminal that is shown. */
   terminal: z.uuid().optional().catch(undefined),
+  /** The port that the preview shows. */
+  port: z.coerce.number().int().min(1).max(65_535).optional().catch(undefined),
   /** The sequence of the newest event that the timeline and the activity show. */
   at: z.coerce.number().int().min(1).optional().catch(undefined),
 });

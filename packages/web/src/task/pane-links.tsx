@@ -4,6 +4,7 @@ import {
   ChartNoAxesColumn,
   FileDiff,
   FolderTree,
+  Globe,
   type LucideIcon,
   ScrollText,
   SquareTerminal,
@@ -16,6 +17,7 @@ export const paneLabels: Readonly<Record<Pane, { readonly name: string; readonly
   changes: { name: "Changes", Icon: FileDiff },
   terminal: { name: "Terminal", Icon: SquareTerminal },
   files: { name: "Files", Icon: FolderTree },
+  preview: { name: "Preview", Icon: Globe },
   usage: { name: "Usage", Icon: ChartNoAxesColumn },
   activity: { name: "Activity", Icon: Activity },
 };

@@ -20,6 +20,7 @@ import { useTaskUpdates } from "./use-task-updates.ts";
 const ChangesPane = lazy(async () => ({ default: (await import("../changes/index.ts")).ChangesPane }));
 const TerminalPane = lazy(async () => ({ default: (await import("../terminal/index.ts")).TerminalPane }));
 const FilesPane = lazy(async () => ({ default: (await import("../files/index.ts")).FilesPane }));
+const PreviewPane = lazy(async () => ({ default: (await import("../preview/index.ts")).PreviewPane }));
 const UsagePane = lazy(async () => ({ default: (await import("./usage-pane.tsx")).UsagePane }));
 const ActivityPane = lazy(async () => ({ default: (await import("./activity-pane.tsx")).ActivityPane }));
 
@@ -65,6 +66,7 @@ export function TaskPage({ taskId, search }: { taskId: string; search: TaskSearc
               {shown === "changes" && <ChangesPane task={task} turns={turns ?? []} search={search} />}
               {shown === "terminal" && <TerminalPane place={place} terminalId={search.terminal} />}
               {shown === "files" && <FilesPane place={place} file={search.file} />}
+              {shown === "preview" && <PreviewPane place={place} port={search.port} />}
               {shown === "usage" && <UsagePane task={task} turns={turns ?? []} />}
               {shown === "activity" && <ActivityPane task={task} taskLog={taskLog} moment={moment} />}
             </Suspense>

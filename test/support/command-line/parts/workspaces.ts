@@ -81,6 +81,12 @@ export function testWorkspaces({ folder, getExitCode, interrupt, repository, run
       terminal_id: "console",
     });
     expect(await getExitCode("workspace terminals close", [id, terminal])).toBe(0);
+    expect(parseOutput(await run("workspace ports", [id, "--json"]))).toMatchObject({ ports: expect.any(Array) });
+    expect(await run("workspace preview", [id, "3000"])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^http:\/\/p-[0-9a-v]{55}\.localhost:\d+\/\n$/),
+    });
+    expect(await getExitCode("workspace preview", [id, "many"])).toEqual(failed);
     expect(await getExitCode("workspace terminals close", [id, terminal])).toEqual(failed);
     expect(await getExitCode("runner rm", [id])).toBe(0);
   });

@@ -6,6 +6,7 @@ import { addGitCommands } from "./git.ts";
 import { addJobCommands } from "./jobs.ts";
 import { addListingCommands } from "./listing.ts";
 import { addPathCommands } from "./paths.ts";
+import { addPortCommands } from "./ports.ts";
 import { addProgramCommands } from "./programs.ts";
 import { addSearchCommands } from "./search.ts";
 import { addTerminalCommands } from "./terminals.ts";
@@ -25,4 +26,5 @@ export function addWorkspace(program: Command, register: RegisterCommand): void 
   addProgramCommands(group, register);
   addJobCommands(group, register);
   addTerminalCommands(group, register);
+  addPortCommands(group, register);
 }

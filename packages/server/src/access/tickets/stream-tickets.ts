@@ -15,6 +15,12 @@ export function getSenderProof({ session, token_id }: Pick<Caller, "session" | "
   return token_id === undefined ? "owner" : { token_id };
 }
 
+/** Returns the proof that a row has. */
+export function toSenderProof({ session_id, token_id }: typeof stream_tickets.$inferSelect): SenderProof {
+  if (session_id !== null) return { session_id };
+  return token_id === null ? "owner" : { token_id };
+}
+
 /** The sender of a ticket, and the organisation in which the sender acted. */
 export interface TicketHolder {
   readonly user_id: string;
@@ -60,9 +66,8 @@ export class StreamTickets {
       .where(and(eq(stream_tickets.secret_hash, hashSecretText(ticket)), sql`${stream_tickets.expires_at} > now()`))
       .returning();
     if (!row) throw new WharfError("stream_ticket_invalid", {});
-    const { user_id, organization_id, session_id, token_id } = row;
-    const proof = session_id !== null ? { session_id } : token_id !== null ? { token_id } : "owner";
-    return { user_id, organization_id, proof };
+    const { user_id, organization_id } = row;
+    return { user_id, organization_id, proof: toSenderProof(row) };
   }
 
   /** Deletes some of the tickets that expired; returns how many. */

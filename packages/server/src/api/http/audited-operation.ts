@@ -92,6 +92,7 @@ const explainedFields: ReadonlySet<string> = new Set([
   "option_id",
   "path",
   "period",
+  "port",
   "role",
   "runners",
   "signal",

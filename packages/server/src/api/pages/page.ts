@@ -38,18 +38,19 @@ small { opacity: .75; }`;
 
 const formatHash = (text: string): string => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-const createPolicy = (...more: readonly string[]): string =>
+/** `frameAncestors` are the pages that may show this one in a frame. */
+export const createPagePolicy = (more: readonly string[] = [], frameAncestors = "'none'"): string =>
   [
     "default-src 'none'",
     `style-src ${formatHash(style)}`,
     ...more,
     "form-action 'self'",
-    "frame-ancestors 'none'",
+    `frame-ancestors ${frameAncestors}`,
     "base-uri 'none'",
   ].join("; ");
 
 /** Most pages need no script and only their own style, so the browser refuses everything else. */
-export const pagePolicy = createPolicy();
+export const pagePolicy = createPagePolicy();
 
 /** A script of a page, and the policy that allows it alone. */
 export interface PageScript {
@@ -59,7 +60,7 @@ export interface PageScript {
 
 export const createPageScript = (text: string): PageScript => ({
   text,
-  policy: createPolicy(`script-src ${formatHash(text)}`, "connect-src 'self'"),
+  policy: createPagePolicy([`script-src ${formatHash(text)}`, "connect-src 'self'"]),
 });
 
 /** Formats a time for a table. */

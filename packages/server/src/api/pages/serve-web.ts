@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import { extname, join } from "node:path";
 import { WharfError } from "@wharf/contract";
 import type { FastifyInstance } from "fastify";
@@ -13,7 +14,7 @@ const folder = [join(import.meta.dirname, "web"), join(import.meta.dirname, "../
 );
 
 /** No inline script or style, no eval, and no string becomes HTML or the address of a script. */
-const policy = [
+const directives = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -26,7 +27,13 @@ const policy = [
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",
-].join("; ");
+] as const;
+
+/** Only previews are shown in frames. */
+function createPolicy(addresses: FrameSources, headers: IncomingHttpHeaders): string {
+  const source = addresses.formatFrameSource(headers);
+  return [...directives, ...(source === undefined ? [] : [`frame-src ${source}`])].join("; ");
+}
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -34,6 +41,12 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
   ".woff2": "font/woff2",
 };
+
+interface FrameSources {
+  formatFrameSource(headers: IncomingHttpHeaders): string | undefined;
+}
+
+export type WebModules = LoginModules & { readonly addresses: FrameSources };
 
 /** The endings of the compressed files that the build writes, best first. */
 const encodings = [
@@ -46,7 +59,7 @@ const encodings = [
  * address what to show; without a login it leads to `/login`. Files have a hash of their content in
  * their name, so browsers keep them forever.
  */
-export async function serveWeb(app: FastifyInstance, modules: LoginModules): Promise<void> {
+export async function serveWeb(app: FastifyInstance, modules: WebModules): Promise<void> {
   if (folder === undefined) return;
   const names = await readdir(folder, { recursive: true });
   serveDocument(app, modules, join(folder, "index.html"));
@@ -55,13 +68,15 @@ export async function serveWeb(app: FastifyInstance, modules: LoginModules): Pro
   }
 }
 
-function serveDocument(app: FastifyInstance, modules: LoginModules, path: string): void {
+function serveDocument(app: FastifyInstance, modules: WebModules, path: string): void {
   let document: Promise<string> | undefined;
   for (const url of webPaths) {
     app.get(url, page, async (request, reply) => {
       // The router takes the address `*` for `/`.
       if (request.url === "*") throw new WharfError("route_not_found", { method: request.method, path: request.url });
-      void reply.header("cache-control", "no-cache").header("content-security-policy", policy);
+      void reply
+        .header("cache-control", "no-cache")
+        .header("content-security-policy", createPolicy(modules.addresses, request.headers));
       if (!(await findSession(modules, request)))
         return reply.header("set-cookie", formatReturnCookie(request)).redirect("/login", 303);
       return reply.type("text/html; charset=utf-8").send(await (document ??= readFile(path, "utf8")));

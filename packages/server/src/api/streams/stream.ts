@@ -31,6 +31,7 @@ export interface StreamOptions {
    */
   readonly more: (url: URL, sender: StreamSender) => Promise<PreparedStream | undefined>;
   readonly peers?: Peers | undefined;
+  readonly previews?: UpgradeOptions["previews"];
   readonly limits?: ViewerLimits | undefined;
 }
 

@@ -28,6 +28,12 @@ export interface PreparedStream extends AsyncDisposable {
 /** Who asks for a stream, and from where. */
 export type StreamSender = RequestSender & { readonly caller: Caller };
 
+/** Upgrades that belong to another module, before anything of them is checked. */
+export interface OtherUpgrades {
+  accepts(request: IncomingMessage): boolean;
+  serveUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>;
+}
+
 export interface UpgradeOptions {
   /** Records who was refused. */
   readonly audit: Pick<AuditLog, "count">;
@@ -43,6 +49,8 @@ export interface UpgradeOptions {
   readonly logger: FailureLogger;
   /** Finds the stream for a URL, or throws the error for the client. */
   readonly route: (url: URL, sender: StreamSender) => Promise<PreparedStream>;
+  /** Serves the upgrades on the host names of previews. */
+  readonly previews?: OtherUpgrades | undefined;
   /** Other servers, for streams of runners that they hold. */
   readonly peers?: Peers | undefined;
   /**
@@ -74,7 +82,11 @@ export class Upgrades {
     this.#sockets.on("wsClientError", (error, socket) =>
       this.#refuseUpgrade(socket, createHandshakeError(error.message)),
     );
-    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    const { previews } = options;
+    server.on("upgrade", (request, socket, head) => {
+      if (previews?.accepts(request)) void previews.serveUpgrade(request, socket, head);
+      else void this.#upgrade(request, socket, head);
+    });
   }
 
   /** Closes every socket, and terminates those whose client does not answer. */

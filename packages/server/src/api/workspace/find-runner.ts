@@ -22,14 +22,23 @@ export const reachableStatuses: ReadonlySet<string> = new Set(["STARTING", "RUNN
 
 /** Finds the runner of a task's current run; a runner that is stopped between turns starts. */
 export async function findTaskRunner(modules: WorkspaceModules, scope: Scope, id: string): Promise<RunnerWithRun> {
-  const { tasks, queries, standaloneRunners } = modules;
+  const runner = await findRunnerOfTask(modules, scope, id);
+  return findRunner(modules, scope, runner.id);
+}
+
+/** Finds the runner of a task's current run, in whatever state it is. */
+export async function findRunnerOfTask(
+  { tasks, queries, standaloneRunners }: Pick<WorkspaceModules, "tasks" | "queries" | "standaloneRunners">,
+  scope: Scope,
+  id: string,
+): Promise<RunnerWithRun> {
   const { id: taskId } = await tasks.find(scope, id);
   const run = await queries.getLatestRun(taskId);
   if (!run?.runner_id) throw new WharfError("workspace_missing", { task_id: taskId });
-  const { desired } = await standaloneRunners.get(scope, run.runner_id);
-  if (desired === "DESTROYED") throw new WharfError("workspace_removed", { task_id: taskId });
+  const runner = await standaloneRunners.get(scope, run.runner_id);
+  if (runner.desired === "DESTROYED") throw new WharfError("workspace_removed", { task_id: taskId });
   if (!reachableStatuses.has(run.status)) throw new WharfError("workspace_closed", { task_id: taskId });
-  return findRunner(modules, scope, run.runner_id);
+  return runner;
 }
 
 /** Finds a runner. One that is stopped between turns starts for those who may use it. */

@@ -3,6 +3,7 @@ import {
   type ServerEndpoint,
   getEndpointUrl,
   gitApi,
+  previewRoutes,
   runnerWorkspaceApi,
   taskWorkspaceApi,
   WharfError,
@@ -46,6 +47,8 @@ export async function serveWorkspaces(app: FastifyInstance, modules: ServedModul
   const routes = [...listRoutes(taskWorkspaceApi, findByTask), ...listRoutes(runnerWorkspaceApi, findByRunner)];
   const [uploads, others] = [routes.filter(isUpload), routes.filter((one) => !isUpload(one))];
   for (const one of others) {
+    // The server itself answers these.
+    if (one.name in previewRoutes) continue;
     if (one.name === "gitPush") servePush(app, modules, one);
     else if (one.route.response === "stream") serveStream(app, modules, one);
     else serveCall(app, modules, one);

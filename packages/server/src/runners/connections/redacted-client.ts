@@ -1,5 +1,5 @@
 import { Transform, type TransformCallback } from "node:stream";
-import { execApi, ExecRequest, type OutputEncoding, RemoteError } from "@wharf/contract";
+import { execApi, ExecRequest, type OutputEncoding, portStreams, RemoteError } from "@wharf/contract";
 import type { RawRequest, RawResponse, WireClient } from "@wharf/contract/wire";
 import { z } from "zod";
 import type { FindContext, RunnerNames } from "../../gateway/index.ts";
@@ -17,6 +17,7 @@ export interface RunnerRedaction {
 /** No daemon sends a longer line. */
 const maxLineBytes = 2 * 1024 * 1024;
 const newline = 0x0a;
+const maxHeldMs = 20;
 
 /**
  * Wraps the client of a runner: answers, lines of streams and raw bytes arrive without the server's
@@ -33,12 +34,12 @@ export function createRedactedClient(
       () => undefined,
     );
   };
-  const redactBody = (answer: RawResponse, encoding: OutputEncoding): RawResponse => {
+  const redactBody = (answer: RawResponse, raw: RawRequest): RawResponse => {
     const onMatch = ({ name }: { name: string }) => reportMatch(name, "answers");
     const isLines = answer.headers["content-type"]?.startsWith("application/x-ndjson") === true;
     const filter = isLines
-      ? new LineFilter(new OutputRedactor({ secrets, onMatch, encoding }))
-      : new SecretFilter({ getMatcher: () => secrets.matcher, onMatch });
+      ? new LineFilter(new OutputRedactor({ secrets, onMatch, encoding: getOutputEncoding(raw) }))
+      : new SecretFilter({ getMatcher: () => secrets.matcher, onMatch, maxHeldMs: getMaxHeldMs(raw) });
     const { body } = answer;
     body.once("error", (error) => filter.destroy(error));
     // An answer that breaks off closes without an end.
@@ -70,10 +71,14 @@ export function createRedactedClient(
       }
     },
     async request(raw) {
-      return redactBody(await client.request(raw), getOutputEncoding(raw));
+      return redactBody(await client.request(raw), raw);
     },
   };
 }
+
+/** A connection to a port may pause at any byte, and its other end waits for that byte. */
+const getMaxHeldMs = ({ path }: RawRequest): number | undefined =>
+  path.startsWith(`${portStreams.connect.path}?`) ? maxHeldMs : undefined;
 
 /** Returns the encoding in which the caller of a command wants its output. */
 function getOutputEncoding({ path, body }: RawRequest): OutputEncoding {
