@@ -123,7 +123,10 @@ test("a port without a program, and one that does not answer, get a page with th
 
 test("a host of previews has nothing of Wharf, and Wharf's own have no preview", async () => {
   expect((await fetchPreview(url, "/api/v1/server")).body.toString()).toBe("nothing here");
-  const foreign = await fetchPreview(url.replace(/p-./, "p-0"), "/api/v1/server");
+  const foreign = await fetchPreview(
+    url.replace(/-(.)(.)/, (_, first, second) => `-${first}${second === "0" ? "1" : "0"}`),
+    "/api/v1/server",
+  );
   expect(foreign.status).toBe(404);
   expect(foreign.body.toString()).toContain("does not exist or has ended");
   for (const host of ["x.localhost", "p-1.localhost", new URL(url).hostname.replace(".localhost", ".example.com")]) {
