@@ -35,7 +35,7 @@ async function addSession(f: Fixture) {
 const readRow = async ({ db }: Fixture, view: string, id: string) =>
   (await db.execute(sql`select * from ${sql.raw(`sandbox.${view}`)} where id = ${id}`)).rows[0];
 
-// G-032, G-033
+// G-032 G-033
 test("people and organizations are freelancers and clients with a namespace each", async () => {
   await using f = await fixture();
   const { organization_id, user_id } = f.owner;
