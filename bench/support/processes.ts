@@ -24,7 +24,7 @@ export function readProcessorMs(pids: readonly number[]): number {
   }, 0);
 }
 
-/** Returns the processor time of a process and its children so far, also of those that have ended, in ms. */
+/** Returns the processor time of a process and its children, with those that have ended, in ms. */
 export function readFamilyProcessorMs(parent: number): number {
   const [user = 0, system = 0] = readStatFields(parent).slice(13, 15).map(Number);
   return readProcessorMs([parent, ...listChildren(parent)]) + (user + system) * tickMs;

@@ -9,7 +9,7 @@ import type { Scope } from "./scope.ts";
  */
 export type VisibilityScope = Pick<Scope, "organization_id" | "user_id" | "role">;
 
-/** A scope whose ids a statement gets with each execution. Its role decides what the statement says. */
+/** A scope whose ids a statement gets with each execution; its role decides what that says. */
 export interface PlacedScope extends Pick<VisibilityScope, "role"> {
   readonly organization_id: Placeholder;
   readonly user_id: Placeholder;

@@ -72,7 +72,7 @@ export class Tasks {
     creatorId: string,
     boardId: string,
     { depends_on: dependsOnIds = [], ...input }: TaskInput,
-    /** Adds rows of other modules in the same transaction; the result shows no change of the task. */
+    /** Adds rows of other modules in the transaction; the result shows no change of the task. */
     withTask: (tx: Executor, taskId: string) => Promise<void> = async () => undefined,
   ): Promise<TaskRow> {
     const id = randomUUID();
@@ -179,7 +179,7 @@ export class Tasks {
   }
 }
 
-/** Selects the tasks of a condition that a scope sees; the second one shows that there are several. */
+/** Selects the tasks of a condition that a scope sees; a second one means that it is ambiguous. */
 const selectTasks = (db: Executor, scope: VisibilityScope | PlacedScope, condition: SQL) =>
   db
     .select({ task: tasks, role: selectBoardRole(scope) })
