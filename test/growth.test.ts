@@ -57,7 +57,7 @@ beforeAll(async () => {
   watch = new PlanWatch();
   server = await start();
   client = new Client(createLocator({ dataFolder: join(folder, "data") }));
-}, 300_000);
+}, 600_000);
 
 afterAll(async () => {
   await server?.stop();
@@ -300,7 +300,7 @@ test("no statement of a route, a loop or a worker reads a large table completely
   ])
     expect(watch.has(words), String(words)).toBe(true);
   expect(watch.count).toBeGreaterThan(100);
-}, 300_000);
+}, 600_000);
 
 test("a board of 20,000 tasks is deleted at once, and its rows are removed while other requests are answered", async () => {
   const board = await client.call(api.createBoard, { body: { name: "large" } });
@@ -321,4 +321,4 @@ test("a board of 20,000 tasks is deleted at once, and its rows are removed while
   const { rows } = await pool.query("select count(*)::int as n from tasks where board_id = $1", [board.id]);
   expect(rows).toEqual([{ n: 0 }]);
   expect(watch.complaints).toEqual([]);
-}, 300_000);
+}, 600_000);
