@@ -30,7 +30,7 @@ const withoutPages: Readonly<Record<string, string>> = {
   listDependencies: "at most 50 for each task",
   listRunnerTerminals: "the daemon keeps a limited number",
   listRunnerPorts: "the daemon keeps a limited number",
-  listBranches: "a remote's answer, which `text` and `limit` narrow",
+  listRepositoryBranches: "a remote's answer, which `text` and `limit` narrow",
   listOwnLinks: "the unused links of one person, which expire",
   listModelRoutes: "what a file of the server says",
   listServerSettings: "the settings that the server knows",
