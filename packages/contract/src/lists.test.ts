@@ -29,7 +29,6 @@ const withoutPages: Readonly<Record<string, string>> = {
   listRunnerFiles: "a folder, which is read by `after`",
   listDependencies: "at most 50 for each task",
   listRunnerTerminals: "the daemon keeps a limited number",
-  listRunnerPorts: "the daemon keeps a limited number",
   listRepositoryBranches: "a remote's answer, which `text` and `limit` narrow",
   listOwnLinks: "the unused links of one person, which expire",
   listModelRoutes: "what a file of the server says",
