@@ -104,9 +104,10 @@ test("a runner whose daemon has died is replaced and never claimed", async () =>
   const { db } = setting.f;
   expect(await setting.claim(pool, small)).toMatchObject({ id: alive });
   await ready(pool, 2);
-  expect(await setting.listRunnerIds()).not.toContain(dead);
-  const [row] = await db.select().from(runners).where(eq(runners.id, dead!));
-  expect(row).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
+  // The pool destroys it beside the creation of its successor.
+  await expect.poll(() => setting.listRunnerIds(), patience).not.toContain(dead);
+  const readRow = async () => (await db.select().from(runners).where(eq(runners.id, dead!)))[0];
+  await expect.poll(readRow, patience).toMatchObject({ state: "DESTROYED", desired: "DESTROYED", pool_key: null });
 });
 
 test("a runner counts as ready only when it can be claimed", async () => {
