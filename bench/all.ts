@@ -27,6 +27,7 @@ const names = [
   "wire",
   "terminal",
   "watch",
+  "pages",
 ];
 
 /**
