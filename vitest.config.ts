@@ -20,7 +20,7 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/setup/closing-reporter.ts"],
     globalSetup: ["test/setup/build.ts", "test/setup/engine-places.ts"],
-    testTimeout: 30_000, // ms
+    testTimeout: 60_000, // ms
     hookTimeout: 60_000, // ms
     // On a busy machine the default of a second is an expectation of speed.
     expect: { poll: { timeout: 20_000 } },
