@@ -2,12 +2,13 @@ import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { api, type Event, type Task, taskStreamPath, type Turn } from "@wharf/contract";
+import { api, type Event, runnerApi, runnerWorkspaceApi, type Task, taskStreamPath, type Turn } from "@wharf/contract";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { WebSocket } from "ws";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../packages/server/src/store/embedded/index.ts";
 import { createDockerCli, SeparateEngine } from "./support/docker-engines.ts";
 import { eventually } from "./support/eventually.ts";
+import { fetchPreview, startPreviewProgram } from "./support/previews/preview-client.ts";
 import { killProcess } from "./support/processes.ts";
 import { git, createRepository } from "./support/repository.ts";
 import { isPushed, timeoutMs, createScratchFolder, getAgentText, ServerHarness } from "./support/server-harness.ts";
@@ -106,6 +107,28 @@ async function watchLog(server: ServerHarness, task: Task, last: number): Promis
 describe("two servers on one database", () => {
   test("share the tasks, and each answers for the other's runners", { timeout: 240_000 }, async () => {
     await expectSharedTasks(servers, remote, 4);
+    await eventually(() => listContainers().length, 0, 60_000);
+  });
+
+  test("lead a preview to the server that holds its runner", { timeout: 240_000 }, async () => {
+    const { client } = servers[0];
+    const { id: runner_id } = await client.call(
+      runnerApi.createRunner,
+      { query: { wait: "true" }, body: {} },
+      { timeoutMs: 120_000 },
+    );
+    await startPreviewProgram(client, runner_id, 3_000);
+    const preview = await client.call(runnerWorkspaceApi.createPreview, {
+      params: { runner_id },
+      body: { port: 3_000 },
+    });
+    for (const server of servers) {
+      const link = new URL(preview.url);
+      link.port = new URL((await server.client.locate()).url).port;
+      const { status, body } = await fetchPreview(link.href, "/");
+      expect([status, String(body)]).toEqual([200, expect.stringContaining("Hello from the runner")]);
+    }
+    await client.call(runnerApi.deleteRunner, { params: { runner_id } });
     await eventually(() => listContainers().length, 0, 60_000);
   });
 

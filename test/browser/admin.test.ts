@@ -184,6 +184,7 @@ test("limits are set for a person and a size of runners, and removed", async () 
   await page.getByRole("spinbutton", { name: "Turns at the same time" }).fill("3");
   await page.keyboard.press("Enter");
   await getRow(page, "Limits", "3 for large").waitFor();
+  await page.getByText("4 CPUs · 8 GB of memory · 100 GB of disk · at most 3 turns at the same time").waitFor();
   const { limits } = await server.client.call(api.listRunLimits, {});
   expect(limits.map(({ scope, max_runs }) => [scope, max_runs])).toEqual(
     expect.arrayContaining([

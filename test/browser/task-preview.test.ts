@@ -12,7 +12,7 @@ test("a port of the runner is shown in a frame that cannot read the page", async
   await using harness = await TaskPageHarness.start();
   const { server, task } = harness;
   await server.turn(task, "demo: say ready");
-  const browser = await harness.open("?pane=preview");
+  const browser = await harness.open("?pane=preview", { expectedErrors: [/status of 409/] });
   const { page } = browser;
   const pane = page.getByRole("region", { name: "Preview", exact: true });
   const { runner_id: runnerId = "" } = await server.client.call(api.getTaskWorkspace, { params: { task_id: task.id } });

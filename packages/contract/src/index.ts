@@ -17,4 +17,5 @@ export * from "./model-routes.ts";
 export * from "./permissions.ts";
 export * from "./server/index.ts";
 export * from "./states.ts";
+export { tiers } from "./tiers.ts";
 export * from "./version.ts";

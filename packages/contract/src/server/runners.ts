@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createEndpoint } from "../endpoint.ts";
 import { BackendName, Isolation, RunnerState, RunStatus } from "../states.ts";
+import { tierNames } from "../tiers.ts";
 import { runnerParams } from "./ids.ts";
 import { createFieldsQuery, listEnd, listQuery, pageEnd, pageQuery, rowsQuery } from "./paging.ts";
 
@@ -30,29 +31,6 @@ export const RunnerResources = z.object({
 });
 export type RunnerResources = z.infer<typeof RunnerResources>;
 
-const createResources = (cpus: number, memoryGb: number, storageGb: number): RunnerResources => ({
-  cpu_millicores: cpus * 1000,
-  memory_mb: memoryGb * 1024,
-  storage_gb: storageGb,
-});
-
-/** The named sizes. `custom` is the only other size and lists its own resources. */
-export const tiers = {
-  small: createResources(1, 2, 10),
-  medium: createResources(2, 4, 50),
-  large: createResources(4, 8, 100),
-  "grad-small": createResources(2, 2, 40),
-  "grad-medium": createResources(4, 4, 40),
-  "grad-large": createResources(8, 8, 40),
-} as const satisfies Record<string, RunnerResources>;
-const tierNames = [
-  "small",
-  "medium",
-  "large",
-  "grad-small",
-  "grad-medium",
-  "grad-large",
-] as const satisfies readonly (keyof typeof tiers)[];
 /** The name of a size. */
 export const NamedTier = z.enum(tierNames);
 export type NamedTier = z.infer<typeof NamedTier>;

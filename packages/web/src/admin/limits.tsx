@@ -1,8 +1,9 @@
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
-import type { RunLimit, RunLimitInput, Tier } from "@wharf/client";
+import type { NamedTier, RunLimit, RunLimitInput, Tier } from "@wharf/client";
+import { tierNames, tiers } from "@wharf/contract/tiers";
 import { useState } from "react";
 import { queries, wharf } from "../api/index.ts";
-import { Field, tiers } from "../new-task/index.ts";
+import { Field } from "../new-task/index.ts";
 import { Form, readField, Row, Rows, runLimitsQuery, Section, useChange } from "../settings/index.ts";
 import { visible } from "../text/index.ts";
 
@@ -19,29 +20,55 @@ export function Limits() {
       done: "The limit was removed: the server's default applies.",
       undo: () => wharf.runLimits.setRunLimit(toInput(limit)),
     });
+  const sizeLimits = new Map(data.limits.map(({ tier, max_runs }) => [tier, max_runs]));
   const { per_user, per_board, per_organization } = data.defaults;
   return (
-    <Section title="Turns at the same time" hint="Others wait in the queue. Running turns go on.">
-      <Rows label="Limits" empty="Nobody has set a limit: the defaults apply.">
-        {data.limits.map((limit) => (
-          <Row
-            key={limit.id}
-            name={`${limit.max_runs} for ${visible(limit.name)}`}
-            badge={limit.scope}
-            details={`${limit.running} ${limit.running === 1 ? "runs" : "run"} now`}
-          >
-            <button aria-label={`Remove the limit of ${visible(limit.name)}`} onClick={() => void remove(limit)}>
-              Remove
-            </button>
-          </Row>
-        ))}
-      </Rows>
-      <p>
-        {`Defaults of the server: ${formatDefault(per_user)} for each person, ${formatDefault(per_board)} for each board, ${formatDefault(per_organization)} for each organization.`}
-      </p>
-      <LimitForm set={set} />
-    </Section>
+    <>
+      <Section title="Turns at the same time" hint="Others wait in the queue. Running turns go on.">
+        <Rows label="Limits" empty="Nobody has set a limit: the defaults apply.">
+          {data.limits.map((limit) => (
+            <Row
+              key={limit.id}
+              name={`${limit.max_runs} for ${visible(limit.name)}`}
+              badge={limit.scope}
+              details={`${limit.running} ${limit.running === 1 ? "runs" : "run"} now`}
+            >
+              <button aria-label={`Remove the limit of ${visible(limit.name)}`} onClick={() => void remove(limit)}>
+                Remove
+              </button>
+            </Row>
+          ))}
+        </Rows>
+        <p>
+          {`Defaults of the server: ${formatDefault(per_user)} for each person, ${formatDefault(per_board)} for each board, ${formatDefault(per_organization)} for each organization.`}
+        </p>
+        <LimitForm set={set} />
+      </Section>
+      <Section
+        title="Sizes of runners"
+        hint="A task or its agent names the size of its runner. A custom one lists its own."
+      >
+        <Rows label="Sizes of runners" empty="">
+          {tierNames.map((tier) => (
+            <Row key={tier} name={tier} details={describeSize(tier, sizeLimits.get(tier))} />
+          ))}
+        </Rows>
+      </Section>
+    </>
   );
+}
+
+function describeSize(tier: NamedTier, maxTurns: number | undefined): string {
+  const { cpu_millicores, memory_mb, storage_gb } = tiers[tier];
+  const cpus = cpu_millicores / 1_000;
+  return [
+    `${cpus} ${cpus === 1 ? "CPU" : "CPUs"}`,
+    `${memory_mb / 1_024} GB of memory`,
+    `${storage_gb} GB of disk`,
+    maxTurns !== undefined && `at most ${maxTurns} turns at the same time`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 const formatDefault = (limit: number | undefined): string => (limit === undefined ? "any number" : String(limit));
@@ -84,7 +111,7 @@ function TargetField({ scope }: { scope: Exclude<Scope, "organization"> }) {
   const targets = {
     board: boards.map(({ id, name }) => [id, visible(name)] as const),
     user: members.map(({ id, username }) => [id, visible(username)] as const),
-    tier: tiers.map((tier) => [tier, tier] as const),
+    tier: tierNames.map((tier) => [tier, tier] as const),
   }[scope];
   return (
     <Field label="Which">

@@ -1,6 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { RunnerCreate } from "@wharf/client";
+import { tierNames } from "@wharf/contract/tiers";
 import { type SubmitEvent, useRef, useState } from "react";
 import { Problem, useAction } from "../actions/index.ts";
 import { wharf } from "../api/index.ts";
@@ -9,7 +10,7 @@ import { Field } from "../new-task/field.tsx";
 import { fleetQueries } from "./fleet-queries.ts";
 import styles from "./fleet.module.css";
 
-const tiers = ["small", "medium", "large", "grad-small", "grad-medium", "grad-large", "custom"] as const;
+const sizes = [...tierNames, "custom"] as const;
 /** These backends create runners from images. */
 const imageBackends: readonly string[] = ["docker", "kubernetes"];
 
@@ -18,7 +19,7 @@ export function CreateRunner({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { data: server } = useQuery(fleetQueries.server);
-  const [tier, setTier] = useState<(typeof tiers)[number]>("small");
+  const [tier, setTier] = useState<(typeof sizes)[number]>("small");
   const form = useRef<HTMLFormElement>(null);
   // A repeated request creates no second runner.
   const [requestId] = useState(() => crypto.randomUUID());
@@ -41,7 +42,7 @@ export function CreateRunner({ onClose }: { onClose: () => void }) {
         <Field label="Size">
           {(input) => (
             <select {...input} name="tier" value={tier} onChange={({ target }) => setTier(target.value as typeof tier)}>
-              {tiers.map((name) => (
+              {sizes.map((name) => (
                 <option key={name}>{name}</option>
               ))}
             </select>
@@ -86,7 +87,7 @@ function toRunner(fields: FormData, requestId: string): RunnerCreate {
     return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
   };
   const [name, image, route] = ["name", "image", "model_route"].map(getText);
-  const tier = tiers.find((one) => one === getText("tier")) ?? "small";
+  const tier = sizes.find((one) => one === getText("tier")) ?? "small";
   return {
     request_id: requestId,
     tier,

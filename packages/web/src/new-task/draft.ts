@@ -1,4 +1,5 @@
-import type { NamedTier, PermissionPolicy, Task, TemplateFields } from "@wharf/client";
+import type { PermissionPolicy, Task, TemplateFields } from "@wharf/client";
+import { tierNames } from "@wharf/contract/tiers";
 import { useCallback, useState } from "react";
 import { z } from "zod";
 import { wharf } from "../api/index.ts";
@@ -12,13 +13,12 @@ const Draft = z.object({
   repository: text,
   branch: text,
   agent: text,
-  tier: z.enum(["", "small", "medium", "large", "grad-small", "grad-medium", "grad-large"]).default(""),
+  tier: z.enum(["", ...tierNames]).default(""),
   policy: z.enum(["", "ask", "allow-edits", "allow-all"]).default(""),
   budget: text,
 });
 export type Draft = z.infer<typeof Draft>;
 
-export const tiers: readonly NamedTier[] = ["small", "medium", "large", "grad-small", "grad-medium", "grad-large"];
 export const policies: Readonly<Record<PermissionPolicy, string>> = {
   ask: "Asks before edits and commands",
   "allow-edits": "Edits freely, asks before commands",

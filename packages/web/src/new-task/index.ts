@@ -1,4 +1,3 @@
-export { tiers } from "./draft.ts";
 export { Field } from "./field.tsx";
 export { NewTaskPage } from "./new-task-page.tsx";
 export { NewTaskSearch } from "./new-task-search.ts";

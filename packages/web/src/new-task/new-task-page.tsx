@@ -1,10 +1,11 @@
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { tierNames } from "@wharf/contract/tiers";
 import { type KeyboardEvent, type SubmitEvent, useEffect, useRef, useState } from "react";
 import { chooseAgent, hasServerChoice, perform, queries, useConnectionCheck, wharf } from "../api/index.ts";
 import { formatRepository, visible } from "../text/index.ts";
 import { BranchField } from "./branch-field.tsx";
-import { createTask, findPlaceholders, getDefaultTitle, policies, tiers, toDraft, useDraft } from "./draft.ts";
+import { createTask, findPlaceholders, getDefaultTitle, policies, toDraft, useDraft } from "./draft.ts";
 import { Field } from "./field.tsx";
 import styles from "./new-task.module.css";
 
@@ -170,7 +171,7 @@ export function NewTaskPage({ boardId: wantedBoardId }: { boardId: string | unde
                 onChange={({ target }) => update({ tier: target.value as typeof draft.tier })}
               >
                 <option value="">As the agent needs it</option>
-                {tiers.map((tier) => (
+                {tierNames.map((tier) => (
                   <option key={tier}>{tier}</option>
                 ))}
               </select>
