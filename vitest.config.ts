@@ -5,8 +5,8 @@ const engines = "test/{docker,kubernetes}*.test.ts";
 /** A workflow that looks at how long a neighbour waits, and wants the machine to itself. */
 const alone = "test/hostile-runner.test.ts";
 
-/** A workflow waits for turns about half of its time. */
-const workflowWorkers = 3;
+/** A third one at a time would use the last of two processors, and make all of them slow. */
+const workflowWorkers = 2;
 /** Most of them wait: for a place at their engine, or for a pod. */
 const engineWorkers = 20;
 /** A cluster takes its time to remove namespaces with pods in them. */
