@@ -38,7 +38,7 @@ function open(...args: readonly string[]) {
   const pty = spawnPty(process.execPath, [launcher, ...args], { env: environment, cols: 100, rows: 30 });
   const screen = { text: "" };
   pty.onData((text) => (screen.text += text));
-  // As a shell tells it: a Ctrl-C in the last moment, when nothing is left to stop, ends the process.
+  // As a shell tells it: a Ctrl-C at the last moment, with nothing left to stop, ends the process.
   const exitCode = new Promise<number>((resolve) =>
     pty.onExit(({ exitCode: code, signal }) => resolve(signal ? 128 + signal : code)),
   );
