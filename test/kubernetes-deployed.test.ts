@@ -40,7 +40,7 @@ afterAll(async () => {
   if (isSkipped) return;
   const { tasks } = await wharf.client.call(api.listTasks, { query: {} });
   for (const { id } of tasks) await wharf.client.call(api.deleteTask, { params: { task_id: id } });
-  await eventually(() => listRemainingRunners(), [], minutes);
+  await eventually(() => listRemainingRunners(), [], 3 * minutes);
   await wharf[Symbol.asyncDispose]();
   const { items } = await admin.core.listPersistentVolume();
   expect(items.filter(({ metadata }) => metadata?.name === "wharf-data")).toEqual([]);

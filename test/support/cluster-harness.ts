@@ -121,7 +121,7 @@ export class ClusterHarness implements AsyncDisposable {
     try {
       const { tasks } = await this.wharf.client.call(api.listTasks, { query: {} });
       for (const { id } of tasks) await this.wharf.client.call(api.deleteTask, { params: { task_id: id } });
-      await eventually(() => this.left(), [], 90_000);
+      await eventually(() => this.left(), [], 180_000);
     } finally {
       await this.wharf[Symbol.asyncDispose]();
       await deleteNamespaces(this.admin, "app.kubernetes.io/managed-by=wharf", this.prefix);
