@@ -20,6 +20,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
+import { bodies, namingFields, otherParams, queries, routes } from "./support/access/requests.ts";
 import { expireToken } from "./support/expire-token.ts";
 import { createRepository } from "./support/repository.ts";
 import { createScratchFolder, ServerHarness } from "./support/server-harness.ts";
@@ -231,82 +232,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Routes whose body names a task or a board, by the name of that field. */
-const namingFields: Partial<Record<keyof typeof routes, "task_id" | "board_id">> = {
-  triggerTask: "task_id",
-  setTemplate: "board_id",
-};
-
-/** The bodies of routes that need one. */
-const bodies: Partial<Record<keyof typeof routes, unknown>> = {
-  createBoard: { name: "another" },
-  updateBoard: { name: "renamed" },
-  createTask: { title: "another", description: "another" },
-  updateTask: { title: "renamed" },
-  setTaskState: { state: "CANCELLED" },
-  promptTask: { text: "demo: say hello" },
-  createComment: { text: "a comment" },
-  updateComment: { text: "another comment" },
-  setTemplate: { name: "another", fields: { description: "another" } },
-  triggerTask: {},
-  testAgentType: { prompt: "demo: say hello" },
-  createAgentType: { name: "built-twice", command: ["demo"] },
-  allowHost: { entry: "example.com" },
-  setBudget: { amount_usd: 1000 },
-  setRunLimit: { max_runs: 1000 },
-  createOrganization: { name: "Another", slug: "another" },
-  addMember: { username: "another" },
-  setMemberRole: { role: "member" },
-  shareBoard: { role: "viewer" },
-  createAccessToken: { name: "another" },
-  login: { email: "nowhere@example.com", password: "wrong" },
-  refreshLogin: { refresh_token: "wrong" },
-  logout: { refresh_token: "wrong" },
-  finishDeviceLogin: { device_code: "wrong" },
-  decideDeviceLogin: { user_code: "BCDF-GHJK", decision: "refuse" },
-  useLoginLink: { token: "wrong" },
-  setPassword: { token: "wrong", password: "correct horse battery" },
-  acceptInvitation: { token: "wrong", password: "correct horse battery" },
-  joinOrganization: { token: "wrong" },
-  changePassword: { current_password: "wrong", new_password: "short" },
-  createInvitation: { email: "another@example.com" },
-  execRunner: { command: "true" },
-  execRunnerOnce: { command: "true" },
-  writeRunnerCommand: { data: "x" },
-  killRunnerCommand: {},
-};
-const queries: Partial<Record<keyof typeof routes, Record<string, string>>> = {
-  listRepositoryBranches: { url: "/not/a/repository" },
-  listRunnerFiles: { path: "." },
-  statRunnerFile: { path: "." },
-  downloadRunnerFile: { path: "x" },
-  uploadRunnerFile: { path: "x" },
-  packRunnerFolder: { path: "." },
-  unpackRunnerFolder: { path: "." },
-};
-const routes = { ...api, ...runnerApi };
 /** The server ends by it; everybody whom it refuses is tested. */
 const skippedWhenAccepted: readonly string[] = ["shutdown"];
-
-const otherParams = {
-  turn_id: crypto.randomUUID(),
-  depends_on_id: crypto.randomUUID(),
-  permission_id: "none",
-  template_id: crypto.randomUUID(),
-  comment_id: crypto.randomUUID(),
-  type_id: "demo",
-  allowed_host_id: crypto.randomUUID(),
-  budget_id: crypto.randomUUID(),
-  token_id: crypto.randomUUID(),
-  session_id: crypto.randomUUID(),
-  link_id: crypto.randomUUID(),
-  identity_id: crypto.randomUUID(),
-  passkey_id: crypto.randomUUID(),
-  invitation_id: crypto.randomUUID(),
-  command_id: crypto.randomUUID(),
-  terminal_id: crypto.randomUUID(),
-  user: "missing",
-};
 
 // K-091
 describe("each route accepts and refuses as the contract says", () => {

@@ -10,7 +10,6 @@ import { hostile } from "./parts/hostile.ts";
 import { hosts } from "./parts/hosts.ts";
 import { lifecycle } from "./parts/lifecycle.ts";
 import { pause } from "./parts/pause.ts";
-import { ports } from "./parts/ports.ts";
 import { streams } from "./parts/streams.ts";
 import { terminals } from "./parts/terminals.ts";
 import { tools } from "./parts/tools.ts";
@@ -45,7 +44,7 @@ const dying: Part = (under, name) => deaths(name, under);
 const parts: Record<Third, { backend: readonly Part[]; daemon: readonly Part[] }> = {
   basics: { backend: [lifecycle, streams], daemon: [exec, agent, pause] },
   deaths: { backend: [dying, hostileWhereKept], daemon: [] },
-  tools: { backend: [], daemon: [attacked, goingOut, git, grouped, terminals, ports] },
+  tools: { backend: [], daemon: [attacked, goingOut, git, grouped, terminals] },
 };
 
 const allThirds = ["basics", "deaths", "tools"] as const satisfies Third[];

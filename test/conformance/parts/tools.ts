@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRepository } from "../../support/repository.ts";
 import type { BackendUnderTest } from "../backend-under-test.ts";
 import { ConformanceHarness, type Runner } from "../conformance-harness.ts";
+import { ports } from "./ports.ts";
 
 /** Tests the actions of people and programs in a workspace. */
 export function tools(under: BackendUnderTest): void {
@@ -28,6 +29,10 @@ export function tools(under: BackendUnderTest): void {
   afterAll(() => harness[Symbol.asyncDispose]());
 
   const lines = async <T>(stream: AsyncIterable<unknown>): Promise<T[]> => (await Array.fromAsync(stream)) as T[];
+
+  describe("ports", () => {
+    ports(() => runner);
+  });
 
   describe("files", () => {
     test("written files are read whole and by ranges of lines and bytes", async () => {

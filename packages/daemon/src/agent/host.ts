@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type PauseState, WharfError } from "@wharf/contract";
+import { runAfter } from "../std/run-after.ts";
 import { waitAtMost } from "../std/wait-at-most.ts";
 import { AcpAgent } from "./acp/agent.ts";
 import type { AgentDriver, AgentSession } from "./agent-driver.ts";
@@ -9,8 +10,9 @@ import { Recorder } from "./events/recorder.ts";
 import { Freezer } from "./pause/freezer.ts";
 import { Pause } from "./pause/pause.ts";
 import { PrintingAgent } from "./printing/agent.ts";
-import { createAgentEnvironment, resolveMcpServers, formatRunVariable, insertGateway } from "./process/environment.ts";
+import { createAgentEnvironment, resolveMcpServers, formatRunVariable } from "./process/environment.ts";
 import { LoadError, createStartError } from "./process/exit-messages.ts";
+import { writeHomeFiles } from "./process/home-files.ts";
 import { getLivingGroups } from "./process/process-group.ts";
 import { Recovery } from "./recovery.ts";
 import { SessionFile } from "./session-file.ts";
@@ -224,7 +226,7 @@ export class SingleAgentHost implements AgentHost {
     activeAgent.stopReason = reason;
     // Killed first, an agent gets no request to end its turn and cannot answer one.
     if (killAfterMs === 0) activeAgent.driver?.kill(reason);
-    using _ = killAfterMs === undefined ? undefined : timer(killAfterMs, () => activeAgent.driver?.kill(reason));
+    using _ = killAfterMs === undefined ? undefined : runAfter(killAfterMs, () => activeAgent.driver?.kill(reason));
     await this.#pendingTurn?.written.catch(() => undefined);
     const turn = this.#turn;
     turn?.cancel(`The agent was stopped: ${reason}`);
@@ -293,7 +295,7 @@ export class SingleAgentHost implements AgentHost {
     await previousDriver?.end("another start");
     const earlierSessionId = await this.#sessionFile.getSessionId(input.run_id);
     const sessionId = input.session_id ?? earlierSessionId;
-    await this.#writeHomeFiles(input);
+    await writeHomeFiles(input.home_files, this.#options);
     await this.#pause.waitForResume();
     if (activeAgent.stopReason !== undefined)
       throw createStartError(input.command, `it was stopped: ${activeAgent.stopReason}`, undefined);
@@ -356,14 +358,6 @@ export class SingleAgentHost implements AgentHost {
     });
   }
 
-  async #writeHomeFiles(input: AgentStartInput): Promise<void> {
-    const { home, gatewayUrl } = this.#options;
-    await mkdir(home, { recursive: true });
-    const folder = new ConfinedFolder(home);
-    for (const [path, content] of Object.entries(input.home_files))
-      await folder.write(path, insertGateway(content, gatewayUrl));
-  }
-
   #createRecorder(runId: string): Recorder {
     return new Recorder(this.#options.journal, runId, this.#timing.retryMs);
   }
@@ -393,9 +387,4 @@ export class SingleAgentHost implements AgentHost {
       onIncomplete: () => onDamage?.(new Error("the record of this runner's turns is incomplete")),
     });
   }
-}
-
-function timer(ms: number, action: () => void): Disposable {
-  const running = setTimeout(action, ms);
-  return { [Symbol.dispose]: () => clearTimeout(running) };
 }

@@ -7,6 +7,7 @@ import { isSystemError } from "../file-system/files.ts";
 import { resolveRootedPath } from "../file-system/rooted-path.ts";
 import { MemoryWatch } from "../std/memory-watch.ts";
 import { sendSignal } from "../std/processes.ts";
+import { runAfter } from "../std/run-after.ts";
 import { getBaseEnvironment } from "./environment.ts";
 
 /** Commands run in these folders. */
@@ -107,11 +108,10 @@ export class CommandProcess {
   /** Stops the command when the limit expires. The caller disposes of the timer. */
   setTimeLimit(seconds: number): Disposable {
     // A timer is limited to 24 days.
-    const timer = setTimeout(() => {
+    return runAfter(seconds * 1000, () => {
       this.#timedOut = true;
       void this.stop();
-    }, seconds * 1000);
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    });
   }
 
   /** Sends a signal to the whole group; SIGKILL follows SIGTERM. */

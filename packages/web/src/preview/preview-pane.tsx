@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Problem } from "../actions/index.ts";
+import tabStyles from "../styles/tabs.module.css";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { useWorkspace } from "../task-data/use-workspace.tsx";
 import type { WorkspacePlace } from "../task-data/workspace-place.ts";
@@ -36,19 +37,21 @@ function Previews({ place, port }: PreviewPaneProps) {
   return (
     <div className={styles.pane}>
       {ports.length > 0 && (
-        <nav className={styles.ports} aria-label="Ports">
-          {ports.map(({ port: one, program }) => (
-            <Link
-              key={one}
-              to="."
-              search={{ pane: "preview", port: one }}
-              activeProps={{ "aria-current": undefined }}
-              {...(one === shown && { "aria-current": "true" as const })}
-            >
-              {one} {program !== undefined && <small>{visible(program)}</small>}
-            </Link>
-          ))}
-        </nav>
+        <div className={styles.ports}>
+          <nav className={tabStyles.tabs} aria-label="Ports">
+            {ports.map(({ port: one, program }) => (
+              <Link
+                key={one}
+                to="."
+                search={{ pane: "preview", port: one }}
+                activeProps={{ "aria-current": undefined }}
+                {...(one === shown && { "aria-current": "true" as const })}
+              >
+                {one} {program !== undefined && <small>{visible(program)}</small>}
+              </Link>
+            ))}
+          </nav>
+        </div>
       )}
       {shown !== undefined && isListening && canUseTerminals && <PreviewFrame key={shown} place={place} port={shown} />}
       {!canUseTerminals && ports.length > 0 && (

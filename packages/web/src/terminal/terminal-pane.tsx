@@ -3,6 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import type { TerminalInfo } from "@wharf/client";
 import { Plus, SquareTerminal, X } from "lucide-react";
 import { ActionButton, CopyButton, Problem } from "../actions/index.ts";
+import tabStyles from "../styles/tabs.module.css";
 import { usePermissions } from "../task-data/use-permissions.ts";
 import { useWorkspace } from "../task-data/use-workspace.tsx";
 import type { WorkspacePlace } from "../task-data/workspace-place.ts";
@@ -56,7 +57,7 @@ function Terminals({ place, terminalId }: TerminalPaneProps) {
   return (
     <div className={styles.pane}>
       <div className={styles.bar}>
-        <nav className={styles.tabs} aria-label="Terminals">
+        <nav className={tabStyles.tabs} aria-label="Terminals">
           {listed.map((terminal, index) => (
             <Link
               key={terminal.terminal_id}
